@@ -1,0 +1,391 @@
+"""The extension module: the data plane behind the asyncio API. Private; `sfu` is the public face.
+
+Every command returns a ticket at once; its answer comes out of `Core.drain()` together with the events.
+Ids are plain integers. Nothing here waits, and nothing here calls back into Python.
+"""
+
+from typing import Literal, final
+
+TransportName = Literal["main", "publisher", "subscriber"]
+KindName = Literal["audio", "video"]
+CodecName = Literal["opus", "red", "VP8", "VP9", "AV1", "H264"]
+StateName = Literal["connecting", "connected", "disconnected", "closed"]
+
+__version__: str
+
+@final
+class Core:
+    """One running data plane: threads, sockets, outbox."""
+
+    def __new__(
+        cls,
+        *,
+        udp: list[str],
+        announce: list[str],
+        shards: int = 1,
+        certificate_pem: str | None = None,
+        private_key_pem: str | None = None,
+        consent_timeout: float = 10.0,
+        close_timeout: float = 20.0,
+        connect_timeout: float = 20.0,
+        max_half_open: int = 1024,
+        channel_buffer: int = 4194304,
+        remb_bitrate: int = 8_000_000,
+        receive_buffer: int = 8388608,
+        send_buffer: int = 8388608,
+        event_capacity: int = 65536,
+        log_level: str = "info",
+    ) -> Core:
+        """Bind the sockets and start the threads.
+
+        `udp`: socket addresses to bind ("0.0.0.0:7882", "[::]:7882"); port 0 picks one port for all.
+        `announce`: IP addresses for the host candidates; empty: loopback and interface addresses that match `udp`.
+        Raises OSError (port in use, address not available) or ValueError (not an address, bad PEM).
+        """
+
+    def event_fd(self) -> int:
+        """Readable while the outbox holds something; `drain` resets it."""
+
+    def candidates(self) -> list[str]:
+        """The announced socket addresses."""
+
+    def fingerprint(self) -> str:
+        """The certificate's `sha-256 AA:BB:…`."""
+
+    def warnings(self) -> list[str]:
+        """What the start had to put up with (socket buffers capped by the kernel, IPv6 not available, …)."""
+
+    def close(self) -> None:
+        """Stop and join all threads (the GIL is released), close the sockets. Idempotent."""
+
+    def drain(self) -> Drained:
+        """Everything that waits: replies, events, log records."""
+
+    # Commands; each returns a ticket. RuntimeError after close().
+    def create_room(
+        self, *, max_sessions: int | None, video_codecs: list[CodecName], audio_codecs: list[CodecName]
+    ) -> int: ...
+    def close_room(self, room: int) -> int: ...
+    def join(
+        self,
+        room: int,
+        *,
+        offers: Literal["either", "client", "split"],
+        label: str,
+        auto_subscribe: bool,
+        publish_audio: bool,
+        publish_video: bool,
+    ) -> int: ...
+    def close_session(self, session: int) -> int: ...
+    def receive(
+        self, session: int, transport: TransportName, type: Literal["offer", "answer"], sdp: str, id: int | None
+    ) -> int: ...
+    def add_candidate(self, session: int, transport: TransportName, candidate: str) -> int: ...
+    def restart_ice(self, session: int, transport: TransportName, ufrag: str, pwd: str) -> int: ...
+    def subscribe(self, session: int, track: int, max_layer: tuple[int, int] | None) -> int: ...
+    def unsubscribe(self, subscription: int) -> int: ...
+    def set_layer(self, subscription: int, max_layer: tuple[int, int] | None) -> int: ...
+    def set_paused(self, subscription: int, paused: bool) -> int: ...
+    def set_muted(self, track: int, muted: bool) -> int: ...
+    def request_keyframe(self, track: int) -> int: ...
+    def open_channel(
+        self,
+        session: int,
+        *,
+        label: str,
+        protocol: str,
+        ordered: bool,
+        max_retransmits: int | None,
+        max_lifetime: float | None,
+    ) -> int: ...
+    def send_message(self, channel: int, binary: bool, payload: bytes) -> int: ...
+    def close_channel(self, channel: int) -> int: ...
+    def dump(self, track: int, seconds: float, max_bytes: int) -> int: ...
+    def sfu_stats(self) -> int: ...
+    def room_stats(self, room: int) -> int: ...
+    def session_stats(self, session: int) -> int: ...
+
+@final
+class Drained:
+    """One batch out of the outbox, in order."""
+
+    @property
+    def replies(self) -> list[tuple[int, Reply]]: ...
+    @property
+    def events(self) -> list[Event]: ...
+    @property
+    def logs(self) -> list[tuple[int, str, str]]:
+        """(level as in `logging`, target, message)."""
+    @property
+    def events_dropped(self) -> int:
+        """How many events did not fit since the last drain."""
+
+Reply = (
+    None
+    | int
+    | bool
+    | Description
+    | tuple[str, str]
+    | CommandFailed
+    | SfuStats
+    | RoomStats
+    | SessionStats
+)
+"""None: done. int: the new id. bool: whether a message was taken. Description: the answer. (ufrag, pwd)."""
+
+@final
+class CommandFailed:
+    """A refused command: nothing has changed."""
+
+    @property
+    def code(self) -> Literal[
+        "room_closed", "room_full", "session_closed", "track_ended", "subscription_ended", "channel_closed",
+        "not_in_room", "already_subscribed", "no_such_transport", "message_too_large", "negotiation", "candidate",
+    ]: ...
+    @property
+    def message(self) -> str: ...
+
+@final
+class Description:
+    """A session description; `id` counts the server's offers of a transport."""
+
+    @property
+    def transport(self) -> TransportName: ...
+    @property
+    def type(self) -> Literal["offer", "answer"]: ...
+    @property
+    def sdp(self) -> str: ...
+    @property
+    def id(self) -> int | None: ...
+
+# Events: frozen, one class each, the fields in this order also as `__match_args__`.
+
+@final
+class OfferReady:
+    session: int
+    description: Description
+
+@final
+class SectionsNeeded:
+    session: int
+    audio: int
+    video: int
+
+@final
+class ConnectionStateChanged:
+    session: int
+    state: StateName
+
+@final
+class SessionEnded:
+    session: int
+    reason: Literal["requested", "room_closed", "peer_closed", "timeout", "fingerprint_mismatch", "handshake_failed"]
+    detail: str
+
+@final
+class TrackPublished:
+    room: int
+    session: int
+    track: int
+    kind: KindName
+    mid: str
+    codec: CodecName
+    rids: list[str]
+    stream: str
+    source: str
+    """`stream` and `source`: the publisher's a=msid identifiers."""
+
+@final
+class TrackUnpublished:
+    room: int
+    session: int
+    track: int
+
+@final
+class TrackStalled:
+    track: int
+    stalled: bool
+
+@final
+class Subscribed:
+    session: int
+    subscription: int
+    track: int
+    mid: str
+    transport: TransportName
+
+@final
+class Unsubscribed:
+    session: int
+    subscription: int
+    track: int
+
+@final
+class SubscriptionFailed:
+    session: int
+    subscription: int
+    track: int
+    problem: Literal["codec_unsupported", "rejected"]
+    codec: CodecName | None
+
+@final
+class LayerChanged:
+    session: int
+    subscription: int
+    before: tuple[int, int] | None
+    after: tuple[int, int] | None
+
+@final
+class SpeakersChanged:
+    room: int
+    speakers: list[tuple[int, int, int]]
+    """(session, track, level in dBov), loudest first."""
+
+@final
+class ChannelOpened:
+    session: int
+    channel: int
+    label: str
+    protocol: str
+    ordered: bool
+    by_peer: bool
+
+@final
+class ChannelMessage:
+    channel: int
+    binary: bool
+    payload: bytes
+
+@final
+class ChannelWritable:
+    channel: int
+
+@final
+class ChannelEnded:
+    channel: int
+
+@final
+class Dump:
+    track: int
+    data: bytes
+    last: bool
+
+Event = (
+    OfferReady
+    | SectionsNeeded
+    | ConnectionStateChanged
+    | SessionEnded
+    | TrackPublished
+    | TrackUnpublished
+    | TrackStalled
+    | Subscribed
+    | Unsubscribed
+    | SubscriptionFailed
+    | LayerChanged
+    | SpeakersChanged
+    | ChannelOpened
+    | ChannelMessage
+    | ChannelWritable
+    | ChannelEnded
+    | Dump
+)
+
+# Stats: frozen, W3C webrtc-stats names; seconds, bytes and bits per second.
+
+@final
+class DropCounts:
+    """Datagrams dropped, by reason."""
+
+    unknown_path: int
+    malformed: int
+    authentication: int
+    replayed: int
+    half_open_limit: int
+    unbound_stream: int
+    kernel: int
+
+@final
+class SfuStats:
+    rooms: int
+    sessions: int
+    tracks: int
+    subscriptions: int
+    channels: int
+    datagrams_received: int
+    packets_received: int
+    bytes_received: int
+    packets_sent: int
+    bytes_sent: int
+    events_dropped: int
+    dropped: DropCounts
+
+@final
+class RoomStats:
+    room: int
+    sessions: list[SessionStats]
+
+@final
+class SessionStats:
+    session: int
+    age: float
+    transports: list[TransportStats]
+    tracks: list[TrackStats]
+    subscriptions: list[SubscriptionStats]
+
+@final
+class TransportStats:
+    transport: TransportName
+    state: StateName
+    cipher: str | None
+    local: str | None
+    remote: str | None
+    packets_received: int
+    bytes_received: int
+    packets_sent: int
+    bytes_sent: int
+    rtt: float | None
+    dropped: DropCounts
+
+@final
+class TrackStats:
+    track: int
+    kind: KindName
+    mid: str
+    codec: CodecName
+    muted: bool
+    encodings: list[EncodingStats]
+
+@final
+class EncodingStats:
+    rid: str | None
+    ssrc: int
+    spatial: int
+    active: bool
+    packets_received: int
+    bytes_received: int
+    packets_lost: int
+    packets_repaired: int
+    jitter: float
+    nacks_sent: int
+    plis_sent: int
+    keyframes: int
+    frames: int
+    bitrate: int
+
+@final
+class SubscriptionStats:
+    subscription: int
+    track: int
+    mid: str | None
+    ssrc: int
+    layer: tuple[int, int] | None
+    max_layer: tuple[int, int] | None
+    paused: bool
+    packets_sent: int
+    bytes_sent: int
+    packets_retransmitted: int
+    nacks_received: int
+    plis_received: int
+    packets_lost: int
+    jitter: float
+    rtt: float | None

@@ -1,0 +1,177 @@
+//! Counters as plain values, in the names of the W3C's webrtc-stats where it has one.
+
+use std::time::Duration;
+
+use sfu_transport::{DropCounts, SrtpProfile};
+use sfu_wire::{Bitrate, Mid, Rid, Ssrc};
+
+use crate::codec::{CodecName, Kind};
+use crate::command::TransportKind;
+use crate::event::ConnectionState;
+use crate::id::{RoomId, SessionId, SubscriptionId, TrackId};
+use crate::layer::Layer;
+
+/// Of one shard.
+#[derive(Debug, Clone, Default)]
+pub struct SfuStats {
+    /// Rooms that exist.
+    pub rooms: u64,
+    /// Sessions that exist.
+    pub sessions: u64,
+    /// Tracks that exist.
+    pub tracks: u64,
+    /// Subscriptions that exist.
+    pub subscriptions: u64,
+    /// Data channels that exist.
+    pub channels: u64,
+    /// Datagrams that were taken in.
+    pub datagrams_received: u64,
+    /// RTP packets that went out.
+    pub packets_sent: u64,
+    /// Bytes of them, headers and tags included.
+    pub bytes_sent: u64,
+    /// RTP packets that were taken in.
+    pub packets_received: u64,
+    /// Bytes of them.
+    pub bytes_received: u64,
+    /// Datagrams that were dropped, by reason.
+    pub dropped: DropCounts,
+    /// Events that were dropped because nobody drained them.
+    pub events_dropped: u64,
+}
+
+/// Of one room.
+#[derive(Debug, Clone)]
+pub struct RoomStats {
+    /// The room.
+    pub room: RoomId,
+    /// Its sessions.
+    pub sessions: Vec<SessionStats>,
+}
+
+/// Of one session.
+#[derive(Debug, Clone)]
+pub struct SessionStats {
+    /// The session.
+    pub session: SessionId,
+    /// Since it joined.
+    pub age: Duration,
+    /// Its transports.
+    pub transports: Vec<TransportStats>,
+    /// What it publishes.
+    pub tracks: Vec<TrackStats>,
+    /// What it receives.
+    pub subscriptions: Vec<SubscriptionStats>,
+}
+
+/// Of one transport.
+#[derive(Debug, Clone)]
+pub struct TransportStats {
+    /// Which.
+    pub transport: TransportKind,
+    /// Its state.
+    pub state: ConnectionState,
+    /// The SRTP profile in use.
+    pub cipher: Option<SrtpProfile>,
+    /// The selected path's remote address.
+    pub remote: Option<std::net::SocketAddr>,
+    /// The selected path's local address.
+    pub local: Option<std::net::SocketAddr>,
+    /// Protected bytes in.
+    pub bytes_received: u64,
+    /// Protected bytes out.
+    pub bytes_sent: u64,
+    /// Packets in.
+    pub packets_received: u64,
+    /// Packets out.
+    pub packets_sent: u64,
+    /// Dropped, by reason.
+    pub dropped: DropCounts,
+    /// From receiver reports or TWCC feedback.
+    pub rtt: Option<Duration>,
+}
+
+/// Of one published track.
+#[derive(Debug, Clone)]
+pub struct TrackStats {
+    /// The track.
+    pub track: TrackId,
+    /// Audio or video.
+    pub kind: Kind,
+    /// The section.
+    pub mid: Mid,
+    /// What it carries now.
+    pub codec: CodecName,
+    /// Muted by the server.
+    pub muted: bool,
+    /// Its encodings by rising quality.
+    pub encodings: Vec<EncodingStats>,
+}
+
+/// Of one encoding: one SSRC in, with its repair.
+#[derive(Debug, Clone)]
+pub struct EncodingStats {
+    /// The rid, with simulcast.
+    pub rid: Option<Rid>,
+    /// The primary SSRC.
+    pub ssrc: Ssrc,
+    /// The layer's number.
+    pub spatial: u8,
+    /// Whether packets came lately.
+    pub active: bool,
+    /// Packets, without duplicates, repaired ones included.
+    pub packets_received: u64,
+    /// Their bytes.
+    pub bytes_received: u64,
+    /// Still missing and given up.
+    pub packets_lost: u64,
+    /// Repaired by retransmission.
+    pub packets_repaired: u64,
+    /// Interarrival jitter (RFC 3550 §6.4.1).
+    pub jitter: Duration,
+    /// Packets asked again.
+    pub nacks_sent: u64,
+    /// Keyframes asked.
+    pub plis_sent: u64,
+    /// Keyframes that came.
+    pub keyframes: u64,
+    /// Frames that came.
+    pub frames: u64,
+    /// Over the last second.
+    pub bitrate: Bitrate,
+}
+
+/// Of one subscription.
+#[derive(Debug, Clone)]
+pub struct SubscriptionStats {
+    /// The subscription.
+    pub subscription: SubscriptionId,
+    /// Of what.
+    pub track: TrackId,
+    /// The section, once negotiated.
+    pub mid: Option<Mid>,
+    /// The outgoing SSRC.
+    pub ssrc: Ssrc,
+    /// What flows.
+    pub layer: Option<Layer>,
+    /// What was asked.
+    pub max_layer: Option<Layer>,
+    /// Paused by the application.
+    pub paused: bool,
+    /// Packets out.
+    pub packets_sent: u64,
+    /// Bytes out.
+    pub bytes_sent: u64,
+    /// Packets sent again.
+    pub packets_retransmitted: u64,
+    /// Sequence numbers that the peer asked again.
+    pub nacks_received: u64,
+    /// Keyframes that the peer asked.
+    pub plis_received: u64,
+    /// The peer's count of lost packets.
+    pub packets_lost: i64,
+    /// The peer's jitter.
+    pub jitter: Duration,
+    /// From its receiver reports.
+    pub rtt: Option<Duration>,
+}
