@@ -1,0 +1,1 @@
+//! Payload descriptors: what an SFU may know of a codec without decoding it. One codec, one file.
