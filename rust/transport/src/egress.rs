@@ -83,6 +83,11 @@ impl Egress {
         self.datagrams.iter().map(|d| (*d, &self.bytes[d.start..d.start + d.len]))
     }
 
+    /// The datagram that was written as the `index`th.
+    pub fn get(&self, index: usize) -> Option<(Outgoing, &[u8])> {
+        self.datagrams.get(index).map(|d| (*d, &self.bytes[d.start..d.start + d.len]))
+    }
+
     /// How many datagrams wait.
     pub fn len(&self) -> usize {
         self.datagrams.len()
