@@ -1,0 +1,95 @@
+//! The profile's cipher: one face for both kinds.
+
+use sfu_wire::{SeqNo, Ssrc};
+
+use super::cm::Cm;
+use super::error::SrtpError;
+use super::gcm::Gcm;
+use super::header::RtpHeader;
+use super::keys::KeySalt;
+use super::profile::SrtpProfile;
+
+/// The E bit of the word that ends the clear part of SRTCP (RFC 3711 §3.4).
+pub(super) const E_BIT: u32 = 1 << 31;
+
+/// The 31-bit index of an SRTCP packet (RFC 3711 §3.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RtcpIndex(u32);
+
+impl RtcpIndex {
+    /// `None` when `value` does not fit 31 bits.
+    pub(super) const fn new(value: u32) -> Option<Self> {
+        if value & E_BIT == 0 { Some(Self(value)) } else { None }
+    }
+
+    /// From the word in a packet, without its E bit.
+    pub(super) const fn from_word(word: u32) -> Self {
+        Self(word & !E_BIT)
+    }
+
+    pub(super) const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// As it stands in a packet that is encrypted.
+    pub(super) const fn encrypted_word(self) -> [u8; 4] {
+        (self.0 | E_BIT).to_be_bytes()
+    }
+}
+
+/// Session keys of one direction, for RTP and for RTCP. Lengths are checked by the caller: a packet is as long as its
+/// header and its trailer at least, and a buffer has room for what is added.
+pub(super) enum Cipher {
+    Gcm(Box<Gcm>),
+    Cm(Box<Cm>),
+}
+
+impl Cipher {
+    pub(super) fn new(master: &KeySalt) -> Self {
+        match master.profile() {
+            SrtpProfile::AeadAes128Gcm | SrtpProfile::AeadAes256Gcm => Self::Gcm(Box::new(Gcm::new(master))),
+            SrtpProfile::Aes128CmHmacSha1_80 => Self::Cm(Box::new(Cm::new(master))),
+        }
+    }
+
+    /// Seals `buf[..len]`; returns the length with the tag.
+    pub(super) fn seal_rtp(&self, buf: &mut [u8], len: usize, header_len: usize, ssrc: Ssrc, seq: SeqNo) -> usize {
+        match self {
+            Self::Gcm(gcm) => gcm.seal_rtp(buf, len, header_len, ssrc, seq),
+            Self::Cm(cm) => cm.seal_rtp(buf, len, header_len, ssrc, seq),
+        }
+    }
+
+    /// Opens `packet`; returns the clear length.
+    pub(super) fn open_rtp(&self, packet: &mut [u8], header: &RtpHeader, seq: SeqNo) -> Result<usize, SrtpError> {
+        match self {
+            Self::Gcm(gcm) => gcm.open_rtp(packet, header, seq),
+            Self::Cm(cm) => cm.open_rtp(packet, header, seq),
+        }
+    }
+
+    /// Seals `buf[..len]`; returns the length with the index and the tag.
+    pub(super) fn seal_rtcp(&self, buf: &mut [u8], len: usize, ssrc: Ssrc, index: RtcpIndex) -> usize {
+        match self {
+            Self::Gcm(gcm) => gcm.seal_rtcp(buf, len, ssrc, index),
+            Self::Cm(cm) => cm.seal_rtcp(buf, len, ssrc, index),
+        }
+    }
+
+    /// The word of E bit and index.
+    pub(super) fn rtcp_word(&self, packet: &[u8]) -> u32 {
+        let end = match self {
+            Self::Gcm(_) => packet.len(),
+            Self::Cm(_) => packet.len() - SrtpProfile::Aes128CmHmacSha1_80.rtp_overhead(),
+        };
+        packet[..end].last_chunk().map_or(0, |word| u32::from_be_bytes(*word))
+    }
+
+    /// Opens `packet`; returns the clear length.
+    pub(super) fn open_rtcp(&self, packet: &mut [u8], ssrc: Ssrc, index: RtcpIndex) -> Result<usize, SrtpError> {
+        match self {
+            Self::Gcm(gcm) => gcm.open_rtcp(packet, ssrc, index),
+            Self::Cm(cm) => cm.open_rtcp(packet, ssrc, index),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Seals what leaves: one sender owns one direction's key.
+//!
+//! Invariant: no nonce repeats. Every SSRC has a window of sealed indices, and one that has ended stays closed up to its
+//! last index for as long as the key lives.
+
+use std::collections::hash_map::Entry;
+use std::fmt;
+
+use sfu_wire::{SeqNo, Ssrc};
+
+use super::cipher::{Cipher, RtcpIndex};
+use super::error::SrtpError;
+use super::header::{RTP_FIXED_LEN, parse_rtcp};
+use super::index::MAX_JUMP;
+use super::keys::KeySalt;
+use super::profile::SrtpProfile;
+use super::replay::{Passage, ReplayWindow};
+use super::streams::StreamMap;
+
+/// Indices are 48 bits wide, and a key may seal no more (RFC 3711 §9.2).
+const INDEX_END: u64 = 1 << 48;
+/// SSRCs that one key serves, ended ones included. Higher: longer sessions with many short subscriptions. Lower: less
+/// memory (an ended stream costs 20 bytes).
+const MAX_STREAMS: usize = 1 << 16;
+
+/// The latest 1024 indices, as wide as a receiver's window: what is older would be refused over there.
+type SealedWindow = ReplayWindow<16>;
+
+/// Seals RTP and RTCP in place.
+pub struct SrtpSender {
+    profile: SrtpProfile,
+    cipher: Cipher,
+    live: StreamMap<SealedWindow>,
+    /// Highest sealed index of streams that have ended.
+    ended: StreamMap<u64>,
+    next_rtcp_index: u32,
+}
+
+impl SrtpSender {
+    /// A sender that seals with `keys`.
+    ///
+    /// # Panics
+    /// If `keys` were made for another profile.
+    pub fn new(profile: SrtpProfile, keys: &KeySalt) -> Self {
+        assert_eq!(keys.profile(), profile, "key and salt belong to another profile");
+        Self {
+            profile,
+            cipher: Cipher::new(keys),
+            live: StreamMap::default(),
+            ended: StreamMap::default(),
+            next_rtcp_index: 0,
+        }
+    }
+
+    /// The profile.
+    pub const fn profile(&self) -> SrtpProfile {
+        self.profile
+    }
+
+    /// Seals the clear packet `buf[..len]`, whose header has `header_len` bytes with CSRCs and extensions, and returns
+    /// its length with the tag, which needs [`SrtpProfile::rtp_overhead`] bytes of room behind. `ssrc` and `seq` are those
+    /// of the header; the upper bits of `seq` are the rollover counter.
+    ///
+    /// # Errors
+    /// [`SrtpError::IndexReused`] or [`SrtpError::TooOld`] when the index was or may have been sealed before,
+    /// [`SrtpError::RolloverGap`] when the receiver could not follow, [`SrtpError::NoRoom`], [`SrtpError::Malformed`],
+    /// [`SrtpError::KeyLimit`].
+    pub fn protect_rtp(
+        &mut self,
+        buf: &mut [u8],
+        len: usize,
+        header_len: usize,
+        ssrc: Ssrc,
+        seq: SeqNo,
+    ) -> Result<usize, SrtpError> {
+        check_room(buf, len, self.profile.rtp_overhead())?;
+        check_header(&buf[..len], header_len, ssrc, seq)?;
+        self.claim(ssrc, seq)?;
+        Ok(self.cipher.seal_rtp(buf, len, header_len, ssrc, seq))
+    }
+
+    /// Seals the clear compound `buf[..len]` and returns its length with index and tag, which need
+    /// [`SrtpProfile::rtcp_overhead`] bytes of room behind.
+    ///
+    /// # Errors
+    /// [`SrtpError::NoRoom`], [`SrtpError::TooShort`], [`SrtpError::Malformed`], [`SrtpError::KeyLimit`].
+    pub fn protect_rtcp(&mut self, buf: &mut [u8], len: usize) -> Result<usize, SrtpError> {
+        check_room(buf, len, self.profile.rtcp_overhead())?;
+        let ssrc = parse_rtcp(&buf[..len], 0)?;
+        let index = RtcpIndex::new(self.next_rtcp_index).ok_or(SrtpError::KeyLimit)?;
+        // One count for all SSRCs: an index that no other packet has is unique within each SSRC as well.
+        self.next_rtcp_index += 1;
+        Ok(self.cipher.seal_rtcp(buf, len, ssrc, index))
+    }
+
+    /// The stream has ended. Should its SSRC come back, it goes on above the last index.
+    pub fn forget(&mut self, ssrc: Ssrc) {
+        if let Some(window) = self.live.remove(&ssrc) {
+            self.ended.insert(ssrc, window.highest());
+        }
+    }
+
+    /// Marks the index as sealed, or says why it cannot be.
+    fn claim(&mut self, ssrc: Ssrc, seq: SeqNo) -> Result<(), SrtpError> {
+        let index = seq.get();
+        if index >= INDEX_END {
+            return Err(SrtpError::KeyLimit);
+        }
+        let streams = self.live.len() + self.ended.len();
+        match self.live.entry(ssrc) {
+            Entry::Occupied(mut stream) => claim_within(stream.get_mut(), index),
+            Entry::Vacant(place) => {
+                let window = match self.ended.get(&ssrc) {
+                    Some(highest) => {
+                        let mut window = SealedWindow::closed_at(*highest);
+                        claim_within(&mut window, index)?;
+                        window
+                    }
+                    None if streams >= MAX_STREAMS => return Err(SrtpError::KeyLimit),
+                    // A receiver takes the first packet of a stream for rollover counter 0.
+                    None if seq.rollovers() > 0 => return Err(SrtpError::RolloverGap),
+                    None => SealedWindow::new(index),
+                };
+                place.insert(window);
+                self.ended.remove(&ssrc);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for SrtpSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SrtpSender")
+            .field("profile", &self.profile)
+            .field("streams", &self.live.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn claim_within(window: &mut SealedWindow, index: u64) -> Result<(), SrtpError> {
+    match window.check(index) {
+        Passage::Repeated => Err(SrtpError::IndexReused),
+        Passage::TooOld => Err(SrtpError::TooOld),
+        Passage::New if index.saturating_sub(window.highest()) > MAX_JUMP => Err(SrtpError::RolloverGap),
+        Passage::New => {
+            window.mark(index);
+            Ok(())
+        }
+    }
+}
+
+fn check_room(buf: &[u8], len: usize, overhead: usize) -> Result<(), SrtpError> {
+    match len.checked_add(overhead) {
+        Some(end) if end <= buf.len() => Ok(()),
+        _ => Err(SrtpError::NoRoom),
+    }
+}
+
+/// A header that says something else than the nonce would not open over there.
+fn check_header(packet: &[u8], header_len: usize, ssrc: Ssrc, seq: SeqNo) -> Result<(), SrtpError> {
+    if packet.len() < header_len || header_len < RTP_FIXED_LEN {
+        return Err(SrtpError::TooShort);
+    }
+    let stated = (packet[0] >> 6, &packet[2..4], &packet[8..RTP_FIXED_LEN]);
+    if stated == (2, &seq.as_u16().to_be_bytes(), &ssrc.get().to_be_bytes()) {
+        Ok(())
+    } else {
+        Err(SrtpError::Malformed)
+    }
+}
+
