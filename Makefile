@@ -1,0 +1,146 @@
+# Two commands for a newcomer: `make serve` and `make test`. Both bring what they need on Debian 12 (root or sudo,
+# Python 3.11 or newer, Rust, network access to the usual registries); a second run finds it there and skips it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+CACHE := .cache
+STEP := scripts/step.sh
+CARGO_DENY := $(CACHE)/cargo-tools/bin/cargo-deny
+CARGO_DENY_VERSION := 0.20.2
+
+# Handed to `sfu serve` and to pytest: make serve ARGS="--host 0.0.0.0", make test PYTEST_ARGS="-k reload".
+ARGS ?=
+PYTEST_ARGS ?=
+
+# What maturin tells PyO3's build scripts is told to every cargo call, so that the crates are compiled once for all of them.
+export PYO3_PYTHON := $(abspath $(PYTHON))
+export PYO3_BUILD_EXTENSION_MODULE := 1
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.PHONY: serve
+serve: develop ## build, then serve the page on http://localhost:8080 (ARGS="--host 0.0.0.0 …")
+	@$(VENV)/bin/sfu serve $(ARGS)
+
+.PHONY: test
+test: ready-for-tests ## every check and every test
+	@$(STEP) "floors"       $(PYTHON) scripts/check_floors.py
+	@$(MAKE) --no-print-directory format-check lint-python lint-rust deny doc test-rust stubtest test-python test-interop
+	@$(STEP) --sum
+
+.PHONY: lint
+lint: ready-for-tests ## floors, formatting, lints, types, documentation, licences
+	@$(STEP) "floors"       $(PYTHON) scripts/check_floors.py
+	@$(MAKE) --no-print-directory format-check lint-python lint-rust deny doc stubtest
+
+.PHONY: format
+format: $(VENV)/.stamp-dev ## rewrite Rust and Python in the house format
+	@cargo fmt --all
+	@$(VENV)/bin/ruff format
+	@$(VENV)/bin/ruff check --fix-only --exit-zero
+
+.PHONY: bench
+bench: ready-for-tests ## every figure of benches/ (release build)
+	@$(STEP) "release build" $(VENV)/bin/maturin develop --release --quiet
+	@for script in benches/*.py; do $(STEP) "$$script" $(PYTHON) "$$script" $(ARGS); done
+
+.PHONY: wheel
+wheel: $(VENV)/.stamp-run ## one abi3 wheel in dist/
+	@scripts/system_packages.sh build
+	@$(STEP) "wheel"        $(VENV)/bin/maturin build --release --out dist
+
+.PHONY: clean
+clean: ## remove what was built (the virtual environment and downloads too: make clean ALL=1)
+	@rm -rf target dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -not -path './.venv/*' -not -path './.cache/*' -prune -exec rm -rf {} +
+	@rm -f python/sfu/_core*.so
+	@if [ -n "$(ALL)" ]; then rm -rf $(VENV) $(CACHE); fi
+
+# The parts of `make test`, each of which can be called alone.
+
+.PHONY: format-check
+format-check: $(VENV)/.stamp-dev
+	@$(STEP) "cargo fmt"    cargo fmt --all --check
+	@$(STEP) "ruff format"  $(VENV)/bin/ruff format --check --quiet
+
+.PHONY: lint-python
+lint-python: $(VENV)/.stamp-dev
+	@$(STEP) "ruff check"   $(VENV)/bin/ruff check --quiet
+	@$(STEP) "mypy"         $(PYTHON) -m mypy
+
+.PHONY: lint-rust
+lint-rust: $(VENV)/.stamp-run
+	@$(STEP) "clippy"       cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+
+.PHONY: deny
+deny: $(CARGO_DENY)
+	@$(STEP) "cargo-deny"   $(CARGO_DENY) --log-level error check --hide-inclusion-graph licenses bans sources
+	@$(STEP) "advisories"   scripts/advisories.sh $(CARGO_DENY)
+
+.PHONY: doc
+doc: $(VENV)/.stamp-run
+	@RUSTDOCFLAGS="-D warnings" $(STEP) "cargo doc" cargo doc --workspace --no-deps --locked --quiet
+
+.PHONY: test-rust
+test-rust: $(VENV)/.stamp-run
+	@$(STEP) "cargo test"   cargo test --workspace --locked
+
+.PHONY: stubtest
+stubtest: extension
+	@$(STEP) "stubtest"     env MYPYPATH=python $(PYTHON) -m mypy.stubtest sfu._core
+
+.PHONY: test-python
+test-python: extension
+	@$(STEP) "pytest"       $(PYTHON) -m pytest --ignore=tests/interop $(PYTEST_ARGS)
+
+.PHONY: test-interop
+test-interop: extension $(CACHE)/.stamp-npm
+	@$(STEP) "interop"      $(PYTHON) -m pytest tests/interop $(PYTEST_ARGS)
+
+# What has to be there first.
+
+.PHONY: ready-for-tests
+ready-for-tests: system-packages $(VENV)/.stamp-dev $(CACHE)/.stamp-npm
+
+.PHONY: system-packages
+system-packages:
+	@scripts/system_packages.sh build browsers gstreamer node
+
+# cargo decides what has changed, so this runs each time; without a change it takes a second or two.
+.PHONY: extension
+extension: $(VENV)/.stamp-run
+	@$(STEP) "extension"    $(VENV)/bin/maturin develop --locked --quiet
+
+.PHONY: develop
+develop: build-packages extension
+
+.PHONY: build-packages
+build-packages:
+	@scripts/system_packages.sh build
+
+$(VENV)/bin/python:
+	@scripts/system_packages.sh build
+	@$(STEP) "virtual environment" scripts/virtual_environment.sh $(VENV)
+
+$(VENV)/.stamp-run: requirements/run.txt | $(VENV)/bin/python
+	@$(STEP) "packages"     $(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements/run.txt
+	@touch $@
+
+$(VENV)/.stamp-dev: requirements/dev.txt requirements/run.txt | $(VENV)/.stamp-run
+	@$(STEP) "test packages" $(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	@touch $@
+
+$(CARGO_DENY):
+	@$(STEP) "cargo-deny (once)" env CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug \
+		cargo-deny --version $(CARGO_DENY_VERSION) --root $(CACHE)/cargo-tools
+
+$(CACHE)/.stamp-npm: tests/interop/node/package-lock.json tests/interop/node/package.json
+	@$(STEP) "npm packages" scripts/npm_packages.sh $(CACHE)/node
+	@touch $@
