@@ -1,0 +1,111 @@
+//! Our own DTLS certificate: self-signed P-256, or the operator's.
+//!
+//! One certificate serves all sessions of a server; its fingerprint goes into every SDP.
+
+use std::fmt;
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+use thiserror::Error;
+
+use crate::fingerprint::{Fingerprint, FingerprintAlgorithm};
+use crate::pem;
+
+/// A certificate with its private key.
+pub struct Certificate {
+    pub(crate) der: Vec<u8>,
+    pub(crate) key: Vec<u8>,
+    fingerprint: Fingerprint,
+}
+
+/// Why a certificate could not be made or used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CertificateError {
+    /// The library refused.
+    #[error("a certificate could not be generated: {0}")]
+    Generation(String),
+    /// No such block.
+    #[error("no `BEGIN CERTIFICATE` block with valid base64 in the PEM text")]
+    NoCertificate,
+    /// No such block.
+    #[error(
+        "no `BEGIN PRIVATE KEY` (PKCS #8) or `BEGIN EC PRIVATE KEY` block with valid base64 in the PEM text"
+    )]
+    NoKey,
+    /// Not a key on P-256.
+    #[error(
+        "the private key is not an ECDSA key on P-256, which WebRTC peers expect (RFC 8827 §6.5)"
+    )]
+    UnsupportedKey,
+    /// The two do not belong together.
+    #[error("the private key does not belong to the certificate")]
+    KeyMismatch,
+}
+
+impl Certificate {
+    /// A new self-signed certificate on P-256 (RFC 8827 §6.5), drawn from the operating system's randomness.
+    pub fn generate() -> Result<Self, CertificateError> {
+        let failed = |error: rcgen::Error| CertificateError::Generation(error.to_string());
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(failed)?;
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.distinguished_name = rcgen::DistinguishedName::new();
+        // A name says who it is to whoever reads the handshake; WebRTC checks only the fingerprint.
+        parameters
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "WebRTC");
+        let certificate = parameters.self_signed(&key).map_err(failed)?;
+        Self::from_der(certificate.der().to_vec(), key.serialize_der())
+    }
+
+    /// The first certificate of `certificate` and the key of `key`; both may be the same text.
+    pub fn from_pem(certificate: &str, key: &str) -> Result<Self, CertificateError> {
+        let der = pem::find(certificate, |label| label == "CERTIFICATE")
+            .ok_or(CertificateError::NoCertificate)?;
+        let key = pem::find(key, |label| {
+            label == "PRIVATE KEY" || label == "EC PRIVATE KEY"
+        })
+        .ok_or(CertificateError::NoKey)?;
+        Self::from_der(der, key)
+    }
+
+    fn from_der(der: Vec<u8>, key: Vec<u8>) -> Result<Self, CertificateError> {
+        let pair = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_ASN1_SIGNING, &key)
+            .map_err(|_| CertificateError::UnsupportedKey)?;
+        let public = pair.public_key().as_ref();
+        if !der.windows(public.len()).any(|window| window == public) {
+            return Err(CertificateError::KeyMismatch);
+        }
+        // One form for the DTLS library, whatever form came in (RFC 5958).
+        let key = pair
+            .to_pkcs8v1()
+            .map_or(key, |document| document.as_ref().to_vec());
+        let fingerprint = Fingerprint::of(FingerprintAlgorithm::Sha256, &der);
+        Ok(Self {
+            der,
+            key,
+            fingerprint,
+        })
+    }
+
+    /// Its SHA-256 fingerprint, for `a=fingerprint`.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    /// As PEM: the certificate and the key, fit for [`Certificate::from_pem`].
+    pub fn to_pem(&self) -> (String, String) {
+        (
+            pem::encode("CERTIFICATE", &self.der),
+            pem::encode("PRIVATE KEY", &self.key),
+        )
+    }
+}
+
+/// Hides the private key.
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificate")
+            .field("fingerprint", &self.fingerprint)
+            .finish_non_exhaustive()
+    }
+}
