@@ -141,7 +141,8 @@ mod tests {
 
     const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
     const SALT: &str = "517569642070726f2071756f";
-    const RTP: &str = "8040f17b8041f8d35501a0b247616c6c696120657374206f6d6e69732064697669736120696e207061727465732074726573";
+    const RTP: &str =
+        "8040f17b8041f8d35501a0b247616c6c696120657374206f6d6e69732064697669736120696e207061727465732074726573";
     const RTP_SSRC: Ssrc = Ssrc::new(0x5501_a0b2);
     const RTP_SEQ: SeqNo = SeqNo::new(0xf17b);
     const RTCP: &str = "81c8000d4d6172734e5450314e545032525450200000042a0000e9304c756e61\
@@ -226,13 +227,18 @@ mod tests {
         );
     }
 
-    /// RFC 7714 §16.1.3 and §17.3.
+    /// RFC 7714 §16.1.3, §16.2.3, §17.3 and §17.4.
     #[test]
     fn tags_without_encryption() {
-        let gcm = with_session_key(16);
-        check_tag(&gcm.rtp, gcm.rtp.rtp_nonce(RTP_SSRC, RTP_SEQ), RTP, "22493f82d2bce397e9d79e3b19aa4216");
-        let aad = format!("{RTCP}000005d4");
-        let nonce = gcm.rtcp.rtcp_nonce(RTCP_SSRC, RTCP_INDEX);
-        check_tag(&gcm.rtcp, nonce, &aad, "841dd9683dd78ec92ae58790125f62b3");
+        let vectors = [
+            (16, "22493f82d2bce397e9d79e3b19aa4216", "841dd9683dd78ec92ae58790125f62b3"),
+            (32, "a866d5910f887463067ceefec45215d4", "91db4afbfeee5a978fab4393ed2615fe"),
+        ];
+        for (key_len, rtp_tag, rtcp_tag) in vectors {
+            let gcm = with_session_key(key_len);
+            check_tag(&gcm.rtp, gcm.rtp.rtp_nonce(RTP_SSRC, RTP_SEQ), RTP, rtp_tag);
+            let nonce = gcm.rtcp.rtcp_nonce(RTCP_SSRC, RTCP_INDEX);
+            check_tag(&gcm.rtcp, nonce, &format!("{RTCP}000005d4"), rtcp_tag);
+        }
     }
 }

@@ -100,11 +100,7 @@ mod tests {
             let keys = SrtpKeys::from_keying_material(profile, &material).unwrap();
             assert_eq!(keys.client, KeySalt::new(profile, &vec![1; key], &vec![3; salt]).unwrap());
             assert_eq!(keys.server, KeySalt::new(profile, &vec![2; key], &vec![4; salt]).unwrap());
-            assert_eq!(
-                SrtpKeys::from_keying_material(profile, &material[1..]),
-                Err(SrtpError::KeyLength),
-                "{profile}"
-            );
+            assert_eq!(SrtpKeys::from_keying_material(profile, &material[1..]), Err(SrtpError::KeyLength), "{profile}");
         }
     }
 

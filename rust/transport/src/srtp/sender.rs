@@ -100,6 +100,12 @@ impl SrtpSender {
         }
     }
 
+    /// Continues the RTCP count at `index`, to reach its end within a test.
+    #[cfg(test)]
+    pub(super) fn set_next_rtcp_index(&mut self, index: u32) {
+        self.next_rtcp_index = index;
+    }
+
     /// Marks the index as sealed, or says why it cannot be.
     fn claim(&mut self, ssrc: Ssrc, seq: SeqNo) -> Result<(), SrtpError> {
         let index = seq.get();
@@ -169,4 +175,3 @@ fn check_header(packet: &[u8], header_len: usize, ssrc: Ssrc, seq: SeqNo) -> Res
         Err(SrtpError::Malformed)
     }
 }
-
