@@ -1,1 +1,16 @@
-//! Payload descriptors: what an SFU may know of a codec without decoding it. One codec, one file.
+//! Payload descriptors: what an SFU may know of a codec without decoding it. One codec, one file, the same shape in each:
+//! a descriptor with `parse` (and `write` where the SFU rewrites it), and what tells frames and keyframes.
+
+pub mod av1;
+pub mod dependency_descriptor;
+pub mod h264;
+pub mod red;
+pub mod vp8;
+pub mod vp9;
+
+mod picture_id;
+
+pub use dependency_descriptor::DependencyDescriptor;
+pub use picture_id::PictureId;
+pub use vp8::Vp8Descriptor;
+pub use vp9::Vp9Descriptor;
