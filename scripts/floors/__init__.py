@@ -1,0 +1,1 @@
+"""The checks behind `scripts/check_floors.py`: who may import whom, and no import cycle."""

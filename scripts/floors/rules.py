@@ -1,0 +1,42 @@
+"""The floors themselves, as ARCHITECTURE.md draws them. A new crate or module gets its place here first."""
+
+# Crate -> the crates of this workspace that it may depend on. Tests (dev-dependencies) may also use `peer`.
+CRATES: dict[str, set[str]] = {
+    "wire": set(),
+    "transport": {"wire"},
+    "congestion": {"wire"},
+    "core": {"wire", "transport", "congestion"},
+    "peer": {"wire", "transport", "congestion"},
+    "runtime": {"wire", "transport", "congestion", "core"},
+    "python": {"wire", "transport", "congestion", "core", "peer", "runtime"},
+}
+FOR_TESTS = {"peer"}
+
+# No crate below `runtime` asks for the time, opens a socket or starts a thread: all of that is handed in.
+SANS_IO = {"wire", "transport", "congestion", "core", "peer"}
+FORBIDDEN_CRATES = {"async-std", "getrandom", "libc", "mio", "pyo3", "quinn-udp", "rand", "smol", "socket2", "tokio"}
+FORBIDDEN_CODE = {
+    r"\bInstant::now\b": "the time is an argument below `runtime`",
+    r"\bSystemTime::now\b": "the time is an argument below `runtime`",
+    r"\b(?:UdpSocket|TcpStream|TcpListener)\b": "sockets belong to `runtime`",
+    r"\bthread::(?:spawn|sleep|Builder|scope)\b": "threads belong to `runtime`",
+}
+# The core is single-threaded state: nothing in it is shared, so nothing in it is locked.
+FORBIDDEN_IN_CORE = {r"\b(?:Mutex|RwLock|Condvar)\b": "the core holds no locks"}
+
+# Modules of python/sfu, lowest floor first. A module may import its own floor and those below; a folder stands for
+# all in it.
+PYTHON_FLOORS: list[set[str]] = [
+    {"_core"},
+    {"errors", "description", "layer", "stats", "config", "events", "_backend", "_emitter", "_hub", "_native"},
+    {"channel", "track", "session"},
+    {"room"},
+    {"server"},
+    {"cluster", "media", "metrics", "record", "settings", "signaling", "testing", "tokens"},
+    {"web"},
+    {"demo"},
+    {"cli"},
+    {"__main__"},
+]
+# The package's own face gathers names from everywhere; nobody inside imports it.
+PYTHON_FACE = "sfu"
