@@ -19,7 +19,11 @@ pub(super) struct RtcpIndex(u32);
 impl RtcpIndex {
     /// `None` when `value` does not fit 31 bits.
     pub(super) const fn new(value: u32) -> Option<Self> {
-        if value & E_BIT == 0 { Some(Self(value)) } else { None }
+        if value & E_BIT == 0 {
+            Some(Self(value))
+        } else {
+            None
+        }
     }
 
     /// From the word in a packet, without its E bit.
@@ -47,13 +51,22 @@ pub(super) enum Cipher {
 impl Cipher {
     pub(super) fn new(master: &KeySalt) -> Self {
         match master.profile() {
-            SrtpProfile::AeadAes128Gcm | SrtpProfile::AeadAes256Gcm => Self::Gcm(Box::new(Gcm::new(master))),
+            SrtpProfile::AeadAes128Gcm | SrtpProfile::AeadAes256Gcm => {
+                Self::Gcm(Box::new(Gcm::new(master)))
+            }
             SrtpProfile::Aes128CmHmacSha1_80 => Self::Cm(Box::new(Cm::new(master))),
         }
     }
 
     /// Seals `buf[..len]`; returns the length with the tag.
-    pub(super) fn seal_rtp(&self, buf: &mut [u8], len: usize, header_len: usize, ssrc: Ssrc, seq: SeqNo) -> usize {
+    pub(super) fn seal_rtp(
+        &self,
+        buf: &mut [u8],
+        len: usize,
+        header_len: usize,
+        ssrc: Ssrc,
+        seq: SeqNo,
+    ) -> usize {
         match self {
             Self::Gcm(gcm) => gcm.seal_rtp(buf, len, header_len, ssrc, seq),
             Self::Cm(cm) => cm.seal_rtp(buf, len, header_len, ssrc, seq),
@@ -61,7 +74,12 @@ impl Cipher {
     }
 
     /// Opens `packet`; returns the clear length.
-    pub(super) fn open_rtp(&self, packet: &mut [u8], header: &RtpHeader, seq: SeqNo) -> Result<usize, SrtpError> {
+    pub(super) fn open_rtp(
+        &self,
+        packet: &mut [u8],
+        header: &RtpHeader,
+        seq: SeqNo,
+    ) -> Result<usize, SrtpError> {
         match self {
             Self::Gcm(gcm) => gcm.open_rtp(packet, header, seq),
             Self::Cm(cm) => cm.open_rtp(packet, header, seq),
@@ -69,7 +87,13 @@ impl Cipher {
     }
 
     /// Seals `buf[..len]`; returns the length with the index and the tag.
-    pub(super) fn seal_rtcp(&self, buf: &mut [u8], len: usize, ssrc: Ssrc, index: RtcpIndex) -> usize {
+    pub(super) fn seal_rtcp(
+        &self,
+        buf: &mut [u8],
+        len: usize,
+        ssrc: Ssrc,
+        index: RtcpIndex,
+    ) -> usize {
         match self {
             Self::Gcm(gcm) => gcm.seal_rtcp(buf, len, ssrc, index),
             Self::Cm(cm) => cm.seal_rtcp(buf, len, ssrc, index),
@@ -82,11 +106,18 @@ impl Cipher {
             Self::Gcm(_) => packet.len(),
             Self::Cm(_) => packet.len() - SrtpProfile::Aes128CmHmacSha1_80.rtp_overhead(),
         };
-        packet[..end].last_chunk().map_or(0, |word| u32::from_be_bytes(*word))
+        packet[..end]
+            .last_chunk()
+            .map_or(0, |word| u32::from_be_bytes(*word))
     }
 
     /// Opens `packet`; returns the clear length.
-    pub(super) fn open_rtcp(&self, packet: &mut [u8], ssrc: Ssrc, index: RtcpIndex) -> Result<usize, SrtpError> {
+    pub(super) fn open_rtcp(
+        &self,
+        packet: &mut [u8],
+        ssrc: Ssrc,
+        index: RtcpIndex,
+    ) -> Result<usize, SrtpError> {
         match self {
             Self::Gcm(gcm) => gcm.open_rtcp(packet, ssrc, index),
             Self::Cm(cm) => cm.open_rtcp(packet, ssrc, index),

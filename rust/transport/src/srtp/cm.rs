@@ -31,27 +31,57 @@ impl Cm {
     pub(super) fn new(master: &KeySalt) -> Self {
         let kdf = Kdf::new(master);
         Self {
-            rtp: CmKey::derive(&kdf, Label::RtpEncryption, Label::RtpAuthentication, Label::RtpSalt),
-            rtcp: CmKey::derive(&kdf, Label::RtcpEncryption, Label::RtcpAuthentication, Label::RtcpSalt),
+            rtp: CmKey::derive(
+                &kdf,
+                Label::RtpEncryption,
+                Label::RtpAuthentication,
+                Label::RtpSalt,
+            ),
+            rtcp: CmKey::derive(
+                &kdf,
+                Label::RtcpEncryption,
+                Label::RtcpAuthentication,
+                Label::RtcpSalt,
+            ),
         }
     }
 
-    pub(super) fn seal_rtp(&self, buf: &mut [u8], len: usize, header_len: usize, ssrc: Ssrc, seq: SeqNo) -> usize {
+    pub(super) fn seal_rtp(
+        &self,
+        buf: &mut [u8],
+        len: usize,
+        header_len: usize,
+        ssrc: Ssrc,
+        seq: SeqNo,
+    ) -> usize {
         self.rtp.crypt(ssrc, seq.get(), &mut buf[header_len..len]);
         let tag = self.rtp.tag(&buf[..len], &seq.rollovers().to_be_bytes());
         buf[len..len + TAG_LEN].copy_from_slice(&tag);
         len + TAG_LEN
     }
 
-    pub(super) fn open_rtp(&self, packet: &mut [u8], header: &RtpHeader, seq: SeqNo) -> Result<usize, SrtpError> {
+    pub(super) fn open_rtp(
+        &self,
+        packet: &mut [u8],
+        header: &RtpHeader,
+        seq: SeqNo,
+    ) -> Result<usize, SrtpError> {
         let len = packet.len() - TAG_LEN;
         self.rtp.verify(packet, &seq.rollovers().to_be_bytes())?;
-        self.rtp.crypt(header.ssrc, seq.get(), &mut packet[header.len..len]);
+        self.rtp
+            .crypt(header.ssrc, seq.get(), &mut packet[header.len..len]);
         Ok(len)
     }
 
-    pub(super) fn seal_rtcp(&self, buf: &mut [u8], len: usize, ssrc: Ssrc, index: RtcpIndex) -> usize {
-        self.rtcp.crypt(ssrc, u64::from(index.get()), &mut buf[RTCP_CLEAR_LEN..len]);
+    pub(super) fn seal_rtcp(
+        &self,
+        buf: &mut [u8],
+        len: usize,
+        ssrc: Ssrc,
+        index: RtcpIndex,
+    ) -> usize {
+        self.rtcp
+            .crypt(ssrc, u64::from(index.get()), &mut buf[RTCP_CLEAR_LEN..len]);
         let authenticated = len + INDEX_LEN;
         buf[len..authenticated].copy_from_slice(&index.encrypted_word());
         let tag = self.rtcp.tag(&buf[..authenticated], &[]);
@@ -59,10 +89,19 @@ impl Cm {
         authenticated + TAG_LEN
     }
 
-    pub(super) fn open_rtcp(&self, packet: &mut [u8], ssrc: Ssrc, index: RtcpIndex) -> Result<usize, SrtpError> {
+    pub(super) fn open_rtcp(
+        &self,
+        packet: &mut [u8],
+        ssrc: Ssrc,
+        index: RtcpIndex,
+    ) -> Result<usize, SrtpError> {
         let len = packet.len() - TAG_LEN - INDEX_LEN;
         self.rtcp.verify(packet, &[])?;
-        self.rtcp.crypt(ssrc, u64::from(index.get()), &mut packet[RTCP_CLEAR_LEN..len]);
+        self.rtcp.crypt(
+            ssrc,
+            u64::from(index.get()),
+            &mut packet[RTCP_CLEAR_LEN..len],
+        );
         Ok(len)
     }
 }
@@ -79,7 +118,10 @@ impl CmKey {
         let authentication = kdf.derive::<AUTHENTICATION_KEY_LEN>(authentication);
         Self {
             cipher: kdf.encryption(encryption, CounterMode::new),
-            hmac: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, authentication.as_bytes()),
+            hmac: hmac::Key::new(
+                hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+                authentication.as_bytes(),
+            ),
             salt: *kdf.derive(salt).as_bytes(),
         }
     }
@@ -92,7 +134,8 @@ impl CmKey {
     fn crypt(&self, ssrc: Ssrc, index48: u64, bytes: &mut [u8]) {
         let mut salt = [0; 16];
         salt[..MAX_SALT_LEN].copy_from_slice(&self.salt);
-        let iv = u128::from_be_bytes(salt) ^ u128::from(ssrc.get()) << 64 ^ u128::from(index48) << 16;
+        let iv =
+            u128::from_be_bytes(salt) ^ u128::from(ssrc.get()) << 64 ^ u128::from(index48) << 16;
         self.cipher.apply(iv.to_be_bytes(), bytes);
     }
 
@@ -109,6 +152,7 @@ impl CmKey {
     /// Checks the tag that ends `packet`, in constant time.
     fn verify(&self, packet: &[u8], rollovers: &[u8]) -> Result<(), SrtpError> {
         let (authenticated, tag) = packet.split_at(packet.len() - TAG_LEN);
-        verify_slices_are_equal(&self.tag(authenticated, rollovers), tag).map_err(|_| SrtpError::Authentication)
+        verify_slices_are_equal(&self.tag(authenticated, rollovers), tag)
+            .map_err(|_| SrtpError::Authentication)
     }
 }
