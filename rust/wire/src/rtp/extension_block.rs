@@ -56,7 +56,7 @@ impl<'a> ExtensionBlock<'a> {
     }
 }
 
-impl<'a> IntoIterator for ExtensionBlock<'a> {
+impl<'a> IntoIterator for &ExtensionBlock<'a> {
     type Item = (u8, &'a [u8]);
     type IntoIter = Extensions<'a>;
 
