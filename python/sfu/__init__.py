@@ -1,0 +1,206 @@
+"""The SFU you import: rooms, sessions and tracks of a WebRTC selective forwarding unit as asyncio Python.
+
+Media runs in Rust on its own threads; this package decides who gets what. Start with `Server`::
+
+    async with sfu.Server(sfu.Config(udp="0.0.0.0:7882")) as server:
+        room = await server.create_room("standup")
+        async with await room.join("alice") as session:
+            answer = await session.answer(offer)
+
+`sfu.asgi(server)` is the page with its signalling, WHIP and WHEP as an ASGI application; `sfu.tokens` makes and checks
+access tokens; `sfu serve` on the command line is all of it at once.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING, Any
+
+from sfu._emitter import EventsDropped, EventStream
+from sfu.channel import DataChannel
+from sfu.config import Config
+from sfu.description import Description
+from sfu.errors import (
+    AlreadySubscribed,
+    ChannelClosed,
+    ChannelError,
+    ConfigError,
+    Forbidden,
+    MessageTooLarge,
+    NegotiationError,
+    NotInRoom,
+    NotRunning,
+    RoomClosed,
+    RoomError,
+    RoomExists,
+    RoomFull,
+    RoomNotFound,
+    SessionClosed,
+    SessionError,
+    SessionReplaced,
+    SfuError,
+    SubscriptionEnded,
+    SubscriptionError,
+    TokenError,
+    TooManyRooms,
+    TooManySessions,
+    TrackBusy,
+    TrackEnded,
+    TrackError,
+    TransportError,
+    UsageError,
+    WrongLoop,
+    WrongProcess,
+)
+from sfu.events import (
+    ChannelOpened,
+    ConnectionStateChanged,
+    LayerChanged,
+    MessageReceived,
+    OfferReady,
+    OwnTrackPublished,
+    OwnTrackUnpublished,
+    RoomUpdated,
+    SectionsNeeded,
+    SessionEnded,
+    SessionEvent,
+    SessionJoined,
+    SessionLeft,
+    SessionUpdated,
+    Speaker,
+    SpeakersChanged,
+    Subscribed,
+    SubscriptionFailed,
+    TrackMuted,
+    TrackPublished,
+    TrackStalled,
+    TrackUnmuted,
+    TrackUnpublished,
+    TrackUpdated,
+    Unsubscribed,
+)
+from sfu.layer import Layer
+from sfu.member import Member
+from sfu.room import Room, RoomEnded, RoomEvent
+from sfu.server import RoomCreated, Server, ServerEvent
+from sfu.session import Session
+from sfu.stats import (
+    DropCounts,
+    EncodingStats,
+    RoomStats,
+    ServerStats,
+    SessionStats,
+    SubscriptionStats,
+    TrackStats,
+    TransportStats,
+)
+from sfu.subscription import Subscription
+from sfu.track import Track
+
+if TYPE_CHECKING:
+    from sfu import tokens
+    from sfu.web.asgi import asgi
+
+__all__ = [
+    "AlreadySubscribed",
+    "ChannelClosed",
+    "ChannelError",
+    "ChannelOpened",
+    "Config",
+    "ConfigError",
+    "ConnectionStateChanged",
+    "DataChannel",
+    "Description",
+    "DropCounts",
+    "EncodingStats",
+    "EventStream",
+    "EventsDropped",
+    "Forbidden",
+    "Layer",
+    "LayerChanged",
+    "Member",
+    "MessageReceived",
+    "MessageTooLarge",
+    "NegotiationError",
+    "NotInRoom",
+    "NotRunning",
+    "OfferReady",
+    "OwnTrackPublished",
+    "OwnTrackUnpublished",
+    "Room",
+    "RoomClosed",
+    "RoomCreated",
+    "RoomEnded",
+    "RoomError",
+    "RoomEvent",
+    "RoomExists",
+    "RoomFull",
+    "RoomNotFound",
+    "RoomStats",
+    "RoomUpdated",
+    "SectionsNeeded",
+    "Server",
+    "ServerEvent",
+    "ServerStats",
+    "Session",
+    "SessionClosed",
+    "SessionEnded",
+    "SessionError",
+    "SessionEvent",
+    "SessionJoined",
+    "SessionLeft",
+    "SessionReplaced",
+    "SessionStats",
+    "SessionUpdated",
+    "SfuError",
+    "Speaker",
+    "SpeakersChanged",
+    "Subscribed",
+    "Subscription",
+    "SubscriptionEnded",
+    "SubscriptionError",
+    "SubscriptionFailed",
+    "SubscriptionStats",
+    "TokenError",
+    "TooManyRooms",
+    "TooManySessions",
+    "Track",
+    "TrackBusy",
+    "TrackEnded",
+    "TrackError",
+    "TrackMuted",
+    "TrackPublished",
+    "TrackStalled",
+    "TrackStats",
+    "TrackUnmuted",
+    "TrackUnpublished",
+    "TrackUpdated",
+    "TransportError",
+    "TransportStats",
+    "Unsubscribed",
+    "UsageError",
+    "WrongLoop",
+    "WrongProcess",
+    "__version__",
+    "asgi",
+    "tokens",
+]
+
+
+def _version() -> str:
+    try:
+        return metadata.version("sfu")
+    except metadata.PackageNotFoundError:  # used from a source tree
+        return "0+unknown"
+
+
+__version__ = _version()
+
+
+def __getattr__(name: str) -> Any:
+    """`asgi` and `tokens` bring starlette and PyJWT: only for those who use them."""
+    if name == "asgi":
+        return import_module("sfu.web.asgi").asgi
+    if name == "tokens":
+        return import_module("sfu.tokens")
+    raise AttributeError(f"module 'sfu' has no attribute {name!r}")

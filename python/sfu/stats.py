@@ -1,0 +1,205 @@
+"""Counters as plain typed values, in the names of the W3C's webrtc-stats; seconds, bytes and bits per second.
+
+Made from the data plane's snapshot in one go, so its numbers belong together. `to_dict()` gives plain JSON.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sfu.layer import Layer, layer_from
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sfu import _core
+    from sfu.description import TransportName
+    from sfu.member import ConnectionState
+
+__all__ = [
+    "DropCounts",
+    "EncodingStats",
+    "RoomStats",
+    "ServerStats",
+    "SessionStats",
+    "SubscriptionStats",
+    "TrackStats",
+    "TransportStats",
+]
+
+T = TypeVar("T")
+
+
+class _Value:
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, numbers and strings."""
+        return asdict(self)  # type: ignore[call-overload,no-any-return]
+
+
+@dataclass(frozen=True)
+class DropCounts(_Value):
+    """Datagrams dropped, by reason."""
+
+    unknown_path: int
+    malformed: int
+    authentication: int
+    replayed: int
+    half_open_limit: int
+    unbound_stream: int
+    kernel: int
+    """Dropped by the kernel because its buffer was full."""
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(asdict(self).values())
+
+
+@dataclass(frozen=True)
+class ServerStats(_Value):
+    """Of a whole server."""
+
+    rooms: int
+    sessions: int
+    tracks: int
+    subscriptions: int
+    channels: int
+    datagrams_received: int
+    packets_received: int
+    bytes_received: int
+    packets_sent: int
+    bytes_sent: int
+    events_dropped: int
+    dropped: DropCounts
+
+    @classmethod
+    def of(cls, native: _core.SfuStats) -> ServerStats:
+        """From the data plane's."""
+        return _copy(cls, native, dropped=_copy(DropCounts, native.dropped))
+
+
+@dataclass(frozen=True)
+class TransportStats(_Value):
+    """Of one transport of a session."""
+
+    transport: TransportName
+    state: ConnectionState
+    cipher: str | None
+    """The SRTP profile, once the handshake is done."""
+    local: str | None
+    remote: str | None
+    packets_received: int
+    bytes_received: int
+    packets_sent: int
+    bytes_sent: int
+    rtt: float | None
+    dropped: DropCounts
+
+
+@dataclass(frozen=True)
+class EncodingStats(_Value):
+    """Of one encoding of a track: one SSRC in, with its repair."""
+
+    rid: str | None
+    ssrc: int
+    spatial: int
+    active: bool
+    packets_received: int
+    bytes_received: int
+    packets_lost: int
+    packets_repaired: int
+    jitter: float
+    nacks_sent: int
+    plis_sent: int
+    keyframes: int
+    frames: int
+    bitrate: int
+
+
+@dataclass(frozen=True)
+class TrackStats(_Value):
+    """Of one published track."""
+
+    track: int
+    kind: _core.KindName
+    mid: str
+    codec: str
+    muted: bool
+    encodings: tuple[EncodingStats, ...]
+
+
+@dataclass(frozen=True)
+class SubscriptionStats(_Value):
+    """Of one subscription."""
+
+    subscription: int
+    track: int
+    mid: str | None
+    ssrc: int
+    layer: Layer | None
+    max_layer: Layer | None
+    paused: bool
+    packets_sent: int
+    bytes_sent: int
+    packets_retransmitted: int
+    nacks_received: int
+    plis_received: int
+    packets_lost: int
+    jitter: float
+    rtt: float | None
+
+
+@dataclass(frozen=True)
+class SessionStats(_Value):
+    """Of one session."""
+
+    session: int
+    identity: str
+    age: float
+    transports: tuple[TransportStats, ...]
+    tracks: tuple[TrackStats, ...]
+    subscriptions: tuple[SubscriptionStats, ...]
+
+    @classmethod
+    def of(cls, native: _core.SessionStats, identity: str) -> SessionStats:
+        """From the data plane's."""
+        return cls(
+            session=native.session,
+            identity=identity,
+            age=native.age,
+            transports=tuple(
+                _copy(TransportStats, one, dropped=_copy(DropCounts, one.dropped)) for one in native.transports
+            ),
+            tracks=tuple(
+                _copy(TrackStats, one, encodings=tuple(_copy(EncodingStats, each) for each in one.encodings))
+                for one in native.tracks
+            ),
+            subscriptions=tuple(
+                _copy(SubscriptionStats, one, layer=layer_from(one.layer), max_layer=layer_from(one.max_layer))
+                for one in native.subscriptions
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class RoomStats(_Value):
+    """Of one room."""
+
+    room: str
+    sessions: tuple[SessionStats, ...]
+
+    @classmethod
+    def of(cls, native: _core.RoomStats, name: str, identities: Mapping[int, str]) -> RoomStats:
+        """From the data plane's; sessions that have just left are left out."""
+        return cls(
+            room=name,
+            sessions=tuple(
+                SessionStats.of(one, identities[one.session]) for one in native.sessions if one.session in identities
+            ),
+        )
+
+
+def _copy(cls: type[T], native: object, **nested: object) -> T:
+    names = cls.__dataclass_fields__  # type: ignore[attr-defined]
+    return cls(**{name: nested[name] if name in nested else getattr(native, name) for name in names})

@@ -1,0 +1,270 @@
+"""Published sources.
+
+A track is keyed by its session and section; encodings and SSRCs may come and go under it. Muted is what the publisher
+or the server did, paused is what a subscriber did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
+
+from sfu.errors import SfuError, TrackBusy, TrackEnded
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from sfu import _core
+    from sfu._hub import Hub
+    from sfu.member import Member, Source
+
+__all__ = ["Track", "Watcher"]
+
+
+class Watcher(Protocol):
+    """Who tells the room what changes about a track."""
+
+    def track_muted(self, track: Track, by: Literal["publisher", "server"], muted: bool) -> None:
+        """A mute was set or lifted."""
+
+    def track_stalled(self, track: Track) -> None:
+        """Packets stopped coming, or come again."""
+
+    def track_updated(self, track: Track) -> None:
+        """Its source or name changed."""
+
+
+class Track:
+    """A published source. Made by the room when its first media arrives; read-only but for the methods."""
+
+    def __init__(self, hub: Hub, watcher: Watcher, session: Member, event: _core.TrackPublished) -> None:
+        """Of `session`, as the data plane reported it."""
+        self._hub = hub
+        self._watcher = watcher
+        self._id = event.track
+        self._session = session
+        self._kind: Literal["audio", "video"] = event.kind
+        self._mid = event.mid
+        self._codec: str = event.codec
+        self._rids = tuple(event.rids)
+        self._msid = (event.stream, event.source)
+        self._source: Source = "microphone" if event.kind == "audio" else "camera"
+        self._name = ""
+        self._muted_by: set[Literal["publisher", "server"]] = set()
+        self._stalled = False
+        self._ended = False
+        self._dump: _Dump | None = None
+
+    @property
+    def id(self) -> int:
+        """Unique within the server."""
+        return self._id
+
+    @property
+    def session(self) -> Member:
+        """Whose it is."""
+        return self._session
+
+    @property
+    def kind(self) -> Literal["audio", "video"]:
+        """Audio or video."""
+        return self._kind
+
+    @property
+    def mid(self) -> str:
+        """The section in the publisher's SDP."""
+        return self._mid
+
+    @property
+    def codec(self) -> str:
+        """`opus`, `red`, `VP8`, `VP9`, `AV1` or `H264`."""
+        return self._codec
+
+    @property
+    def rids(self) -> tuple[str, ...]:
+        """The simulcast encodings by rising quality, `rids[layer.spatial]`; empty without simulcast."""
+        return self._rids
+
+    @property
+    def msid(self) -> tuple[str, str]:
+        """The publisher's `a=msid`: stream and track identifier."""
+        return self._msid
+
+    @property
+    def source(self) -> Source:
+        """What it shows, as the publisher says."""
+        return self._source
+
+    @property
+    def name(self) -> str:
+        """What the publisher calls it."""
+        return self._name
+
+    @property
+    def muted(self) -> bool:
+        """Whether its publisher or the server muted it."""
+        return bool(self._muted_by)
+
+    @property
+    def muted_by_publisher(self) -> bool:
+        """Whether its publisher muted it."""
+        return "publisher" in self._muted_by
+
+    @property
+    def muted_by_server(self) -> bool:
+        """Whether the server muted it."""
+        return "server" in self._muted_by
+
+    @property
+    def stalled(self) -> bool:
+        """Whether no packets have come for a while."""
+        return self._stalled
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is no longer published."""
+        return self._ended
+
+    async def mute(self) -> None:
+        """Mute it for everybody: what arrives is dropped until `unmute`. Raises `TrackEnded`."""
+        self._check()
+        await self._hub.backend.set_muted(self._id, True)
+        self._set_muted("server", True)
+
+    async def unmute(self) -> None:
+        """Lift the server's mute. Raises `TrackEnded`."""
+        self._check()
+        await self._hub.backend.set_muted(self._id, False)
+        self._set_muted("server", False)
+
+    async def request_keyframe(self) -> None:
+        """Ask the publisher for a keyframe on every encoding. Raises `TrackEnded`."""
+        self._check()
+        await self._hub.backend.request_keyframe(self._id)
+
+    async def dump(self, path: str | PathLike[str], *, seconds: float, max_bytes: int = 64 * 1024 * 1024) -> int:
+        """Write the track's packets as received and decrypted to `path`, for `seconds` or until `max_bytes` or its end.
+
+        The file is rtpdump (`#!rtpplay1.0`; Wireshark and rtptools read it). Returns the bytes written.
+        Raises `TrackEnded`, `TrackBusy` when a dump of this track is under way, `OSError` when the file cannot be
+        written. A cancelled dump leaves what was written.
+        """
+        self._check()
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise TypeError(f"seconds must be a number, not {type(seconds).__name__}")
+        if not 0 < seconds < 86_400:
+            raise ValueError(f"seconds must be more than 0 and less than a day, not {seconds}")
+        if self._dump is not None:
+            raise TrackBusy("this track is being dumped already: wait for that dump to end")
+        dump = self._dump = _Dump()
+        try:
+            with await asyncio.to_thread(_create, Path(path)) as file:
+                dump.started = True
+                await self._hub.backend.dump(self._id, seconds, max_bytes)
+                return await dump.write(file)
+        except BaseException as error:
+            dump.abandon()
+            if not dump.started or isinstance(error, SfuError):
+                self._dump = None  # otherwise its last piece is still to come
+            raise
+
+    def report_muted(self, muted: bool) -> None:
+        """The publisher says (through signalling) that it muted or unmuted the track. Raises `TrackEnded`."""
+        self._check()
+        self._set_muted("publisher", muted)
+
+    def handle(self, event: Any) -> None:
+        """Take an event of the data plane."""
+        match type(event).__name__:
+            case "TrackStalled":
+                if self._stalled != event.stalled:
+                    self._stalled = event.stalled
+                    self._watcher.track_stalled(self)
+            case "Dump":
+                if self._dump is not None:
+                    self._dump.take(event.data, event.last)
+                if event.last:
+                    self._dump = None
+
+    def describe(self, source: Source | None, name: str | None, muted: bool | None, *, quiet: bool = False) -> None:
+        """The publisher says what it is; `quiet` before it is announced."""
+        changed = False
+        if source is not None and source != self._source:
+            self._source, changed = source, True
+        if name is not None and name != self._name:
+            self._name, changed = name, True
+        if muted is not None and quiet:
+            self._muted_by = {"publisher"} if muted else set()
+        if changed and not quiet:
+            self._watcher.track_updated(self)
+        if muted is not None and not quiet:
+            self._set_muted("publisher", muted)
+
+    def end(self) -> None:
+        """It is gone."""
+        self._ended = True
+        self._hub.remove("track", self._id)
+        if self._dump is not None:
+            self._dump.take(b"", True)
+            self._dump = None
+
+    def __repr__(self) -> str:
+        """For people."""
+        return f"<Track {self._id} {self._kind} {self._source} of {self._session.identity!r}>"
+
+    def _set_muted(self, by: Literal["publisher", "server"], muted: bool) -> None:
+        if self._ended or (by in self._muted_by) == muted:
+            return
+        if muted:
+            self._muted_by.add(by)
+        else:
+            self._muted_by.discard(by)
+        self._watcher.track_muted(self, by, muted)
+
+    def _check(self) -> None:
+        self._hub.backend.check()
+        if self._ended:
+            raise TrackEnded(f"{self!r} is no longer published")
+
+
+class _Dump:
+    """Records on their way from the data plane into a file."""
+
+    def __init__(self) -> None:
+        self.started = False
+        self._pieces: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue()
+        self._abandoned = False
+
+    def take(self, piece: bytes, last: bool) -> None:
+        """A batch of records."""
+        if not self._abandoned:
+            self._pieces.put_nowait((piece, last))
+
+    def abandon(self) -> None:
+        """Nobody writes any more; what still comes is forgotten."""
+        self._abandoned = True
+
+    async def write(self, file: BinaryIO) -> int:
+        """Write until the last one."""
+        header = _file_header(time.time())
+        await asyncio.to_thread(file.write, header)
+        written = len(header)
+        last = False
+        while not last:
+            piece, last = await self._pieces.get()
+            await asyncio.to_thread(file.write, piece)
+            written += len(piece)
+        return written
+
+
+def _create(path: Path) -> BinaryIO:
+    return path.open("wb")
+
+
+def _file_header(now: float) -> bytes:
+    """The `RD_hdr_t` of rtptools: start in seconds and microseconds, source address, port, padding; big-endian."""
+    seconds, fraction = divmod(now, 1.0)
+    return b"#!rtpplay1.0 0.0.0.0/0\n" + struct.pack("!IIIHH", int(seconds), int(fraction * 1e6), 0, 0, 0)
