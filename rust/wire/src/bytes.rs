@@ -112,7 +112,7 @@ impl<'a> Writer<'a> {
 
     /// Zeroes up to the next multiple of four.
     pub(crate) fn pad32(&mut self) -> Option<()> {
-        while self.len % 4 != 0 {
+        while !self.len.is_multiple_of(4) {
             self.u8(0)?;
         }
         Some(())

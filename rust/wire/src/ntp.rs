@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn differences_are_signed() {
-        let early = NtpTime::from_unix(Duration::from_millis(1_000));
+        let early = NtpTime::from_unix(Duration::from_secs(1));
         let late = NtpTime::from_unix(Duration::from_millis(1_250));
         assert_eq!(late.nanos_since(early), 250_000_000);
         assert_eq!(early.nanos_since(late), -250_000_000);

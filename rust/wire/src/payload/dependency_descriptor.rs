@@ -14,6 +14,7 @@ use crate::error::ParseError;
 /// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a bit of the format")]
 pub struct DependencyDescriptor {
     /// The first packet of a frame.
     pub start_of_frame: bool,

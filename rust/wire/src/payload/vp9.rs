@@ -26,6 +26,7 @@ use crate::payload::picture_id::PictureId;
 ///        +-+-+-+-+-+-+-+-+
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a bit of the format")]
 pub struct Vp9Descriptor {
     /// I.
     pub picture_id: Option<PictureId>,
@@ -191,7 +192,7 @@ impl Vp9Descriptor {
     }
 }
 
-/// P_DIFF(7) N(1), at most three of them.
+/// Seven bits of difference and one that says whether another follows, at most three of them.
 fn read_references(reader: &mut Reader<'_>) -> Result<[u8; 3], ParseError> {
     let mut references = [0; 3];
     for reference in &mut references {

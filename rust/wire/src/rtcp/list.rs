@@ -51,7 +51,7 @@ impl<'a, T: Element> List<'a, T> {
     /// Views all of the rest, which must be a whole number of elements.
     pub(super) fn read_rest(reader: &mut Reader<'a>) -> Result<Self, ParseError> {
         let bytes = reader.rest();
-        if bytes.len() % T::LEN == 0 {
+        if bytes.len().is_multiple_of(T::LEN) {
             Ok(Self(Source::Received(reader.take(bytes.len())?)))
         } else {
             Err(ParseError::Length)

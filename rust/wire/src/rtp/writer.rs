@@ -243,8 +243,7 @@ mod tests {
             let kept: Vec<_> = (0..extensions.len()).filter(|index| written.value_offset(*index).is_some()).collect();
             let expected: Vec<_> = kept.iter().map(|index| extensions[*index]).collect();
             prop_assert_eq!(packet.extensions().iter().collect::<Vec<_>>(), expected);
-            for index in 0..extensions.len() {
-                let (id, value) = extensions[index];
+            for (index, (id, value)) in extensions.iter().copied().enumerate() {
                 match written.value_offset(index) {
                     Some(offset) => prop_assert_eq!(&bytes[offset..offset + value.len()], value),
                     None => prop_assert!(id == 0 || !mixed && !fits_one_byte(id, value)),
