@@ -109,3 +109,51 @@ impl fmt::Debug for Certificate {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// Made by `openssl ecparam -name prime256v1 -genkey` and `openssl req -x509`; its key is in SEC 1.
+    const OPENSSL: &str = include_str!("../tests/golden/p256_sec1.pem");
+
+    #[test]
+    fn a_generated_certificate_survives_pem() {
+        let certificate = Certificate::generate().unwrap();
+        let (text, key) = certificate.to_pem();
+        let again = Certificate::from_pem(&text, &key).unwrap();
+        assert_eq!(again.fingerprint(), certificate.fingerprint());
+        assert!(again.fingerprint().matches(&again.der));
+        assert!(!format!("{certificate:?}").contains("PRIVATE"));
+    }
+
+    #[test]
+    fn a_certificate_of_openssl_is_accepted() {
+        let certificate = Certificate::from_pem(OPENSSL, OPENSSL).unwrap();
+        assert_eq!(
+            certificate.fingerprint().to_string(),
+            "sha-256 42:7A:F7:8D:70:CC:52:DE:94:AE:BB:67:09:F0:D6:E1:04:F6:F0:02:B4:4D:39:C7:E1:00:A6:4F:C0:7F:18:0D"
+        );
+        assert_eq!(
+            Certificate::from_pem(OPENSSL, &certificate.to_pem().1)
+                .unwrap()
+                .key,
+            certificate.key
+        );
+    }
+
+    #[test]
+    fn what_cannot_serve_is_refused_with_its_reason() {
+        let (text, key) = Certificate::generate().unwrap().to_pem();
+        let error = |text: &str, key: &str| Certificate::from_pem(text, key).unwrap_err();
+        assert_eq!(error(&key, &key), CertificateError::NoCertificate);
+        assert_eq!(error(&text, &text), CertificateError::NoKey);
+        assert_eq!(error(&text, OPENSSL), CertificateError::KeyMismatch);
+        assert_eq!(
+            error(&text, &pem::encode("PRIVATE KEY", b"nonsense")),
+            CertificateError::UnsupportedKey
+        );
+    }
+}

@@ -78,7 +78,9 @@ pub(crate) fn encode(label: &str, bytes: &[u8]) -> String {
             });
         }
     }
-    text.push_str(&format!("\n-----END {label}-----\n"));
+    for part in ["\n-----END ", label, "-----\n"] {
+        text.push_str(part);
+    }
     text
 }
 

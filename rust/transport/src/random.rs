@@ -107,13 +107,16 @@ mod tests {
 
     #[test]
     fn the_seed_decides() {
-        let mut a = Random::new([7; 32]);
-        let mut b = Random::new([7; 32]);
-        let mut c = Random::new([8; 32]);
-        let (x, y, z): ([u8; 4096], [u8; 4096], [u8; 4096]) = (a.array(), b.array(), c.array());
-        assert_eq!(x, y);
-        assert_ne!(x, z);
-        assert_ne!(x[..1024], x[1024..2048], "blocks follow one another");
+        let first: [u8; 4096] = Random::new([7; 32]).array();
+        let same: [u8; 4096] = Random::new([7; 32]).array();
+        let other: [u8; 4096] = Random::new([8; 32]).array();
+        assert_eq!(first, same);
+        assert_ne!(first, other);
+        assert_ne!(
+            first[..1024],
+            first[1024..2048],
+            "blocks follow one another"
+        );
     }
 
     /// NIST SP 800-38A has no zero-counter vector; the first block is AES-256 of zero under a zero key (FIPS 197).

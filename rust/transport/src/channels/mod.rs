@@ -362,19 +362,20 @@ impl Channels {
                 ppid,
                 payload,
             } => self.handle_message(now, stream, ppid, payload),
-            SctpEvent::PeerReset(streams) if streams.is_empty() => {
-                let all: Vec<u16> = self.table.keys().copied().collect();
-                all.into_iter()
-                    .for_each(|stream| self.handle_peer_reset(now, stream));
+            SctpEvent::PeerReset(mut streams) => {
+                if streams.is_empty() {
+                    // RFC 6525 §4.1: none listed is all of them.
+                    streams.extend(self.table.keys());
+                }
+                for stream in streams {
+                    self.handle_peer_reset(now, stream);
+                }
             }
-            SctpEvent::PeerReset(streams) => {
-                streams
-                    .into_iter()
-                    .for_each(|stream| self.handle_peer_reset(now, stream));
+            SctpEvent::ResetDone(streams) => {
+                for stream in streams {
+                    self.handle_reset_done(stream);
+                }
             }
-            SctpEvent::ResetDone(streams) => streams
-                .into_iter()
-                .for_each(|stream| self.handle_reset_done(stream)),
             SctpEvent::BufferLow => self.wake_blocked(),
         }
     }

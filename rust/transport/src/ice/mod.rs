@@ -118,22 +118,21 @@ impl IceLite {
         if !message.verify(credentials.pwd.as_bytes(), hmac_sha1) {
             return Err(DropReason::Authentication);
         }
-        if message.ice_controlled().is_some() {
-            // A lite agent is always controlled; the peer must switch (RFC 8445 §7.3.1.1).
-            reply(
-                path,
-                StunMessage::binding_role_conflict_reply(message.trans_id()),
-                &credentials.pwd,
-                egress,
-            );
+        // A lite agent is always controlled; a peer that is too must switch (RFC 8445 §7.3.1.1).
+        let conflict = message.ice_controlled().is_some();
+        let reply = if conflict {
+            StunMessage::binding_role_conflict_reply(message.trans_id())
+        } else {
+            StunMessage::binding_reply(message.trans_id(), path.remote)
+        };
+        egress.write(path, Class::Control, MAX_REPLY_LEN, |buffer| {
+            reply
+                .to_bytes(Some(credentials.pwd.as_bytes()), buffer, hmac_sha1)
+                .unwrap_or(0)
+        });
+        if conflict {
             return Ok(None);
         }
-        reply(
-            path,
-            StunMessage::binding_reply(message.trans_id(), path.remote),
-            &credentials.pwd,
-            egress,
-        );
         let mut retired = None;
         if is_current && let Some(previous) = self.previous.take() {
             self.paths.forget_nominations();
@@ -144,14 +143,6 @@ impl IceLite {
             retired,
         }))
     }
-}
-
-fn reply(path: Path, message: StunMessage<'_>, pwd: &str, egress: &mut Egress) {
-    egress.write(path, Class::Control, MAX_REPLY_LEN, |buffer| {
-        message
-            .to_bytes(Some(pwd.as_bytes()), buffer, hmac_sha1)
-            .unwrap_or(0)
-    });
 }
 
 /// A transaction id from 12 bytes of ours: the library makes its own only from its own randomness.

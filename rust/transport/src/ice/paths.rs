@@ -59,18 +59,17 @@ impl Paths {
     /// make the path flap.
     pub(super) fn check(&mut self, now: Instant, path: Path, nominates: bool) -> PathChange {
         let mut change = PathChange::default();
-        let index = match self.entries.iter().position(|e| e.path == path) {
-            Some(index) => index,
-            None => {
-                change.removed = self.make_room();
-                change.added = Some(path);
-                self.entries.push(Entry {
-                    path,
-                    last_check: now,
-                    nominated: None,
-                });
-                self.entries.len() - 1
-            }
+        let index = if let Some(index) = self.entries.iter().position(|e| e.path == path) {
+            index
+        } else {
+            change.removed = self.make_room();
+            change.added = Some(path);
+            self.entries.push(Entry {
+                path,
+                last_check: now,
+                nominated: None,
+            });
+            self.entries.len() - 1
         };
         let renominated = self.entries[index].nominated;
         self.entries[index].last_check = now;
