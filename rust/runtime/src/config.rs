@@ -1,0 +1,71 @@
+//! What a [`Server`](crate::Server) is started with.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use log::LevelFilter;
+use sfu_transport::{Certificate, CertificateError};
+use sfu_wire::Bitrate;
+
+/// A certificate chain and its private key as PEM text; both may be the same text.
+#[derive(Clone)]
+pub struct CertificatePem {
+    /// The certificate.
+    pub certificate: String,
+    /// The key, on P-256.
+    pub private_key: String,
+}
+
+impl CertificatePem {
+    pub(crate) fn parse(&self) -> Result<Certificate, CertificateError> {
+        Certificate::from_pem(&self.certificate, &self.private_key)
+    }
+}
+
+/// Hides the key.
+impl std::fmt::Debug for CertificatePem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CertificatePem").field("certificate", &self.certificate).finish_non_exhaustive()
+    }
+}
+
+/// Settings of a server.
+#[derive(Debug, Clone)]
+pub struct RuntimeConfig {
+    /// Addresses to bind. Port 0 picks one port for all that ask for it. `[::]` without an IPv4 address of the same port
+    /// means both families.
+    pub udp: Vec<SocketAddr>,
+    /// IP addresses of the host candidates; empty: what the sockets are bound to, or loopback and the interfaces.
+    pub announce: Vec<IpAddr>,
+    /// Threads of the data plane.
+    pub shards: usize,
+    /// `SO_RCVBUF` in bytes. Higher: survives longer pauses. Lower: less memory, older packets.
+    pub receive_buffer: usize,
+    /// `SO_SNDBUF` in bytes.
+    pub send_buffer: usize,
+    /// Own certificate; `None` makes one per server.
+    pub certificate: Option<CertificatePem>,
+    /// At most so many events wait for a drain; more are dropped and counted. Replies are never dropped.
+    pub event_capacity: usize,
+    /// The least worth of log records that are kept.
+    pub log_level: LevelFilter,
+    /// What the core is told.
+    pub core: CoreSettings,
+}
+
+/// The part of the settings that the core reads (`sfu_core::config::SfuConfig`).
+#[derive(Debug, Clone)]
+pub struct CoreSettings {
+    /// Without an authenticated check for so long a session is disconnected (RFC 7675 §5.1).
+    pub consent_timeout: Duration,
+    /// Disconnected for so long, a session is closed.
+    pub close_timeout: Duration,
+    /// A session that has not connected so long after its first negotiation is closed.
+    pub connect_timeout: Duration,
+    /// At most so many DTLS handshakes under way.
+    pub max_half_open: usize,
+    /// Bytes waiting for one peer's SCTP association.
+    pub channel_buffer: usize,
+    /// What REMB grants a publisher without transport-wide feedback.
+    pub remb: Bitrate,
+}

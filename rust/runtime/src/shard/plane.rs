@@ -1,0 +1,55 @@
+//! What a shard drives: the seam between input/output and the core.
+
+use std::time::Instant;
+
+use sfu_core::Sfu;
+use sfu_core::command::{Command, CommandError, Reply};
+use sfu_core::event::Event;
+use sfu_transport::{Egress, Path};
+
+/// Pure state that takes datagrams, commands and the time (`handle_*`), and gives datagrams (into the `Egress`), replies
+/// and events (`poll_*`). It need not be `Send`: it lives and dies on its shard's thread.
+pub(crate) trait Plane {
+    /// A datagram has come.
+    fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress);
+    /// The application asks for something.
+    fn handle_command(
+        &mut self,
+        now: Instant,
+        command: Command,
+        egress: &mut Egress,
+    ) -> Result<Reply, CommandError>;
+    /// Time has passed.
+    fn handle_timeout(&mut self, now: Instant, egress: &mut Egress);
+    /// When `handle_timeout` wants to be called.
+    fn poll_timeout(&self) -> Option<Instant>;
+    /// What happened.
+    fn poll_event(&mut self) -> Option<Event>;
+}
+
+impl Plane for Sfu {
+    fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress) {
+        Sfu::handle_datagram(self, now, path, datagram, egress);
+    }
+
+    fn handle_command(
+        &mut self,
+        now: Instant,
+        command: Command,
+        egress: &mut Egress,
+    ) -> Result<Reply, CommandError> {
+        Sfu::handle_command(self, now, command, egress)
+    }
+
+    fn handle_timeout(&mut self, now: Instant, egress: &mut Egress) {
+        Sfu::handle_timeout(self, now, egress);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        Sfu::poll_timeout(self)
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        Sfu::poll_event(self)
+    }
+}
