@@ -90,7 +90,11 @@ impl Net {
             role: DtlsRole::Active,
             channel_buffer: CHANNEL_BUFFER,
         });
-        client.set_remote(now, vec![SERVER_CERTIFICATE.fingerprint().clone()], sctp());
+        client.set_remote(
+            now,
+            vec![SERVER_CERTIFICATE.fingerprint().clone()],
+            Some(sctp()),
+        );
         Self {
             now,
             start: now,
