@@ -1,0 +1,208 @@
+//! One subscription's way through a track: what is selected, renumbered and patched, packet by packet.
+//!
+//! `layer` decides, `rewrite` does, and this file says in which order. Invariants: no outgoing sequence number is given twice,
+//! what the SFU left out leaves no gap, and every packet of a frame has the fate of its first.
+
+use std::time::Instant;
+
+use sfu_wire::SeqNo;
+
+use crate::codec::Kind;
+use crate::layer::frames::FrameLog;
+use crate::layer::selector::{Decision, LayerSelector};
+use crate::layer::{Encodings, Layer, Packet};
+use crate::rewrite::Rewriter;
+use crate::stream::TimestampMap;
+
+pub use crate::rewrite::Patch;
+
+/// See the module's text.
+#[derive(Debug, Clone)]
+pub struct Forwarder {
+    kind: Kind,
+    selector: LayerSelector,
+    frames: FrameLog,
+    rewriter: Rewriter,
+    holds: Holds,
+    /// With more than one encoding, a spatial layer is an encoding.
+    simulcast: bool,
+    /// The highest layers that were seen inside an encoding.
+    seen: Layer,
+    report_due: bool,
+    catch_up: Option<(u8, SeqNo, SeqNo)>,
+    told: Told,
+}
+
+/// Why everything is held back.
+#[derive(Debug, Clone, Copy, Default)]
+struct Holds {
+    paused: bool,
+    muted: bool,
+}
+
+/// What the owner knows already.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    layer: Option<Layer>,
+    keyframe: Option<u8>,
+}
+
+impl Forwarder {
+    /// Numbers go on from `first_seq`, which is to be below 2^15 (a receiver assumes rollover counter 0, RFC 3711 §3.3.1),
+    /// and from `first_timestamp`.
+    pub fn new(kind: Kind, first_seq: SeqNo, first_timestamp: u32) -> Self {
+        Self {
+            kind,
+            selector: LayerSelector::new(kind),
+            frames: FrameLog::new(),
+            rewriter: Rewriter::new(kind, first_seq, first_timestamp),
+            holds: Holds::default(),
+            simulcast: false,
+            seen: Layer::default(),
+            report_due: false,
+            catch_up: None,
+            told: Told::default(),
+        }
+    }
+
+    /// Nothing above this; `None` is the highest that flows.
+    pub fn set_max_layer(&mut self, max: Option<Layer>) {
+        self.selector.set_max(max);
+    }
+
+    /// Held back by the subscriber, or no longer. Video resumes at a keyframe, audio at once.
+    pub fn set_paused(&mut self, paused: bool) {
+        self.holds.paused = paused;
+        self.selector.set_held(self.holds.paused || self.holds.muted);
+    }
+
+    /// Held back because the track is muted, or no longer.
+    pub fn set_muted(&mut self, muted: bool) {
+        self.holds.muted = muted;
+        self.selector.set_held(self.holds.paused || self.holds.muted);
+    }
+
+    /// Which encodings flow. A packet makes its encoding flow by itself; one that stalled must be told.
+    pub fn set_available(&mut self, encodings: Encodings) {
+        self.simulcast |= encodings.best(u8::MAX).is_some_and(|highest| highest > 0);
+        self.selector.set_flowing(encodings);
+    }
+
+    /// What `packet`, of any encoding of the track, is for this subscriber; `None`: nothing.
+    pub fn forward(&mut self, now: Instant, packet: &Packet<'_>, clock: &TimestampMap) -> Option<Patch> {
+        self.simulcast |= packet.encoding > 0;
+        self.selector.observe(now, packet);
+        match self.selector.decide(now, packet) {
+            Decision::Drop => return None,
+            Decision::Switch => self.switch(packet, clock),
+            Decision::Forward if self.rewriter.precedes(packet.seq) => return None,
+            Decision::Forward => {}
+        }
+        let offset = clock.offset(packet.encoding);
+        match self.kind {
+            Kind::Audio => self.rewriter.rewrite(packet, None, offset),
+            Kind::Video => self.forward_video(packet, offset),
+        }
+    }
+
+    /// A packet without payload came: nobody needs it, and in the current encoding its number is closed.
+    pub fn padding(&mut self, encoding: u8, seq: SeqNo) {
+        if self.encoding() == Some(encoding) && !self.rewriter.precedes(seq) {
+            self.rewriter.leave_out(seq);
+        }
+    }
+
+    /// The encoding whose keyframe is awaited.
+    pub fn wants_keyframe(&self) -> Option<u8> {
+        self.selector.wants_keyframe().or_else(|| self.encoding().filter(|_| self.misses_spatial_layer()))
+    }
+
+    /// The encoding that flows to the subscriber.
+    pub fn encoding(&self) -> Option<u8> {
+        self.selector.current().map(|source| source.encoding)
+    }
+
+    /// The layer that flows to the subscriber.
+    pub fn layer(&self) -> Option<Layer> {
+        let encoding = self.encoding().filter(|_| self.selector.is_flowing())?;
+        let (top_spatial, temporal) = self.frames.newest().map_or((0, 0), |f| (f.top_spatial, f.joined.top()));
+        let spatial = if self.simulcast { encoding } else { top_spatial.min(self.seen.spatial) };
+        Some(Layer { spatial, temporal: temporal.min(self.seen.temporal) })
+    }
+
+    /// What flowed and what flows, when that changed since the last call.
+    pub fn take_layer_change(&mut self) -> Option<(Option<Layer>, Option<Layer>)> {
+        let layer = self.layer();
+        let from = std::mem::replace(&mut self.told.layer, layer);
+        (from != layer).then_some((from, layer))
+    }
+
+    /// Whether a run began since the last call: a sender report is due, so that the receiver keeps tracks in step.
+    pub fn switched(&mut self) -> bool {
+        std::mem::take(&mut self.report_due)
+    }
+
+    /// Packets of an encoding, first and last, that had overtaken the start of the keyframe that was switched to: they are to
+    /// be forwarded now, from the history.
+    pub fn take_catch_up(&mut self) -> Option<(u8, SeqNo, SeqNo)> {
+        self.catch_up.take()
+    }
+
+    /// Whether there is something to take or to ask for that was not there at the last call.
+    pub fn is_unsettled(&mut self) -> bool {
+        let keyframe = self.wants_keyframe();
+        let asked = std::mem::replace(&mut self.told.keyframe, keyframe) != keyframe && keyframe.is_some();
+        asked || self.report_due || self.catch_up.is_some() || self.told.layer != self.layer()
+    }
+
+    /// The subscriber's RTP timestamp at a moment of the track's timeline; `None` before anything was sent.
+    pub fn timestamp_at(&self, timeline: i64, clock: &TimestampMap) -> Option<u32> {
+        let encoding = self.encoding()?;
+        Some(self.rewriter.timestamp_at(timeline, clock.offset(encoding)))
+    }
+
+    fn forward_video(&mut self, packet: &Packet<'_>, offset: i64) -> Option<Patch> {
+        self.seen.spatial = self.seen.spatial.max(packet.facts.spatial);
+        self.seen.temporal = self.seen.temporal.max(packet.facts.temporal);
+        let Some(frame) = self.frames.decide(packet, self.limit()) else {
+            self.rewriter.leave_out(packet.seq);
+            return None;
+        };
+        let highest = self.rewriter.highest();
+        if packet.seq > highest {
+            if packet.seq > highest.next() && self.frames.gap_is_left_out(packet, &frame) {
+                self.rewriter.close_gap_before(packet.seq);
+            }
+            self.frames.advance(packet, &frame);
+        }
+        if frame.sends(&packet.facts) {
+            self.rewriter.rewrite(packet, Some(&frame), offset)
+        } else {
+            self.rewriter.leave_out(packet.seq);
+            None
+        }
+    }
+
+    fn switch(&mut self, packet: &Packet<'_>, clock: &TimestampMap) {
+        self.frames.clear();
+        let frame = self.frames.decide(packet, self.limit());
+        self.rewriter.start(packet, frame.and_then(|frame| frame.picture), clock.offset(packet.encoding));
+        self.selector.switched(packet);
+        self.report_due = true;
+        // Audio has no keyframe whose parts are worth waiting for.
+        let overtaken = self.kind == Kind::Video && packet.newest > packet.seq;
+        self.catch_up = overtaken.then(|| (packet.encoding, packet.seq.next(), packet.newest));
+    }
+
+    /// The highest layers inside the encoding that are wanted.
+    const fn limit(&self) -> Layer {
+        let max = self.selector.max();
+        if self.simulcast { Layer { spatial: Layer::MAX.spatial, temporal: max.temporal } } else { max }
+    }
+
+    /// An SVC stream has a layer that is wanted and cannot be entered without a keyframe.
+    fn misses_spatial_layer(&self) -> bool {
+        let wanted = self.limit().spatial.min(self.seen.spatial);
+        self.frames.newest().is_some_and(|frame| frame.top_spatial < wanted)
+    }
+}

@@ -1,0 +1,282 @@
+//! Which frames of one run go out: every packet of a frame, however late, has the fate of its first.
+//!
+//! A run is what comes from one encoding between two switches; a frame is named by its timestamp (in SVC it is a picture with
+//! all its spatial layers). What is decided here is remembered for as long as packets may come late.
+
+use super::ring::Ring;
+use super::temporal::Joined;
+use super::{Descriptor, FrameFacts, Layer, Packet};
+
+/// So many frames are remembered: one second at 60 fps, longer than a receiver waits for a retransmission.
+const FRAMES: usize = 64;
+
+/// A frame and its fate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Frame {
+    timestamp: u64,
+    /// The picture id without wraps, when the codec numbers its pictures.
+    pub(crate) picture: Option<i64>,
+    /// Its temporal layer goes out.
+    pub(crate) forwarded: bool,
+    /// Its spatial layers up to this one go out.
+    pub(crate) top_spatial: u8,
+    /// The temporal layers that the subscriber has after it.
+    pub(crate) joined: Joined,
+    /// Pictures of this run that were left out before it.
+    pub(crate) left_out_before: u32,
+    left_out_after: u32,
+}
+
+impl Frame {
+    /// Whether the packet goes out that `facts` tell of.
+    pub(crate) const fn sends(&self, facts: &FrameFacts) -> bool {
+        self.forwarded && facts.spatial <= self.top_spatial
+    }
+}
+
+/// The packet with the highest number so far.
+#[derive(Debug, Clone, Copy)]
+struct Tail {
+    timestamp: u64,
+    picture: Option<i64>,
+    left_out: bool,
+    ended_picture: bool,
+}
+
+/// See the module's text.
+#[derive(Debug, Clone)]
+pub(crate) struct FrameLog {
+    frames: Ring<Frame>,
+    newest: Option<Frame>,
+    tail: Option<Tail>,
+}
+
+impl FrameLog {
+    pub(crate) const fn new() -> Self {
+        Self { frames: Ring::new(FRAMES), newest: None, tail: None }
+    }
+
+    /// Begins a run.
+    pub(crate) fn clear(&mut self) {
+        self.frames.clear();
+        self.newest = None;
+        self.tail = None;
+    }
+
+    pub(crate) fn newest(&self) -> Option<&Frame> {
+        self.newest.as_ref()
+    }
+
+    /// The frame of `packet`, with nothing above `limit` wanted; `None` when it is too old to know.
+    pub(crate) fn decide(&mut self, packet: &Packet<'_>, limit: Layer) -> Option<Frame> {
+        let newest = self.newest.map(|frame| frame.timestamp);
+        match newest {
+            Some(newest) if packet.timestamp == newest => self.refine(packet, limit),
+            Some(newest) if packet.timestamp < newest => self.decide_late(packet),
+            _ => Some(self.decide_new(packet, limit)),
+        }
+    }
+
+    /// Whether all that is missing between the highest packet so far and `packet`, the next one that came, belongs to what is
+    /// left out. Known from picture ids: what lies between two parts of a frame, or between the parts of two frames that
+    /// follow each other, is theirs.
+    pub(crate) fn gap_is_left_out(&self, packet: &Packet<'_>, frame: &Frame) -> bool {
+        let Some(tail) = self.tail else { return false };
+        if tail.timestamp == packet.timestamp {
+            return tail.left_out && !frame.sends(&packet.facts);
+        }
+        let (Some(before), Some(picture)) = (tail.picture, frame.picture) else { return false };
+        let rest_is_out = tail.left_out || tail.ended_picture;
+        let starts_picture = packet.facts.starts_frame && packet.facts.spatial == 0;
+        picture == before + 1 && rest_is_out && (starts_picture || !frame.forwarded)
+    }
+
+    /// `packet` has the highest number so far.
+    pub(crate) fn advance(&mut self, packet: &Packet<'_>, frame: &Frame) {
+        self.tail = Some(Tail {
+            timestamp: packet.timestamp,
+            picture: frame.picture,
+            left_out: !frame.sends(&packet.facts),
+            ended_picture: packet.marker,
+        });
+    }
+
+    fn decide_new(&mut self, packet: &Packet<'_>, limit: Layer) -> Frame {
+        let facts = &packet.facts;
+        let (joined, top_spatial, left_out) = match self.newest {
+            Some(newest) => (newest.joined, newest.top_spatial, newest.left_out_after),
+            None => (Joined::default(), limit.spatial, 0),
+        };
+        let (forwarded, joined) = joined.admit(limit.temporal, facts);
+        let frame = Frame {
+            timestamp: packet.timestamp,
+            picture: self.picture(facts),
+            forwarded,
+            // Down at the start of a picture, up at a keyframe.
+            top_spatial: if facts.keyframe { limit.spatial } else { top_spatial.min(limit.spatial) },
+            joined,
+            left_out_before: left_out,
+            left_out_after: left_out + u32::from(!forwarded),
+        };
+        if let Some(previous) = self.newest.replace(frame) {
+            self.frames.push(previous);
+        }
+        frame
+    }
+
+    /// A later packet of the newest frame may be what joins layers: a keyframe's first packet that was overtaken, or a
+    /// spatial layer that starts over.
+    fn refine(&mut self, packet: &Packet<'_>, limit: Layer) -> Option<Frame> {
+        let facts = &packet.facts;
+        let newest = self.newest.as_mut()?;
+        if facts.keyframe && newest.forwarded {
+            (_, newest.joined) = newest.joined.admit(limit.temporal, facts);
+        } else if starts_over(facts) && facts.spatial == newest.top_spatial + 1 && facts.spatial <= limit.spatial {
+            newest.top_spatial = facts.spatial;
+        }
+        Some(*newest)
+    }
+
+    fn decide_late(&mut self, packet: &Packet<'_>) -> Option<Frame> {
+        let facts = &packet.facts;
+        if let Some(frame) = self.frames.iter().find(|frame| frame.timestamp == packet.timestamp) {
+            return Some(*frame);
+        }
+        let before = self.frames.iter().filter(|frame| frame.timestamp < packet.timestamp);
+        let before = before.max_by_key(|frame| frame.timestamp).copied();
+        let before = match (before, facts.descriptor) {
+            (Some(before), _) => before,
+            // Without layers nothing hangs on what came before; and with B-frames timestamps are not in order.
+            (None, Descriptor::Opaque) => self.newest?,
+            (None, _) => return None,
+        };
+        let frame = Frame {
+            timestamp: packet.timestamp,
+            picture: self.picture(facts),
+            forwarded: before.joined.admits_late(facts),
+            left_out_before: before.left_out_after,
+            ..before
+        };
+        self.frames.push(frame);
+        Some(frame)
+    }
+
+    /// The picture id without wraps, nearest to the newest one.
+    fn picture(&self, facts: &FrameFacts) -> Option<i64> {
+        let id = match facts.descriptor {
+            Descriptor::Opaque => None,
+            Descriptor::Vp8(descriptor) => descriptor.picture_id,
+            Descriptor::Vp9(descriptor) => descriptor.picture_id,
+        }?;
+        let value = i64::from(id.get());
+        let Some(newest) = self.newest.and_then(|frame| frame.picture) else { return Some(value) };
+        let unused = i64::BITS - id.bits();
+        Some(newest + (((value - newest) << unused) >> unused))
+    }
+}
+
+/// A spatial layer's frame that refers to nothing but the layer below.
+const fn starts_over(facts: &FrameFacts) -> bool {
+    match facts.descriptor {
+        Descriptor::Vp9(descriptor) => descriptor.starts_frame && !descriptor.inter_picture,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use sfu_wire::SeqNo;
+    use sfu_wire::payload::{PictureId, Vp8Descriptor};
+
+    use super::*;
+    use crate::codec::CodecName;
+
+    /// One packet of a VP8 frame; the picture id is also the timestamp.
+    fn vp8(picture: u16, temporal: u8, keyframe: bool) -> Packet<'static> {
+        let descriptor = Vp8Descriptor { picture_id: Some(PictureId::long(picture)), ..Vp8Descriptor::default() };
+        Packet {
+            encoding: 0,
+            epoch: 0,
+            seq: SeqNo::new(0),
+            newest: SeqNo::new(0),
+            timestamp: u64::from(picture),
+            marker: true,
+            codec: CodecName::Vp8,
+            payload: &[0],
+            facts: FrameFacts {
+                keyframe,
+                starts_frame: true,
+                temporal,
+                descriptor: Descriptor::Vp8(descriptor),
+                ..FrameFacts::opaque(true)
+            },
+            arrival: Instant::now(),
+        }
+    }
+
+    const LOWEST: Layer = Layer { spatial: 7, temporal: 0 };
+
+    #[test]
+    fn the_first_packet_decides_for_all_of_its_frame() {
+        let mut log = FrameLog::new();
+        log.decide(&vp8(10, 0, true), Layer::MAX);
+        assert!(log.decide(&vp8(11, 1, false), Layer::MAX).unwrap().forwarded);
+        assert!(log.decide(&vp8(11, 1, false), LOWEST).unwrap().forwarded, "down at a frame boundary");
+        assert!(!log.decide(&vp8(12, 1, false), LOWEST).unwrap().forwarded);
+        assert!(log.decide(&vp8(11, 1, false), LOWEST).unwrap().forwarded, "also when it comes late");
+    }
+
+    #[test]
+    fn pictures_that_are_left_out_are_counted_once_and_by_their_time() {
+        let mut log = FrameLog::new();
+        log.decide(&vp8(10, 0, true), LOWEST);
+        log.decide(&vp8(12, 1, false), LOWEST);
+        log.decide(&vp8(12, 1, false), LOWEST);
+        assert_eq!(log.decide(&vp8(13, 0, false), LOWEST).unwrap().left_out_before, 1);
+        assert_eq!(log.decide(&vp8(11, 0, false), LOWEST).unwrap().left_out_before, 0, "late");
+    }
+
+    #[test]
+    fn a_picture_that_is_left_out_late_moves_no_other() {
+        let mut log = FrameLog::new();
+        log.decide(&vp8(10, 0, true), LOWEST);
+        log.decide(&vp8(13, 0, false), LOWEST);
+        assert!(!log.decide(&vp8(11, 1, false), LOWEST).unwrap().forwarded);
+        assert_eq!(log.decide(&vp8(12, 0, false), LOWEST).unwrap().left_out_before, 0);
+    }
+
+    #[test]
+    fn picture_ids_lose_their_wraps() {
+        let mut log = FrameLog::new();
+        let first = Packet { timestamp: 1, ..vp8(32_767, 0, true) };
+        assert_eq!(log.decide(&first, Layer::MAX).unwrap().picture, Some(32_767));
+        let next = Packet { timestamp: 2, ..vp8(0, 0, false) };
+        assert_eq!(log.decide(&next, Layer::MAX).unwrap().picture, Some(32_768));
+    }
+
+    #[test]
+    fn a_gap_is_left_out_only_when_picture_ids_prove_it() {
+        let gap = |tail: Packet<'_>, next: Packet<'_>| {
+            let mut log = FrameLog::new();
+            log.decide(&vp8(9, 0, true), LOWEST);
+            let frame = log.decide(&tail, LOWEST).unwrap();
+            log.advance(&tail, &frame);
+            let frame = log.decide(&next, LOWEST).unwrap();
+            log.gap_is_left_out(&next, &frame)
+        };
+        let unfinished = |packet: Packet<'static>| Packet { marker: false, ..packet };
+        let middle = |mut packet: Packet<'static>| {
+            packet.facts.starts_frame = false;
+            packet
+        };
+        assert!(gap(unfinished(vp8(10, 1, false)), middle(vp8(10, 1, false))), "inside a dropped frame");
+        assert!(!gap(unfinished(vp8(10, 0, false)), middle(vp8(10, 0, false))), "inside a forwarded frame");
+        assert!(gap(unfinished(vp8(10, 1, false)), vp8(11, 0, false)), "the end of a dropped frame");
+        assert!(!gap(unfinished(vp8(10, 0, false)), vp8(11, 1, false)), "perhaps the end of a forwarded frame");
+        assert!(gap(vp8(10, 0, false), middle(vp8(11, 1, false))), "the start of a dropped frame");
+        assert!(!gap(vp8(10, 1, false), middle(vp8(11, 0, false))), "the start of a forwarded frame");
+        assert!(!gap(vp8(10, 1, false), vp8(12, 1, false)), "a frame that nobody saw");
+    }
+}

@@ -1,0 +1,63 @@
+//! A bounded memory of what was last: it grows to its capacity once and then overwrites the oldest.
+
+/// See the module's text.
+#[derive(Debug, Clone)]
+pub(crate) struct Ring<T> {
+    items: Vec<T>,
+    /// Index of the oldest, once full.
+    oldest: usize,
+    capacity: usize,
+}
+
+impl<T> Ring<T> {
+    pub(crate) const fn new(capacity: usize) -> Self {
+        Self { items: Vec::new(), oldest: 0, capacity }
+    }
+
+    pub(crate) fn push(&mut self, item: T) {
+        if self.items.len() < self.capacity {
+            self.items.push(item);
+        } else {
+            self.items[self.oldest] = item;
+            self.oldest = (self.oldest + 1) % self.capacity;
+        }
+    }
+
+    pub(crate) fn last_mut(&mut self) -> Option<&mut T> {
+        match self.oldest {
+            0 => self.items.last_mut(),
+            oldest => self.items.get_mut(oldest - 1),
+        }
+    }
+
+    /// Newest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        let (newer, older) = self.items.split_at(self.oldest);
+        newer.iter().rev().chain(older.iter().rev())
+    }
+
+    /// Forgets everything and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.items.clear();
+        self.oldest = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_is_overwritten_and_the_newest_comes_first() {
+        let mut ring = Ring::new(3);
+        assert_eq!(ring.last_mut(), None);
+        for item in 0..5 {
+            ring.push(item);
+            assert_eq!(ring.last_mut().copied(), Some(item));
+        }
+        assert_eq!(ring.iter().copied().collect::<Vec<_>>(), [4, 3, 2]);
+        ring.clear();
+        ring.push(9);
+        assert_eq!(ring.iter().copied().collect::<Vec<_>>(), [9]);
+    }
+}

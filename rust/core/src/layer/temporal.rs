@@ -1,0 +1,128 @@
+//! Which frames of a stream with temporal layers a subscriber may have: a pure function of what it already has.
+//!
+//! Invariant: a frame is admitted only if every frame that it may depend on was admitted, as far as the descriptor tells.
+
+use super::{Descriptor, FrameFacts};
+
+/// The temporal layers that a subscriber has had without a hole since they were joined: bit n for layer n.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Joined(u8);
+
+impl Default for Joined {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl Joined {
+    /// Whether a new frame goes out when nothing above layer `target` is wanted, and what the subscriber has after it.
+    ///
+    /// Down is at the next frame. Up is at a keyframe or a switch point: VP8's Y says that the frame depends on layer 0 only
+    /// (RFC 7741 §4.2), VP9's U, as encoders set it, that it depends on lower layers only.
+    pub fn admit(self, target: u8, facts: &FrameFacts) -> (bool, Self) {
+        let wanted = up_to(target);
+        let standing = Self(self.0 & wanted | 1);
+        if facts.keyframe {
+            return (true, Self(wanted));
+        }
+        let layer = 1_u8.checked_shl(u32::from(facts.temporal)).unwrap_or(0);
+        if layer & wanted == 0 {
+            return (false, standing);
+        }
+        let joins = facts.switch_up && (standing.has_below(facts.temporal) || depends_on_base_only(facts));
+        let after = Self(standing.0 | if joins { layer } else { 0 });
+        let decodable = joins || (after.0 & layer != 0 && after.has_below(facts.temporal));
+        (decodable, after)
+    }
+
+    /// Whether a frame that comes later than it should goes out, when the subscriber had this at its time.
+    pub fn admits_late(self, facts: &FrameFacts) -> bool {
+        facts.keyframe || (self.has_below(facts.temporal) && self.0 >> facts.temporal.min(7) & 1 == 1)
+    }
+
+    /// The highest layer without a hole below it.
+    pub const fn top(self) -> u8 {
+        (self.0.trailing_ones() as u8).saturating_sub(1)
+    }
+
+    const fn has_below(self, layer: u8) -> bool {
+        self.0.trailing_ones() >= layer as u32
+    }
+}
+
+const fn up_to(layer: u8) -> u8 {
+    if layer >= 7 { u8::MAX } else { (1 << (layer + 1)) - 1 }
+}
+
+const fn depends_on_base_only(facts: &FrameFacts) -> bool {
+    matches!(facts.descriptor, Descriptor::Vp8(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use sfu_wire::payload::Vp8Descriptor;
+
+    use super::*;
+
+    fn vp9(temporal: u8, switch_up: bool) -> FrameFacts {
+        FrameFacts { temporal, switch_up, ..FrameFacts::opaque(true) }
+    }
+
+    fn vp8(temporal: u8, sync: bool) -> FrameFacts {
+        let descriptor = Descriptor::Vp8(Vp8Descriptor::default());
+        FrameFacts { descriptor, ..vp9(temporal, sync) }
+    }
+
+    #[test]
+    fn a_keyframe_joins_every_wanted_layer() {
+        let (admitted, after) = Joined::default().admit(2, &FrameFacts { keyframe: true, ..vp9(0, false) });
+        assert!(admitted);
+        assert_eq!(after.top(), 2);
+        assert!(after.admit(2, &vp9(2, false)).0);
+    }
+
+    #[test]
+    fn going_down_takes_the_next_frame_and_forgets_the_layers_above() {
+        let all = Joined(0b111);
+        let (admitted, after) = all.admit(0, &vp9(2, false));
+        assert!(!admitted);
+        assert!(!after.admit(2, &vp9(1, false)).0, "what was missed cannot be referred to");
+        assert!(after.admit(2, &vp9(0, false)).0);
+    }
+
+    #[test]
+    fn going_up_waits_for_a_switch_point() {
+        let base = Joined::default();
+        assert!(!base.admit(2, &vp8(1, false)).0);
+        let (admitted, after) = base.admit(2, &vp8(1, true));
+        assert!(admitted);
+        assert!(after.admit(2, &vp8(1, false)).0, "the layer is joined from then on");
+    }
+
+    #[test]
+    fn a_vp8_sync_frame_of_layer_2_does_not_make_layer_1_decodable() {
+        let (admitted, after) = Joined::default().admit(2, &vp8(2, true));
+        assert!(admitted, "it depends on layer 0 only");
+        assert!(!after.admit(2, &vp8(1, false)).0);
+        assert!(!after.admit(2, &vp8(2, false)).0, "it may depend on the layer-1 frame that was dropped");
+        assert_eq!(after.top(), 0);
+        let (_, after) = after.admit(2, &vp8(1, true));
+        assert_eq!(after.top(), 2);
+    }
+
+    #[test]
+    fn a_vp9_switch_point_of_layer_2_needs_layer_1() {
+        let base = Joined::default();
+        assert!(!base.admit(2, &vp9(2, true)).0);
+        let (_, after) = base.admit(2, &vp9(1, true));
+        assert!(!after.admit(2, &vp9(2, false)).0);
+        assert!(after.admit(2, &vp9(2, true)).0);
+    }
+
+    #[test]
+    fn impossible_layers_are_dropped_without_a_panic() {
+        assert!(!Joined::default().admit(2, &vp9(255, true)).0);
+        assert!(!Joined::default().admits_late(&vp9(255, true)));
+        assert!(Joined::default().admit(255, &vp9(0, false)).0);
+    }
+}

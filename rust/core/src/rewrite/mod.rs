@@ -1,0 +1,166 @@
+//! Doing what `layer` decided: numbers that a subscriber sees stay continuous whatever was dropped and switched.
+//!
+//! Nothing here touches the shared packet: the outcome is a [`Patch`], small enough to be kept for every packet sent, so that
+//! a resend is byte-equal. One file per codec whose descriptor carries numbers; H.264, AV1 and audio need RTP's alone.
+
+mod sequence;
+pub(crate) mod timeline;
+mod vp8;
+mod vp9;
+
+use sfu_wire::SeqNo;
+
+use crate::codec::Kind;
+use crate::layer::frames::Frame;
+use crate::layer::{Descriptor, Packet};
+use sequence::SequenceMap;
+use timeline::{Slew, TimestampRewriter};
+use vp8::Vp8Rewriter;
+use vp9::Vp9Rewriter;
+
+/// What to write instead of what came: the RTP fields, and a prefix in place of the first `strip` payload bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patch {
+    /// Outgoing, extended.
+    pub seq: SeqNo,
+    /// Outgoing.
+    pub timestamp: u32,
+    /// Outgoing.
+    pub marker: bool,
+    /// So many bytes of the payload are left out.
+    pub strip: u8,
+    prefix: [u8; Self::MAX_PREFIX],
+    prefix_len: u8,
+}
+
+impl Patch {
+    /// Six bytes hold a VP8 descriptor with everything in it, five the head of VP9's.
+    pub const MAX_PREFIX: usize = 6;
+
+    /// Keeps the payload as it is.
+    pub const fn new(seq: SeqNo, timestamp: u32, marker: bool) -> Self {
+        Self { seq, timestamp, marker, strip: 0, prefix: [0; Self::MAX_PREFIX], prefix_len: 0 }
+    }
+
+    /// Puts what `write` writes in place of the first `strip` bytes of the payload. Whatever does not fit changes nothing.
+    pub(crate) fn replace(&mut self, strip: usize, write: impl FnOnce(&mut [u8]) -> Option<usize>) {
+        let mut prefix = [0; Self::MAX_PREFIX];
+        if let (Some(len), Ok(strip)) = (write(&mut prefix), u8::try_from(strip)) {
+            (self.prefix, self.prefix_len, self.strip) = (prefix, len as u8, strip);
+        }
+    }
+
+    /// The bytes that stand in place of the stripped ones.
+    pub fn prefix(&self) -> &[u8] {
+        &self.prefix[..usize::from(self.prefix_len)]
+    }
+
+    /// The payload as it is sent, in two pieces.
+    pub fn apply<'a>(&'a self, payload: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+        (self.prefix(), payload.get(usize::from(self.strip)..).unwrap_or_default())
+    }
+}
+
+/// The packet with the highest outgoing number.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    seq: SeqNo,
+    ended_frame: bool,
+}
+
+/// All numbers of one subscription.
+#[derive(Debug, Clone)]
+pub(crate) struct Rewriter {
+    kind: Kind,
+    first_seq: SeqNo,
+    last: Option<Last>,
+    sequence: SequenceMap,
+    timestamps: TimestampRewriter,
+    vp8: Vp8Rewriter,
+    vp9: Vp9Rewriter,
+}
+
+impl Rewriter {
+    pub(crate) fn new(kind: Kind, first_seq: SeqNo, first_timestamp: u32) -> Self {
+        let slew = match kind {
+            Kind::Audio => Slew::Never,
+            Kind::Video => Slew::EachFrame,
+        };
+        Self {
+            kind,
+            first_seq,
+            last: None,
+            sequence: SequenceMap::new(),
+            timestamps: TimestampRewriter::new(first_timestamp, slew),
+            vp8: Vp8Rewriter::default(),
+            vp9: Vp9Rewriter::default(),
+        }
+    }
+
+    /// Begins a run at `packet`, whose encoding stands `offset` from the timeline.
+    ///
+    /// The next number is last + 1 when the last sent packet ended a frame, else last + 2: the gap tells the receiver that
+    /// the old frame is incomplete.
+    pub(crate) fn start(&mut self, packet: &Packet<'_>, picture: Option<i64>, offset: i64) {
+        let first = self.last.map_or(self.first_seq, |last| last.seq.plus(if last.ended_frame { 1 } else { 2 }));
+        self.sequence.start(packet.seq, first);
+        self.timestamps.start(packet.timestamp, offset);
+        match (packet.facts.descriptor, picture) {
+            (Descriptor::Vp8(descriptor), Some(picture)) => self.vp8.switch(&descriptor, picture),
+            (Descriptor::Vp9(descriptor), Some(picture)) => self.vp9.switch(&descriptor, picture),
+            _ => {}
+        }
+    }
+
+    /// Whether `seq` comes before where the run began.
+    pub(crate) const fn precedes(&self, seq: SeqNo) -> bool {
+        self.sequence.precedes(seq)
+    }
+
+    /// The highest incoming number of the run so far.
+    pub(crate) const fn highest(&self) -> SeqNo {
+        self.sequence.highest()
+    }
+
+    /// A packet is left out.
+    pub(crate) fn leave_out(&mut self, seq: SeqNo) {
+        self.sequence.leave_out(seq);
+    }
+
+    /// What is missing right before `seq` would have been left out.
+    pub(crate) fn close_gap_before(&mut self, seq: SeqNo) {
+        self.sequence.close_gap_before(seq);
+    }
+
+    /// The numbers of a packet that goes out; `None` when it comes too late to have any.
+    pub(crate) fn rewrite(&mut self, packet: &Packet<'_>, frame: Option<&Frame>, offset: i64) -> Option<Patch> {
+        let seq = self.sequence.pass(packet.seq)?;
+        let marker = packet.marker || frame.is_some_and(|frame| ends_picture(packet, frame));
+        let mut patch = Patch::new(seq, self.timestamps.rewrite(packet.timestamp, offset), marker);
+        let newest = self.last.is_none_or(|last| seq > last.seq);
+        if newest {
+            self.last = Some(Last { seq, ended_frame: marker || self.kind == Kind::Audio });
+        }
+        if let Some(Frame { picture: Some(picture), left_out_before, .. }) = frame {
+            match packet.facts.descriptor {
+                Descriptor::Vp8(descriptor) => {
+                    self.vp8.rewrite(&descriptor, (*picture, *left_out_before), newest, &mut patch);
+                }
+                Descriptor::Vp9(descriptor) => self.vp9.rewrite(&descriptor, *picture, newest, &mut patch),
+                Descriptor::Opaque => {}
+            }
+        }
+        Some(patch)
+    }
+
+    /// Where a moment of the timeline stands for the subscriber.
+    pub(crate) const fn timestamp_at(&self, timeline: i64, offset: i64) -> u32 {
+        self.timestamps.at(timeline, offset)
+    }
+}
+
+/// In SVC the picture ends for the subscriber with the highest spatial layer that goes out (RFC 9628 §4.1: the marker).
+fn ends_picture(packet: &Packet<'_>, frame: &Frame) -> bool {
+    let facts = &packet.facts;
+    matches!(facts.descriptor, Descriptor::Vp9(_)) && facts.ends_frame && facts.spatial == frame.top_spatial
+}

@@ -1,0 +1,297 @@
+//! Where the timestamps of a track's encodings meet: one timeline per track, in ticks of the RTP clock.
+//!
+//! Each encoding counts from a random start (RFC 3550 §5.1). Sender reports tie each to the publisher's clock and so to each
+//! other, exactly; before them arrival times do, roughly. Invariant: one encoding, the reference, never moves on the timeline,
+//! so what a report corrects is how the others stand to it.
+
+use std::time::{Duration, Instant};
+
+use sfu_wire::NtpTime;
+
+use crate::codec::Kind;
+
+/// A track has no more encodings than [`Encodings`](crate::layer::Encodings) holds.
+const ENCODINGS: usize = 8;
+
+/// When the reference has not reported for so long and another encoding does, that one takes over.
+const REFERENCE_TIMEOUT_NANOS: i64 = 10_000_000_000;
+
+/// A publisher's clock that moves by more than this against its own media was set.
+const CLOCK_STEP_SECONDS: i64 = 1;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    /// Timeline minus timestamp.
+    offset: Option<i64>,
+    report: Option<(NtpTime, i64)>,
+    newest: Option<(i64, Instant)>,
+}
+
+/// See the module's text.
+#[derive(Debug, Clone)]
+pub struct TimestampMap {
+    rate: i64,
+    places: [Place; ENCODINGS],
+    reference: Option<usize>,
+    /// One moment in the publisher's clock and on the timeline.
+    anchor: Option<(NtpTime, i64)>,
+}
+
+impl TimestampMap {
+    /// Knows nothing yet.
+    pub fn new(kind: Kind) -> Self {
+        let rate = match kind {
+            Kind::Audio => 48_000,
+            Kind::Video => 90_000,
+        };
+        Self { rate, places: [Place::default(); ENCODINGS], reference: None, anchor: None }
+    }
+
+    /// A packet of `encoding` with this extended timestamp came.
+    pub fn arrived(&mut self, now: Instant, encoding: usize, timestamp: u64) {
+        let timestamp = timestamp as i64;
+        let expected = self.by_arrival(now);
+        let Some(place) = self.places.get_mut(encoding) else { return };
+        if place.newest.is_none_or(|(newest, _)| timestamp > newest) {
+            place.newest = Some((timestamp, now));
+        }
+        if place.offset.is_none() {
+            place.offset = Some(expected.map_or(0, |timeline| timeline - timestamp));
+            self.reference = self.reference.or(Some(encoding));
+            self.settle(encoding);
+        }
+    }
+
+    /// The publisher's sender report for `encoding` names one moment in both clocks.
+    pub fn reported(&mut self, encoding: usize, ntp: NtpTime, timestamp: u64) {
+        let (timestamp, rate) = (timestamp as i64, self.rate);
+        let Some(place) = self.places.get_mut(encoding) else { return };
+        let clock_was_set = place.report.is_some_and(|(last_ntp, last)| {
+            let error = ticks(ntp.nanos_since(last_ntp), rate) - (timestamp - last);
+            error.abs() > CLOCK_STEP_SECONDS * rate
+        });
+        place.report = Some((ntp, timestamp));
+        if clock_was_set {
+            self.forget_reports(encoding);
+        }
+        self.settle(encoding);
+    }
+
+    /// The stream of `encoding` started anew: its reports no longer hold. What it was to others stays until the next one.
+    pub fn restarted(&mut self, encoding: usize) {
+        if let Some(place) = self.places.get_mut(encoding) {
+            place.report = None;
+        }
+        if self.reference == Some(encoding) {
+            self.reference = None;
+        }
+    }
+
+    /// What to add to an extended timestamp of `encoding` to be on the timeline.
+    pub fn offset(&self, encoding: u8) -> i64 {
+        self.places.get(usize::from(encoding)).and_then(|place| place.offset).unwrap_or(0)
+    }
+
+    /// Where the timeline stands at a moment of the publisher's clock, once a sender report came.
+    pub fn at(&self, ntp: NtpTime) -> Option<i64> {
+        let (anchor, timeline) = self.anchor?;
+        Some(timeline + ticks(ntp.nanos_since(anchor), self.rate))
+    }
+
+    /// Where the timeline stands now, judged by the last packet.
+    pub fn by_arrival(&self, now: Instant) -> Option<i64> {
+        let newest = self.places.iter().filter_map(|place| {
+            let ((timestamp, arrival), offset) = (place.newest?, place.offset?);
+            Some((arrival, timestamp + offset))
+        });
+        let (arrival, timeline) = newest.max()?;
+        Some(timeline + ticks(now.saturating_duration_since(arrival).as_nanos() as i64, self.rate))
+    }
+
+    /// When the last packet came.
+    pub fn last_arrival(&self) -> Option<Instant> {
+        self.places.iter().filter_map(|place| place.newest).map(|(_, arrival)| arrival).max()
+    }
+
+    /// Draws the conclusions from what is known of `encoding`: it moves the anchor, or the anchor moves it.
+    fn settle(&mut self, encoding: usize) {
+        let Place { offset: Some(offset), report: Some((ntp, timestamp)), .. } = self.places[encoding] else { return };
+        if self.anchor.is_some() && self.reference.is_none() {
+            self.reference = Some(encoding);
+            self.place_by_anchor(encoding);
+        } else if self.may_anchor(encoding, ntp) {
+            self.reference = Some(encoding);
+            self.anchor = Some((ntp, timestamp + offset));
+        }
+        for other in 0..ENCODINGS {
+            if self.reference != Some(other) {
+                self.place_by_anchor(other);
+            }
+        }
+    }
+
+    fn may_anchor(&self, encoding: usize, ntp: NtpTime) -> bool {
+        let Some((standing, _)) = self.anchor else { return true };
+        self.reference == Some(encoding) || ntp.nanos_since(standing) > REFERENCE_TIMEOUT_NANOS
+    }
+
+    fn place_by_anchor(&mut self, encoding: usize) {
+        if let Place { offset: Some(_), report: Some((ntp, timestamp)), .. } = self.places[encoding]
+            && let Some(timeline) = self.at(ntp)
+        {
+            self.places[encoding].offset = Some(timeline - timestamp);
+        }
+    }
+
+    fn forget_reports(&mut self, but: usize) {
+        for (encoding, place) in self.places.iter_mut().enumerate() {
+            if encoding != but {
+                place.report = None;
+            }
+        }
+        self.anchor = None;
+        self.reference = Some(but);
+    }
+}
+
+/// The publisher's clock against ours: one for all tracks of a session, so that audio and video are off by the same amount
+/// and stay in step, however different their ways were.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PublisherClock {
+    /// A moment in our Unix time and the publisher's clock when it seemed to be that.
+    anchor: Option<(Duration, NtpTime)>,
+    /// The last report did not fit.
+    doubted: bool,
+}
+
+/// A report that is off by more, twice, means that the clock was set.
+const CLOCK_STEP_NANOS: u64 = 1_000_000_000;
+
+impl PublisherClock {
+    /// A sender report with this time came at `unix`. The first one counts: later ones differ by how long they took on their
+    /// way, and moving with them would move one track against another.
+    pub fn reported(&mut self, unix: Duration, ntp: NtpTime) {
+        let Some(expected) = self.at(unix) else {
+            self.anchor = Some((unix, ntp));
+            return;
+        };
+        let off = ntp.nanos_since(expected).unsigned_abs() > CLOCK_STEP_NANOS;
+        if off && self.doubted {
+            self.anchor = Some((unix, ntp));
+        }
+        self.doubted = off && !self.doubted;
+    }
+
+    /// What the publisher's clock shows at our Unix time.
+    pub fn at(&self, unix: Duration) -> Option<NtpTime> {
+        let (since, ntp) = self.anchor?;
+        let nanos = unix.as_nanos() as i128 - since.as_nanos() as i128;
+        let fixed = (nanos << 32) / 1_000_000_000;
+        Some(NtpTime::new(ntp.get().wrapping_add(fixed as u64)))
+    }
+}
+
+fn ticks(nanos: i64, rate: i64) -> i64 {
+    (i128::from(nanos) * i128::from(rate) / 1_000_000_000) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn ntp(millis: u64) -> NtpTime {
+        NtpTime::from_unix(Duration::from_millis(1_700_000_000_000 + millis))
+    }
+
+    fn timeline(map: &TimestampMap, encoding: u8, timestamp: u64) -> i64 {
+        timestamp as i64 + map.offset(encoding)
+    }
+
+    #[test]
+    fn arrival_places_an_encoding_until_reports_do() {
+        let start = Instant::now();
+        let mut map = TimestampMap::new(Kind::Video);
+        map.arrived(start, 0, 1_000_000);
+        assert_eq!(timeline(&map, 0, 1_000_000), 1_000_000, "the first is the reference");
+        // Captured at the same time as the first and 40 ms longer on its way.
+        map.arrived(start + Duration::from_millis(40), 1, 77);
+        assert_eq!(timeline(&map, 1, 77), 1_003_600);
+        map.reported(0, ntp(0), 1_000_000);
+        map.reported(1, ntp(0), 77);
+        assert_eq!(timeline(&map, 1, 77), 1_000_000);
+        assert_eq!(timeline(&map, 0, 1_000_000), 1_000_000, "the reference does not move");
+    }
+
+    #[test]
+    fn reports_before_packets_and_in_any_order_are_kept() {
+        let start = Instant::now();
+        let mut map = TimestampMap::new(Kind::Video);
+        map.reported(1, ntp(500), 45_000);
+        map.reported(0, ntp(0), 9_000_000);
+        map.arrived(start, 0, 9_000_000);
+        map.reported(0, ntp(1000), 9_090_000);
+        map.arrived(start + SECOND, 1, 90_000);
+        assert_eq!(timeline(&map, 1, 45_000), 9_045_000);
+    }
+
+    #[test]
+    fn a_reference_that_fell_silent_is_replaced_without_a_jump() {
+        let start = Instant::now();
+        let mut map = TimestampMap::new(Kind::Video);
+        map.arrived(start, 0, 0);
+        map.arrived(start, 1, 0);
+        map.reported(0, ntp(0), 0);
+        map.reported(1, ntp(0), 0);
+        // The clock of the media drifts 900 ticks in 20 s against the publisher's.
+        let drifted = 20 * 90_000 + 900;
+        map.reported(1, ntp(20_000), drifted);
+        assert_eq!(timeline(&map, 1, drifted as u64), drifted as i64);
+    }
+
+    #[test]
+    fn a_restarted_encoding_is_placed_by_its_next_report() {
+        let start = Instant::now();
+        let mut map = TimestampMap::new(Kind::Video);
+        map.arrived(start, 0, 0);
+        map.reported(0, ntp(0), 0);
+        map.restarted(0);
+        map.reported(0, ntp(2000), 180_450);
+        assert_eq!(timeline(&map, 0, 180_450), 180_000, "450 ticks of error in the restart are found");
+    }
+
+    #[test]
+    fn a_publishers_clock_that_was_set_moves_nothing() {
+        let start = Instant::now();
+        let mut map = TimestampMap::new(Kind::Video);
+        map.arrived(start, 0, 0);
+        map.arrived(start, 1, 0);
+        map.reported(0, ntp(0), 0);
+        map.reported(1, ntp(0), 0);
+        map.reported(0, ntp(3_600_000), 90_000);
+        map.reported(1, ntp(3_600_000), 90_000);
+        assert_eq!((map.offset(0), map.offset(1)), (0, 0));
+        assert_eq!(map.at(ntp(3_601_000)), Some(180_000));
+    }
+
+    #[test]
+    fn tracks_stay_in_step_however_different_their_ways() {
+        let mut clock = PublisherClock::default();
+        let unix = Duration::from_secs(50);
+        clock.reported(unix, ntp(1000));
+        clock.reported(unix + Duration::from_millis(1400), ntp(2000));
+        assert_eq!(clock.at(unix + 2 * SECOND).map(|at| at.nanos_since(ntp(3000))), Some(0));
+    }
+
+    #[test]
+    fn a_step_of_the_publishers_clock_is_followed_at_the_second_report() {
+        let mut clock = PublisherClock::default();
+        let unix = Duration::from_secs(50);
+        clock.reported(unix, ntp(0));
+        clock.reported(unix + SECOND, ntp(900_000));
+        assert_eq!(clock.at(unix + SECOND), Some(ntp(1000)));
+        clock.reported(unix + 2 * SECOND, ntp(901_000));
+        assert_eq!(clock.at(unix + 2 * SECOND), Some(ntp(901_000)));
+    }
+}
