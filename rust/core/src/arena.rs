@@ -1,0 +1,150 @@
+//! Where rooms, sessions, tracks and subscriptions live: slots with a generation, found in O(1), walked in slot order.
+//!
+//! An id is shard (16 bits), generation (24) and slot (24). A stale id finds nothing, even after its slot was used again, and
+//! the order of a walk depends on the history of commands alone, so that a run can be repeated to the byte.
+
+use std::marker::PhantomData;
+
+use crate::id::{ChannelId, RoomId, SessionId, SubscriptionId, TrackId};
+
+const SLOT_BITS: u32 = 24;
+const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
+const GENERATION_MASK: u64 = (1 << 24) - 1;
+
+/// An id that an [`Arena`] can hand out.
+pub(crate) trait Id: Copy {
+    fn from_u64(value: u64) -> Self;
+    fn to_u64(self) -> u64;
+}
+
+macro_rules! arena_id {
+    ($($name:ident),*) => {$(
+        impl Id for $name {
+            fn from_u64(value: u64) -> Self {
+                Self::new(value)
+            }
+            fn to_u64(self) -> u64 {
+                self.get()
+            }
+        }
+    )*};
+}
+arena_id!(RoomId, SessionId, TrackId, SubscriptionId, ChannelId);
+
+/// One transport of a session, inside one `Sfu`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ConnectionId(u64);
+
+impl Id for ConnectionId {
+    fn from_u64(value: u64) -> Self {
+        Self(value)
+    }
+    fn to_u64(self) -> u64 {
+        self.0
+    }
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    generation: u64,
+    value: Option<T>,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Arena<I, T> {
+    shard: u16,
+    slots: Vec<Slot<T>>,
+    free: Vec<u32>,
+    len: usize,
+    id: PhantomData<I>,
+}
+
+impl<I: Id, T> Arena<I, T> {
+    pub(crate) fn new(shard: u16) -> Self {
+        Self { shard, slots: Vec::new(), free: Vec::new(), len: 0, id: PhantomData }
+    }
+
+    /// Makes `value` of its id and keeps it.
+    pub(crate) fn insert_with(&mut self, make: impl FnOnce(I) -> T) -> I {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot { generation: 0, value: None });
+            (self.slots.len() - 1) as u32
+        });
+        let entry = &mut self.slots[slot as usize];
+        entry.generation = (entry.generation + 1) & GENERATION_MASK;
+        let id = I::from_u64(u64::from(self.shard) << 48 | entry.generation << SLOT_BITS | u64::from(slot));
+        entry.value = Some(make(id));
+        self.len += 1;
+        id
+    }
+
+    pub(crate) fn get(&self, id: I) -> Option<&T> {
+        let slot = self.slots.get((id.to_u64() & SLOT_MASK) as usize)?;
+        if self.names(slot, id) { slot.value.as_ref() } else { None }
+    }
+
+    pub(crate) fn get_mut(&mut self, id: I) -> Option<&mut T> {
+        let index = (id.to_u64() & SLOT_MASK) as usize;
+        if !self.names(self.slots.get(index)?, id) {
+            return None;
+        }
+        self.slots[index].value.as_mut()
+    }
+
+    pub(crate) fn remove(&mut self, id: I) -> Option<T> {
+        let index = (id.to_u64() & SLOT_MASK) as usize;
+        if !self.names(self.slots.get(index)?, id) {
+            return None;
+        }
+        let value = self.slots[index].value.take()?;
+        self.free.push(index as u32);
+        self.len -= 1;
+        Some(value)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (I, &T)> {
+        self.slots.iter().enumerate().filter_map(|(index, slot)| {
+            let id = I::from_u64(u64::from(self.shard) << 48 | slot.generation << SLOT_BITS | index as u64);
+            Some((id, slot.value.as_ref()?))
+        })
+    }
+
+    fn names(&self, slot: &Slot<T>, id: I) -> bool {
+        let id = id.to_u64();
+        id >> 48 == u64::from(self.shard) && id >> SLOT_BITS & GENERATION_MASK == slot.generation
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stale_id_finds_nothing_after_its_slot_was_used_again() {
+        let mut arena = Arena::<RoomId, &str>::new(3);
+        let first = arena.insert_with(|_| "first");
+        assert_eq!(first.shard(), 3);
+        assert_eq!(arena.remove(first), Some("first"));
+        let second = arena.insert_with(|_| "second");
+        assert_eq!(first.get() & SLOT_MASK, second.get() & SLOT_MASK, "the slot is reused");
+        assert_eq!(arena.get(first), None);
+        assert_eq!(arena.get_mut(first), None);
+        assert_eq!(arena.remove(first), None);
+        assert_eq!(arena.get(second), Some(&"second"));
+        assert_eq!(arena.len(), 1);
+    }
+
+    #[test]
+    fn an_id_of_another_shard_finds_nothing() {
+        let mut here = Arena::<RoomId, u8>::new(1);
+        let mut there = Arena::<RoomId, u8>::new(2);
+        let id = there.insert_with(|_| 7);
+        here.insert_with(|_| 8);
+        assert_eq!(here.get(id), None);
+    }
+}

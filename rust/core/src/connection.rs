@@ -1,0 +1,81 @@
+//! One transport of a session with all that hangs on it: negotiated state, SSRC bindings in both directions, transport-wide
+//! feedback and the times of its reports.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use sfu_congestion::{TwccReceiver, TwccSender};
+use sfu_transport::{StreamId, Transport};
+use sfu_wire::{ExtensionMap, Mid, Ssrc};
+
+use crate::command::TransportKind;
+use crate::id::{ChannelId, SessionId, SubscriptionId, TrackId};
+use crate::negotiation::Negotiator;
+
+/// What an incoming SSRC carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Binding {
+    pub(crate) track: TrackId,
+    pub(crate) encoding: usize,
+    /// A repair stream (RFC 4588).
+    pub(crate) rtx: bool,
+}
+
+/// The life of a connection before and after the handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Nothing negotiated yet.
+    Idle,
+    /// Negotiated; no authenticated check yet. Closed at the deadline.
+    Waiting { deadline: Instant },
+    /// A handshake is under way (counted against `max_half_open`). Closed at the deadline.
+    HalfOpen { deadline: Instant },
+    /// Keys are there.
+    Connected,
+    /// Consent expired. Closed at the deadline.
+    Disconnected { deadline: Instant },
+}
+
+impl Progress {
+    pub(crate) fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Idle | Self::Connected => None,
+            Self::Waiting { deadline } | Self::HalfOpen { deadline } | Self::Disconnected { deadline } => Some(deadline),
+        }
+    }
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) session: SessionId,
+    pub(crate) kind: TransportKind,
+    pub(crate) transport: Transport,
+    pub(crate) negotiator: Negotiator,
+    pub(crate) progress: Progress,
+    /// Local user fragments by which a first contact finds this connection; during an ICE restart the old and the new one.
+    pub(crate) ufrags: Vec<String>,
+    /// The SSRC under which this side sends RTCP.
+    pub(crate) rtcp_ssrc: Ssrc,
+    /// Of everything the peer sends: one numbering over the whole bundle (RFC 8843 §9.2).
+    pub(crate) extensions: ExtensionMap,
+    pub(crate) bindings: HashMap<Ssrc, Binding>,
+    pub(crate) tracks: Vec<(Mid, TrackId)>,
+    /// Subscriptions that this connection carries, by outgoing SSRC.
+    pub(crate) outgoing: HashMap<Ssrc, SubscriptionId>,
+    pub(crate) subscriptions: Vec<SubscriptionId>,
+    /// By SCTP stream.
+    pub(crate) channels: HashMap<StreamId, ChannelId>,
+    pub(crate) twcc_receiver: TwccReceiver,
+    pub(crate) twcc_sender: TwccSender,
+    pub(crate) next_report: Instant,
+    pub(crate) next_nack: Option<Instant>,
+    pub(crate) rtt: Option<std::time::Duration>,
+    pub(crate) unbound_packets: u64,
+}
+
+impl Connection {
+    pub(crate) fn track_of_mid(&self, mid: Mid) -> Option<TrackId> {
+        self.tracks.iter().find(|(known, _)| *known == mid).map(|(_, track)| *track)
+    }
+}

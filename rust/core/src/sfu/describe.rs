@@ -1,0 +1,219 @@
+//! Descriptions in and out: what a negotiation changes in transports, tracks and subscriptions.
+
+use std::time::Instant;
+
+use sfu_transport::{Egress, Remote, SctpParameters};
+
+use super::Sfu;
+use crate::arena::ConnectionId;
+use crate::command::{CommandError, Description, IceCredentials, SdpType, TransportKind};
+use crate::connection::Progress;
+use crate::event::{Event, SubscriptionProblem};
+use crate::id::SessionId;
+use crate::negotiation::{ReceiveParameters, Section, SendParameters};
+use crate::subscription::Wire;
+use crate::timers::Timer;
+
+impl Sfu {
+    pub(super) fn receive(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        description: Description,
+        egress: &mut Egress,
+    ) -> Result<Option<Description>, CommandError> {
+        let id = self.connection_of(session, description.transport)?;
+        let fresh = self.credentials();
+        let Some(connection) = self.connections.get_mut(id) else { return Err(CommandError::SessionClosed) };
+        let answer = match description.kind {
+            SdpType::Offer => {
+                let sdp = connection.negotiator.receive_offer(&description.sdp, &fresh)?;
+                Some(Description { kind: SdpType::Answer, sdp, ..description })
+            }
+            SdpType::Answer => {
+                connection.negotiator.receive_answer(&description.sdp, description.id)?;
+                None
+            }
+        };
+        self.apply_transport(now, id);
+        self.apply_sections(now, id);
+        self.update_state(session);
+        self.settle_negotiation(now, session);
+        self.settle_transport(now, id, egress);
+        Ok(answer)
+    }
+
+    /// ICE-lite learns addresses from authenticated checks; a candidate is only checked for its form.
+    pub(super) fn add_candidate(
+        &mut self,
+        session: SessionId,
+        transport: TransportKind,
+        candidate: String,
+    ) -> Result<(), CommandError> {
+        self.connection_of(session, transport)?;
+        let line = candidate.trim().trim_start_matches("a=");
+        // Empty: end of candidates (RFC 8838 §10).
+        let fields: Vec<&str> = line.strip_prefix("candidate:").unwrap_or(line).split_ascii_whitespace().collect();
+        let well_formed = line.is_empty()
+            || line == "end-of-candidates"
+            || (fields.len() >= 8 && fields[5].parse::<u16>().is_ok() && fields[6] == "typ");
+        if well_formed { Ok(()) } else { Err(CommandError::Candidate(candidate)) }
+    }
+
+    pub(super) fn restart_ice(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        transport: TransportKind,
+        remote: &IceCredentials,
+    ) -> Result<IceCredentials, CommandError> {
+        let id = self.connection_of(session, transport)?;
+        let fresh = self.credentials();
+        let Some(connection) = self.connections.get_mut(id) else { return Err(CommandError::SessionClosed) };
+        connection.negotiator.restart_ice(fresh.clone(), remote);
+        self.apply_credentials(id);
+        Ok(fresh)
+    }
+
+    /// Sends the offers that are due and tells a client that must offer how many sections it lacks.
+    pub(super) fn settle_negotiation(&mut self, now: Instant, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        for (kind, connection_id) in &session.connections {
+            let Some(connection) = self.connections.get_mut(*connection_id) else { continue };
+            if let Some((offer, sdp)) = connection.negotiator.poll_offer() {
+                let description = Description { transport: *kind, kind: SdpType::Offer, sdp, id: Some(offer) };
+                self.outbox.push(Event::OfferReady(id, description));
+                if connection.progress == Progress::Idle {
+                    let deadline = now + self.config.connect_timeout;
+                    connection.progress = Progress::Waiting { deadline };
+                    self.timers.set(Timer::Connection(*connection_id), deadline);
+                }
+            }
+            let missing = connection.negotiator.missing_sections();
+            if Some((*kind, *connection_id)) == session.connections.last().copied() && missing != session.sections_needed {
+                session.sections_needed = missing;
+                if missing != (0, 0) {
+                    let (audio, video) = missing;
+                    self.outbox.push(Event::SectionsNeeded { session: id, audio, video });
+                }
+            }
+        }
+    }
+
+    fn connection_of(&self, session: SessionId, kind: TransportKind) -> Result<ConnectionId, CommandError> {
+        let session = self.sessions.get(session).ok_or(CommandError::SessionClosed)?;
+        session.connection(kind).ok_or(CommandError::NoSuchTransport(kind))
+    }
+
+    /// Hands the peer's credentials and fingerprints to the transport.
+    fn apply_transport(&mut self, now: Instant, id: ConnectionId) {
+        self.apply_credentials(id);
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(remote) = connection.negotiator.remote() else { return };
+        let remote = Remote {
+            ufrag: remote.credentials.ufrag.clone(),
+            pwd: remote.credentials.pwd.clone(),
+            fingerprints: remote.fingerprints.clone(),
+            sctp: remote.sctp.map(|sctp| SctpParameters {
+                port: sctp.port,
+                max_message_size: sctp.max_message_size,
+            }),
+        };
+        connection.transport.set_remote(now, remote);
+        if connection.progress == Progress::Idle {
+            let deadline = now + self.config.connect_timeout;
+            connection.progress = Progress::Waiting { deadline };
+            self.timers.set(Timer::Connection(id), deadline);
+        }
+    }
+
+    /// After an ICE restart both user fragments lead here, until the transport forgets the old one.
+    fn apply_credentials(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let local = connection.negotiator.credentials();
+        if connection.ufrags.last() == Some(&local.ufrag) {
+            return;
+        }
+        connection.transport.restart_ice(local.ufrag.clone(), local.pwd.clone());
+        connection.ufrags.push(local.ufrag.clone());
+        self.demux.add_ufrag(&local.ufrag, id);
+    }
+
+    /// Makes tracks and subscriptions follow the negotiated sections.
+    fn apply_sections(&mut self, now: Instant, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let sections: Vec<Section> = connection.negotiator.sections().to_vec();
+        for parameters in sections.iter().filter_map(|section| section.receive.as_ref()) {
+            for (number, extension) in parameters.extensions.iter() {
+                connection.extensions.insert(number, extension);
+            }
+        }
+        let ended: Vec<_> = connection
+            .tracks
+            .iter()
+            .filter(|(mid, _)| !sections.iter().any(|section| section.mid == *mid && section.receive.is_some()))
+            .map(|(_, track)| *track)
+            .collect();
+        let mut affected = Vec::new();
+        for track in ended {
+            affected.extend(self.drop_track(track));
+        }
+        for section in sections {
+            if let (Some(parameters), Some(kind)) = (section.receive, section.kind.media()) {
+                self.apply_receive(id, section.mid, kind, parameters);
+            }
+            if let Some(parameters) = section.send {
+                self.apply_send(now, id, section.mid, &parameters);
+            }
+        }
+        affected.sort_unstable();
+        affected.dedup();
+        for session in affected {
+            self.settle_negotiation(now, session);
+        }
+    }
+
+    fn apply_receive(
+        &mut self,
+        id: ConnectionId,
+        mid: sfu_wire::Mid,
+        kind: crate::codec::Kind,
+        parameters: ReceiveParameters,
+    ) {
+        let Some(connection) = self.connections.get(id) else { return };
+        if let Some(track) = connection.track_of_mid(mid) {
+            if let Some(track) = self.tracks.get_mut(track) {
+                track.renegotiate(parameters);
+            }
+            return;
+        }
+        self.add_track(id, mid, kind, parameters);
+    }
+
+    fn apply_send(&mut self, now: Instant, id: ConnectionId, mid: sfu_wire::Mid, parameters: &SendParameters) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let (session, transport) = (connection.session, connection.kind);
+        let subscription_id = parameters.subscription;
+        let Some(subscription) = self.subscriptions.get_mut(subscription_id) else { return };
+        let track = subscription.track;
+        let first = subscription.wire.as_ref().is_none_or(|wire| wire.mid != mid);
+        let codec = self.tracks.get(track).and_then(|track| track.codec);
+        let wire = Wire::new(mid, parameters);
+        let unsupported = codec.filter(|codec| wire.payload_types(*codec).is_none());
+        subscription.wire = Some(wire);
+        if !first {
+            return;
+        }
+        if let Some(codec) = unsupported {
+            self.outbox.push(Event::SubscriptionFailed {
+                session,
+                subscription: subscription_id,
+                track,
+                problem: SubscriptionProblem::CodecUnsupported(codec),
+            });
+            return;
+        }
+        self.outbox.push(Event::Subscribed { session, subscription: subscription_id, track, mid, transport });
+        self.want_keyframe_soon(now, subscription_id);
+    }
+}

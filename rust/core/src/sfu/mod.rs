@@ -1,0 +1,188 @@
+//! [`Sfu`]: the door of the core. Datagrams, commands and time go in; datagrams, replies and events come out.
+//!
+//! The way of a packet is `ingress` → `fan_out` (per subscription: select, rewrite, write, seal); the way of a command is
+//! [`Sfu::handle_command`] → the file named after its subject. Every input ends in `settle`, which turns what changed into
+//! events, offers and deadlines.
+
+mod channels;
+mod describe;
+mod fan_out;
+mod feedback;
+mod ingress;
+mod reports;
+mod requests;
+mod rooms;
+mod sessions;
+mod stats;
+mod subscriptions;
+mod ticks;
+mod tracks;
+mod transport_events;
+
+use std::time::Instant;
+
+use sfu_transport::{DropCounts, Egress, Incoming, Path, Random, stun_local_ufrag};
+
+use crate::arena::{Arena, ConnectionId};
+use crate::channel::Channel;
+use crate::clock::Clock;
+use crate::command::{Command, CommandError, Reply};
+use crate::config::SfuConfig;
+use crate::connection::{Connection, Progress};
+use crate::demux::Demux;
+use crate::event::Event;
+use crate::id::{ChannelId, RoomId, SessionId, SubscriptionId, TrackId};
+use crate::outbox::Outbox;
+use crate::room::Room;
+use crate::session::Session;
+use crate::subscription::Subscription;
+use crate::timers::Timers;
+use crate::track::Track;
+
+/// Totals over the life of an `Sfu`.
+#[derive(Debug, Default)]
+struct Counts {
+    datagrams_received: u64,
+    packets_received: u64,
+    bytes_received: u64,
+    packets_sent: u64,
+    bytes_sent: u64,
+    dropped: DropCounts,
+    half_open: usize,
+}
+
+/// A selective forwarding unit without sockets, clock and threads.
+///
+/// `handle_datagram`, `handle_command` and `handle_timeout` put in; what they send is in the [`Egress`] afterwards, what they
+/// report comes out of `poll_event`. `poll_timeout` tells when `handle_timeout` is due. `now` never goes backwards.
+#[derive(Debug)]
+pub struct Sfu {
+    config: SfuConfig,
+    clock: Clock,
+    random: Random,
+    rooms: Arena<RoomId, Room>,
+    sessions: Arena<SessionId, Session>,
+    connections: Arena<ConnectionId, Connection>,
+    tracks: Arena<TrackId, Track>,
+    subscriptions: Arena<SubscriptionId, Subscription>,
+    channels: Arena<ChannelId, Channel>,
+    demux: Demux,
+    timers: Timers,
+    outbox: Outbox,
+    counts: Counts,
+    /// Where RTCP is put together.
+    scratch: Vec<u8>,
+}
+
+impl Sfu {
+    /// An empty one.
+    pub fn new(now: Instant, config: SfuConfig) -> Self {
+        let shard = config.shard;
+        Self {
+            clock: Clock::new(now, config.unix_time),
+            random: Random::new(config.seed),
+            rooms: Arena::new(shard),
+            sessions: Arena::new(shard),
+            connections: Arena::new(shard),
+            tracks: Arena::new(shard),
+            subscriptions: Arena::new(shard),
+            channels: Arena::new(shard),
+            demux: Demux::default(),
+            timers: Timers::default(),
+            outbox: Outbox::new(config.event_capacity),
+            counts: Counts::default(),
+            scratch: Vec::new(),
+            config,
+        }
+    }
+
+    /// Takes one datagram that arrived over `path`. It is decrypted in place.
+    pub fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress) {
+        self.counts.datagrams_received += 1;
+        let by_ufrag = stun_local_ufrag(datagram).and_then(|ufrag| self.demux.by_ufrag(ufrag));
+        let Some(id) = by_ufrag.or_else(|| self.demux.by_path(&path)) else {
+            self.counts.dropped.unknown_path += 1;
+            return;
+        };
+        let Some(connection) = self.connections.get_mut(id) else {
+            self.counts.dropped.unknown_path += 1;
+            return;
+        };
+        if matches!(connection.progress, Progress::Waiting { .. }) && self.counts.half_open >= self.config.max_half_open {
+            self.counts.dropped.half_open_limit += 1;
+            return;
+        }
+        match connection.transport.handle_datagram(now, path, datagram, egress) {
+            Incoming::Rtp(packet) => self.ingress_rtp(now, id, packet, egress),
+            Incoming::Rtcp(packet) => self.ingress_rtcp(now, id, packet, egress),
+            Incoming::Handled => self.settle_transport(now, id, egress),
+            Incoming::Dropped(reason) => self.counts.dropped.count(reason),
+        }
+    }
+
+    /// Carries out a command.
+    ///
+    /// # Errors
+    /// Says why not; nothing has changed then.
+    pub fn handle_command(&mut self, now: Instant, command: Command, egress: &mut Egress) -> Result<Reply, CommandError> {
+        match command {
+            Command::CreateRoom(config) => Ok(Reply::Room(self.create_room(config))),
+            Command::CloseRoom(room) => self.close_room(now, room, egress).map(|()| Reply::Done),
+            Command::Join(room, config) => self.join(now, room, config).map(Reply::Session),
+            Command::CloseSession(session) => self.leave(now, session, egress).map(|()| Reply::Done),
+            Command::Receive(session, description) => {
+                self.receive(now, session, description, egress).map(Reply::Description)
+            }
+            Command::AddCandidate(session, transport, candidate) => {
+                self.add_candidate(session, transport, candidate).map(|()| Reply::Done)
+            }
+            Command::RestartIce(session, transport, remote) => {
+                self.restart_ice(now, session, transport, &remote).map(Reply::IceCredentials)
+            }
+            Command::Subscribe { session, track, max_layer } => {
+                self.subscribe(now, session, track, max_layer, egress).map(Reply::Subscription)
+            }
+            Command::Unsubscribe(subscription) => self.unsubscribe(now, subscription).map(|()| Reply::Done),
+            Command::SetLayer(subscription, layer) => {
+                self.set_layer(now, subscription, layer, egress).map(|()| Reply::Done)
+            }
+            Command::SetPaused(subscription, paused) => {
+                self.set_paused(now, subscription, paused, egress).map(|()| Reply::Done)
+            }
+            Command::SetMuted(track, muted) => self.set_muted(now, track, muted, egress).map(|()| Reply::Done),
+            Command::RequestKeyframe(track) => self.request_keyframe(now, track, egress).map(|()| Reply::Done),
+            Command::OpenChannel(session, config) => {
+                self.open_channel(now, session, config, egress).map(Reply::Channel)
+            }
+            Command::SendMessage { channel, binary, payload } => {
+                self.send_message(now, channel, binary, payload, egress).map(Reply::Sent)
+            }
+            Command::CloseChannel(channel) => self.close_channel(now, channel, egress).map(|()| Reply::Done),
+            Command::Dump { track, duration, max_bytes } => {
+                self.dump(now, track, duration, max_bytes).map(|()| Reply::Done)
+            }
+            Command::SfuStats => Ok(Reply::SfuStats(Box::new(self.stats()))),
+            Command::RoomStats(room) => self.room_stats(now, room).map(|stats| Reply::RoomStats(Box::new(stats))),
+            Command::SessionStats(session) => {
+                self.session_stats(now, session).map(|stats| Reply::SessionStats(Box::new(stats)))
+            }
+        }
+    }
+
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: Instant, egress: &mut Egress) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            self.tick(now, timer, egress);
+        }
+    }
+
+    /// When `handle_timeout` is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.outbox.pop()
+    }
+}

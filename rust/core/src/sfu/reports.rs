@@ -1,0 +1,170 @@
+//! RTCP out: reports, requests and transport-wide feedback, several packets to a datagram.
+
+use std::time::Instant;
+
+use sfu_transport::Egress;
+use sfu_wire::rtcp::{
+    CompoundWriter, DlrrReport, List, Nack, NackPair, Pli, ReceiverReport, Remb, ReportBlock, Sdes, SdesChunk,
+    SenderReport, Xr, XrBlock, XrBlocks,
+};
+use sfu_wire::{NtpTime, Ssrc};
+
+use super::Sfu;
+use crate::arena::ConnectionId;
+use crate::connection::Connection;
+use crate::id::{SubscriptionId, TrackId};
+use crate::timers::Timer;
+
+/// A compound stays below the usual MTU with room for SRTCP, UDP and IPv6.
+const MAX_COMPOUND: usize = 1100;
+/// Report blocks of one RR; five bits count them, and this many fit a compound (RFC 3550 §6.4.2).
+const MAX_BLOCKS: usize = 31;
+/// NACK pairs of one packet: enough for a burst, small enough for a compound.
+const MAX_PAIRS: usize = 64;
+
+impl Sfu {
+    /// RR with REMB for what comes in, SR with SDES for what goes out.
+    pub(super) fn send_reports(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
+        self.send_receiver_reports(now, id, egress);
+        let Some(connection) = self.connections.get(id) else { return };
+        let subscriptions = connection.subscriptions.clone();
+        for subscription in subscriptions {
+            self.send_sender_report(now, subscription, egress);
+        }
+    }
+
+    /// Where the subscriber's timeline stands in wall-clock time: lip sync hangs on it (RFC 3550 §6.4.1).
+    pub(super) fn send_sender_report(&mut self, now: Instant, id: SubscriptionId, egress: &mut Egress) {
+        let ntp_now = NtpTime::from_unix(self.clock.unix(now));
+        let Some(subscription) = self.subscriptions.get(id) else { return };
+        let Some(track) = self.tracks.get(subscription.track) else { return };
+        let Some(times) = subscription.send.sender_report(now, ntp_now, &track.timestamps) else { return };
+        let label = self.sessions.get(track.session).map_or("", |session| session.config.label.as_str());
+        let Some(connection) = self.connections.get_mut(subscription.connection) else { return };
+        let ssrc = subscription.send.ssrc();
+        let sent = subscription.send.stats();
+        let report = SenderReport {
+            ssrc,
+            ntp: times.ntp,
+            rtp_timestamp: times.rtp_timestamp,
+            packet_count: sent.packets_sent as u32,
+            octet_count: sent.payload_bytes_sent as u32,
+            reports: List::default(),
+        };
+        send(&mut self.scratch, connection, egress, |writer| {
+            writer.push(&report);
+            writer.push(&Sdes::new(&[SdesChunk { ssrc, cname: label.as_bytes() }]));
+        });
+    }
+
+    fn send_receiver_reports(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let mut blocks: Vec<ReportBlock> = Vec::new();
+        let mut without_twcc: Vec<Ssrc> = Vec::new();
+        for (_, track_id) in &connection.tracks {
+            let Some(track) = self.tracks.get_mut(*track_id) else { continue };
+            for encoding in &mut track.encodings {
+                let Some(ssrc) = encoding.ssrc else { continue };
+                blocks.extend(encoding.stream.report_block(now, ssrc));
+                if track.parameters.remb && !track.parameters.twcc {
+                    without_twcc.push(ssrc);
+                }
+            }
+        }
+        let sender = connection.rtcp_ssrc;
+        for blocks in blocks.chunks(MAX_BLOCKS) {
+            let report = ReceiverReport { ssrc: sender, reports: blocks.into() };
+            send(&mut self.scratch, connection, egress, |writer| {
+                writer.push(&report);
+            });
+        }
+        if !without_twcc.is_empty() {
+            let remb = Remb { sender, bitrate: self.config.remb, ssrcs: without_twcc.as_slice().into() };
+            send(&mut self.scratch, connection, egress, |writer| {
+                writer.push(&ReceiverReport { ssrc: sender, reports: List::default() });
+                writer.push(&remb);
+            });
+        }
+    }
+
+    /// Asks again for what is missing (RFC 4585 §6.2.1).
+    pub(super) fn send_nacks(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.next_nack.is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        let mut next: Option<Instant> = None;
+        let sender = connection.rtcp_ssrc;
+        for index in 0..connection.tracks.len() {
+            let Some(track) = self.tracks.get_mut(connection.tracks[index].1) else { continue };
+            let nack_accepted = track.parameters.nack;
+            for encoding in &mut track.encodings {
+                let Some(media) = encoding.ssrc else { continue };
+                let missing = encoding.stream.poll_nacks(now, connection.rtt);
+                if nack_accepted {
+                    let pairs: Vec<NackPair> = NackPair::pack(missing.iter().map(|seq| seq.as_u16())).collect();
+                    for pairs in pairs.chunks(MAX_PAIRS) {
+                        let nack = Nack { sender, media, pairs: pairs.into() };
+                        send(&mut self.scratch, connection, egress, |writer| {
+                            writer.push(&nack);
+                        });
+                    }
+                }
+                next = [next, encoding.stream.poll_timeout()].into_iter().flatten().min();
+            }
+        }
+        connection.next_nack = next;
+    }
+
+    /// Feedback on every packet's arrival: without it a browser never sends its upper layers.
+    pub(super) fn send_transport_feedback(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let sender = connection.rtcp_ssrc;
+        self.scratch.resize(MAX_COMPOUND, 0);
+        while let Some(len) = connection.twcc_receiver.poll_feedback(now, sender, &mut self.scratch) {
+            connection.transport.send_rtcp(egress, &self.scratch[..len]);
+        }
+    }
+
+    /// Sends the PLIs that the governors let pass.
+    pub(super) fn send_keyframe_requests(&mut self, now: Instant, id: TrackId, egress: &mut Egress) {
+        let Some(track) = self.tracks.get_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(track.connection) else { return };
+        for encoding in &mut track.encodings {
+            let Some(media) = encoding.ssrc else { continue };
+            if encoding.keyframes.poll(now) {
+                let pli = Pli { sender: connection.rtcp_ssrc, media };
+                send(&mut self.scratch, connection, egress, |writer| {
+                    writer.push(&pli);
+                });
+            }
+            if let Some(deadline) = encoding.keyframes.poll_timeout() {
+                self.timers.set(Timer::Connection(track.connection), deadline);
+            }
+        }
+    }
+
+    /// Lets a peer that only receives measure its round trip (RFC 3611 §4.5).
+    pub(super) fn send_dlrr(&mut self, id: ConnectionId, report: DlrrReport, egress: &mut Egress) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let sender = connection.rtcp_ssrc;
+        send(&mut self.scratch, connection, egress, |writer| {
+            writer.push(&Xr { sender, blocks: XrBlocks::new(&[XrBlock::Delays([report].as_slice().into())]) });
+        });
+    }
+}
+
+fn send(
+    scratch: &mut Vec<u8>,
+    connection: &mut Connection,
+    egress: &mut Egress,
+    write: impl FnOnce(&mut CompoundWriter<'_>),
+) {
+    scratch.resize(MAX_COMPOUND, 0);
+    let mut writer = CompoundWriter::new(scratch);
+    write(&mut writer);
+    if !writer.is_empty() {
+        let len = writer.len();
+        connection.transport.send_rtcp(egress, &scratch[..len]);
+    }
+}

@@ -1,0 +1,160 @@
+//! Who receives what, and up to which layer.
+
+use std::time::Instant;
+
+use sfu_transport::Egress;
+use sfu_wire::Ssrc;
+
+use super::Sfu;
+use super::sessions::first_sequence_number;
+use crate::codec::Kind;
+use crate::command::CommandError;
+use crate::event::Event;
+use crate::forward::Forwarder;
+use crate::id::{SessionId, SubscriptionId, TrackId};
+use crate::layer::Layer;
+use crate::negotiation::Sender;
+use crate::stream::SendStream;
+use crate::subscription::Subscription;
+
+impl Sfu {
+    pub(super) fn subscribe(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        track: TrackId,
+        max_layer: Option<Layer>,
+        egress: &mut Egress,
+    ) -> Result<SubscriptionId, CommandError> {
+        let subscriber = self.sessions.get(session).ok_or(CommandError::SessionClosed)?;
+        let source = self.tracks.get(track).filter(|track| track.is_published()).ok_or(CommandError::TrackEnded)?;
+        if source.room != subscriber.room || source.session == session {
+            return Err(CommandError::NotInRoom);
+        }
+        let mut subscribed = source.subscriptions.iter().filter_map(|id| self.subscriptions.get(*id));
+        if subscribed.any(|subscription| subscription.session == session) {
+            return Err(CommandError::AlreadySubscribed);
+        }
+        let id = self.add_subscription(now, session, track, max_layer).ok_or(CommandError::SessionClosed)?;
+        self.settle_negotiation(now, session);
+        self.settle_track(now, track, egress);
+        Ok(id)
+    }
+
+    pub(super) fn unsubscribe(&mut self, now: Instant, id: SubscriptionId) -> Result<(), CommandError> {
+        let subscription = self.subscriptions.get(id).ok_or(CommandError::SubscriptionEnded)?;
+        let session = subscription.session;
+        self.drop_subscription(id);
+        self.settle_negotiation(now, session);
+        Ok(())
+    }
+
+    pub(super) fn set_layer(
+        &mut self,
+        now: Instant,
+        id: SubscriptionId,
+        max_layer: Option<Layer>,
+        egress: &mut Egress,
+    ) -> Result<(), CommandError> {
+        let subscription = self.subscriptions.get_mut(id).ok_or(CommandError::SubscriptionEnded)?;
+        subscription.max_layer = max_layer;
+        subscription.forwarder.set_max_layer(max_layer);
+        let track = subscription.track;
+        self.settle_track(now, track, egress);
+        Ok(())
+    }
+
+    pub(super) fn set_paused(
+        &mut self,
+        now: Instant,
+        id: SubscriptionId,
+        paused: bool,
+        egress: &mut Egress,
+    ) -> Result<(), CommandError> {
+        let subscription = self.subscriptions.get_mut(id).ok_or(CommandError::SubscriptionEnded)?;
+        subscription.paused = paused;
+        subscription.forwarder.set_paused(paused);
+        let track = subscription.track;
+        self.settle_track(now, track, egress);
+        Ok(())
+    }
+
+    /// Makes a subscription and queues its section; the caller settles the negotiation.
+    pub(super) fn add_subscription(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        track: TrackId,
+        max_layer: Option<Layer>,
+    ) -> Option<SubscriptionId> {
+        let source = self.tracks.get_mut(track)?;
+        let subscriber = self.sessions.get_mut(session)?;
+        let connection_id = subscriber.sending_connection()?;
+        let connection = self.connections.get_mut(connection_id)?;
+        let (kind, codec) = (source.kind, source.codec?);
+        let ssrc = Ssrc::new(self.random.u32());
+        let rtx = (kind == Kind::Video).then(|| Ssrc::new(self.random.u32()));
+        let mut forwarder =
+            Forwarder::new(kind, first_sequence_number(&mut self.random), self.random.u32());
+        forwarder.set_max_layer(max_layer);
+        let send = SendStream::new(kind, ssrc, rtx, first_sequence_number(&mut self.random));
+        let id = self.subscriptions.insert_with(|_| Subscription {
+            session,
+            track,
+            connection: connection_id,
+            forwarder,
+            send,
+            wire: None,
+            max_layer,
+            paused: false,
+            plis_received: 0,
+        });
+        source.subscriptions.push(id);
+        subscriber.subscriptions.insert(id);
+        connection.subscriptions.push(id);
+        connection.outgoing.insert(ssrc, id);
+        if let Some(rtx) = rtx {
+            connection.outgoing.insert(rtx, id);
+        }
+        // Tracks of one source stay in step (audio with its video), unrelated ones do not wait for each other: the stream
+        // repeats the publisher's grouping.
+        let publisher = self.sessions.get(self.tracks.get(track)?.session)?;
+        let (stream, _) = &self.tracks.get(track)?.parameters.msid;
+        let stream = format!("{}.{stream}", publisher.config.label);
+        self.connections.get_mut(connection_id)?.negotiator.add_sender(Sender {
+            subscription: id,
+            kind,
+            codec,
+            ssrc,
+            rtx_ssrc: rtx,
+            stream,
+            track: format!("{:x}", track.get()),
+        });
+        self.want_keyframe_soon(now, id);
+        Some(id)
+    }
+
+    /// Removes a subscription everywhere; the caller settles the subscriber's negotiation.
+    pub(super) fn drop_subscription(&mut self, id: SubscriptionId) {
+        let Some(subscription) = self.subscriptions.remove(id) else { return };
+        if let Some(track) = self.tracks.get_mut(subscription.track) {
+            track.subscriptions.retain(|known| *known != id);
+        }
+        if let Some(session) = self.sessions.get_mut(subscription.session) {
+            session.subscriptions.remove(&id);
+        }
+        if let Some(connection) = self.connections.get_mut(subscription.connection) {
+            connection.subscriptions.retain(|known| *known != id);
+            for ssrc in [Some(subscription.send.ssrc()), subscription.send.rtx_ssrc()].into_iter().flatten() {
+                connection.outgoing.remove(&ssrc);
+                connection.transport.forget(ssrc);
+            }
+            connection.negotiator.remove_sender(id);
+        }
+        self.outbox.push(Event::Unsubscribed {
+            session: subscription.session,
+            subscription: id,
+            track: subscription.track,
+        });
+    }
+}

@@ -1,0 +1,108 @@
+//! What time brings: handshakes that take too long, reports, repeated requests, speakers.
+
+use std::time::{Duration, Instant};
+
+use sfu_transport::Egress;
+
+use super::Sfu;
+use crate::arena::ConnectionId;
+use crate::connection::Progress;
+use crate::event::{CloseReason, Event};
+use crate::id::RoomId;
+use crate::timers::Timer;
+
+/// Between reports (RFC 3550 §6.2 with the reduced minimum; browsers send every second for video).
+/// Lower: faster RTT and lip sync. Higher: less RTCP.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Sfu {
+    pub(super) fn tick(&mut self, now: Instant, timer: Timer, egress: &mut Egress) {
+        match timer {
+            Timer::Connection(id) => self.tick_connection(now, id, egress),
+            Timer::Room(id) => self.tick_room(now, id),
+        }
+    }
+
+    fn tick_connection(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.progress.deadline().is_some_and(|deadline| deadline <= now) {
+            let session = connection.session;
+            self.close_session(now, session, CloseReason::Timeout, egress);
+            return;
+        }
+        connection.transport.handle_timeout(now, egress);
+        self.settle_transport(now, id, egress);
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.progress == Progress::Connected {
+            self.send_transport_feedback(now, id, egress);
+            self.send_nacks(now, id, egress);
+            let Some(connection) = self.connections.get_mut(id) else { return };
+            if connection.next_report <= now {
+                connection.next_report = now + REPORT_INTERVAL;
+                self.send_reports(now, id, egress);
+                self.find_stalled(now, id, egress);
+            }
+        }
+        let tracks: Vec<_> = self.connections.get(id).map_or_else(Vec::new, |connection| {
+            connection.tracks.iter().map(|(_, track)| *track).collect()
+        });
+        for track in tracks {
+            self.settle_track(now, track, egress);
+            let over = self.tracks.get(track).and_then(|track| track.dump.as_ref()).is_some_and(|dump| dump.is_over(now));
+            if over {
+                self.finish_dump(track);
+            }
+        }
+        self.set_deadlines(id);
+    }
+
+    /// Everything that has a time of its own; a later tick finds what is due.
+    fn set_deadlines(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let connected = connection.progress == Progress::Connected;
+        let dumps = connection.tracks.iter().filter_map(|(_, track)| Some(self.tracks.get(*track)?.dump.as_ref()?.end()));
+        let deadlines = [
+            connection.progress.deadline(),
+            connection.transport.poll_timeout(),
+            connected.then_some(connection.next_report),
+            connection.next_nack.filter(|_| connected),
+            connection.twcc_receiver.poll_timeout().filter(|_| connected),
+        ];
+        if let Some(deadline) = deadlines.into_iter().flatten().chain(dumps).min() {
+            self.timers.set(Timer::Connection(id), deadline);
+        }
+    }
+
+    /// Encodings that stopped, so that selection falls back; and whole tracks, so that the application knows.
+    fn find_stalled(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let tracks: Vec<_> = connection.tracks.iter().map(|(_, track)| *track).collect();
+        for track_id in tracks {
+            let Some(track) = self.tracks.get_mut(track_id).filter(|track| track.is_published()) else { continue };
+            let mut active = [false; crate::layer::MAX_ENCODINGS];
+            for (encoding, flag) in track.encodings.iter_mut().zip(&mut active) {
+                *flag = encoding.stream.is_active(now);
+            }
+            if !active.contains(&true) && !track.stalled {
+                track.stalled = true;
+                self.outbox.push(Event::TrackStalled(track_id, true));
+            }
+            for subscription in &track.subscriptions {
+                if let Some(subscription) = self.subscriptions.get_mut(*subscription) {
+                    subscription.forwarder.set_available(now, &active);
+                }
+            }
+            self.settle_track(now, track_id, egress);
+        }
+    }
+
+    fn tick_room(&mut self, now: Instant, id: RoomId) {
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        if let Some(speakers) = room.speakers.poll(now) {
+            self.outbox.push(Event::SpeakersChanged(id, speakers));
+        }
+        if let Some(deadline) = room.speakers.poll_timeout() {
+            self.timers.set(Timer::Room(id), deadline);
+        }
+    }
+}

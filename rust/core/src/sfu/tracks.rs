@@ -1,0 +1,122 @@
+//! Tracks appear with their section, are published with their first packet, and end.
+
+use std::time::{Duration, Instant};
+
+use sfu_transport::Egress;
+use sfu_wire::Mid;
+
+use super::Sfu;
+use crate::arena::ConnectionId;
+use crate::codec::{CodecName, Kind};
+use crate::command::CommandError;
+use crate::dump::Dump;
+use crate::event::{Event, TrackPublished};
+use crate::id::{SessionId, TrackId};
+use crate::negotiation::ReceiveParameters;
+use crate::timers::Timer;
+use crate::track::Track;
+
+impl Sfu {
+    pub(super) fn add_track(&mut self, id: ConnectionId, mid: Mid, kind: Kind, parameters: ReceiveParameters) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(session) = self.sessions.get_mut(connection.session) else { return };
+        let owner = (session.room, connection.session, id);
+        let track = self.tracks.insert_with(|_| Track::new(owner, mid, kind, parameters));
+        connection.tracks.push((mid, track));
+        session.tracks.insert(track);
+    }
+
+    /// Announces a track and subscribes those who want everything.
+    pub(super) fn publish(&mut self, now: Instant, id: TrackId, codec: CodecName) {
+        let Some(track) = self.tracks.get_mut(id) else { return };
+        track.codec = Some(codec);
+        let (room_id, owner) = (track.room, track.session);
+        self.outbox.push(Event::TrackPublished(TrackPublished {
+            room: room_id,
+            session: owner,
+            track: id,
+            kind: track.kind,
+            mid: track.mid,
+            codec,
+            rids: track.encodings.iter().filter_map(|encoding| encoding.rid).collect(),
+            msid: track.parameters.msid.clone(),
+        }));
+        let Some(room) = self.rooms.get_mut(room_id) else { return };
+        room.tracks.insert(id);
+        let subscribers: Vec<SessionId> = room.sessions.iter().copied().filter(|session| *session != owner).collect();
+        for session in subscribers {
+            if self.sessions.get(session).is_some_and(|session| session.config.auto_subscribe) {
+                self.add_subscription(now, session, id, None);
+                self.settle_negotiation(now, session);
+            }
+        }
+    }
+
+    /// Ends a track; tells which sessions were subscribed, for the caller to settle.
+    pub(super) fn drop_track(&mut self, id: TrackId) -> Vec<SessionId> {
+        self.finish_dump(id);
+        let Some(track) = self.tracks.get(id) else { return Vec::new() };
+        let subscriptions = track.subscriptions.clone();
+        let mut subscribers = Vec::with_capacity(subscriptions.len());
+        for subscription in subscriptions {
+            subscribers.extend(self.subscriptions.get(subscription).map(|subscription| subscription.session));
+            self.drop_subscription(subscription);
+        }
+        let Some(track) = self.tracks.remove(id) else { return subscribers };
+        if let Some(connection) = self.connections.get_mut(track.connection) {
+            connection.tracks.retain(|(_, known)| *known != id);
+            connection.bindings.retain(|_, binding| binding.track != id);
+        }
+        if let Some(session) = self.sessions.get_mut(track.session) {
+            session.tracks.remove(&id);
+        }
+        if let Some(room) = self.rooms.get_mut(track.room) {
+            room.speakers.remove(id);
+            if room.tracks.remove(&id) {
+                self.outbox.push(Event::TrackUnpublished { room: track.room, session: track.session, track: id });
+            }
+        }
+        subscribers
+    }
+
+    pub(super) fn set_muted(
+        &mut self,
+        now: Instant,
+        id: TrackId,
+        muted: bool,
+        egress: &mut Egress,
+    ) -> Result<(), CommandError> {
+        let track = self.tracks.get_mut(id).filter(|track| track.is_published()).ok_or(CommandError::TrackEnded)?;
+        track.muted = muted;
+        let subscriptions = track.subscriptions.clone();
+        for subscription in subscriptions {
+            if let Some(subscription) = self.subscriptions.get_mut(subscription) {
+                subscription.forwarder.set_muted(muted);
+            }
+        }
+        self.settle_track(now, id, egress);
+        Ok(())
+    }
+
+    pub(super) fn dump(
+        &mut self,
+        now: Instant,
+        id: TrackId,
+        duration: Duration,
+        max_bytes: usize,
+    ) -> Result<(), CommandError> {
+        self.finish_dump(id);
+        let track = self.tracks.get_mut(id).filter(|track| track.is_published()).ok_or(CommandError::TrackEnded)?;
+        let dump = Dump::new(now, duration, max_bytes);
+        self.timers.set(Timer::Connection(track.connection), dump.end());
+        track.dump = Some(dump);
+        Ok(())
+    }
+
+    /// Ends a dump that runs.
+    pub(super) fn finish_dump(&mut self, id: TrackId) {
+        if let Some(dump) = self.tracks.get_mut(id).and_then(|track| track.dump.take()) {
+            self.outbox.push(Event::Dump { track: id, bytes: dump.finish(), last: true });
+        }
+    }
+}

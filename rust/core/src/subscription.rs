@@ -1,0 +1,53 @@
+//! A track going to one subscriber: what is chosen, how it is numbered, and how it looks on that subscriber's wire.
+
+use sfu_wire::{ExtensionMap, Mid, Pt};
+
+use crate::arena::ConnectionId;
+use crate::codec::CodecName;
+use crate::forward::Forwarder;
+use crate::id::{SessionId, TrackId};
+use crate::layer::Layer;
+use crate::negotiation::SendParameters;
+use crate::stream::SendStream;
+
+/// How packets look on the wire of one subscriber's section.
+#[derive(Debug, Clone)]
+pub(crate) struct Wire {
+    pub(crate) mid: Mid,
+    pub(crate) extensions: ExtensionMap,
+    pub(crate) extmap_allow_mixed: bool,
+    /// Few entries: a linear look-up beats a table.
+    codecs: Vec<(CodecName, Pt, Option<Pt>)>,
+}
+
+impl Wire {
+    pub(crate) fn new(mid: Mid, parameters: &SendParameters) -> Self {
+        Self {
+            mid,
+            extensions: parameters.extensions,
+            extmap_allow_mixed: parameters.extmap_allow_mixed,
+            codecs: parameters.codecs.iter().map(|codec| (codec.name, codec.pt, codec.rtx)).collect(),
+        }
+    }
+
+    /// The payload types of a codec and of its retransmissions.
+    pub(crate) fn payload_types(&self, codec: CodecName) -> Option<(Pt, Option<Pt>)> {
+        self.codecs.iter().find(|(name, ..)| *name == codec).map(|(_, pt, rtx)| (*pt, *rtx))
+    }
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    pub(crate) session: SessionId,
+    pub(crate) track: TrackId,
+    /// The subscriber's.
+    pub(crate) connection: ConnectionId,
+    pub(crate) forwarder: Forwarder,
+    pub(crate) send: SendStream,
+    /// Once negotiated.
+    pub(crate) wire: Option<Wire>,
+    pub(crate) max_layer: Option<Layer>,
+    pub(crate) paused: bool,
+    pub(crate) plis_received: u64,
+}

@@ -1,0 +1,161 @@
+//! A published source: its encodings, who is subscribed, and what must be asked of the publisher.
+//!
+//! Keyed by session and mid; SSRCs come and go underneath. A track is announced with its first packet, because only then its
+//! codec is known and a section without a source (`replaceTrack(null)`, a placeholder transceiver) is nobody's black tile.
+
+use sfu_wire::{ExtensionMap, Mid, Rid, Ssrc};
+
+use crate::arena::ConnectionId;
+use crate::codec::{CodecName, Kind};
+use crate::dump::Dump;
+use crate::id::{RoomId, SessionId, SubscriptionId};
+use crate::keyframe::KeyframeGovernor;
+use crate::negotiation::ReceiveParameters;
+use crate::stream::{History, RecvStream, TimestampMap};
+
+/// One SSRC in, with its repair and what subscribers may still ask for.
+#[derive(Debug)]
+pub(crate) struct Encoding {
+    pub(crate) rid: Option<Rid>,
+    pub(crate) ssrc: Option<Ssrc>,
+    pub(crate) rtx: Option<Ssrc>,
+    pub(crate) stream: RecvStream,
+    pub(crate) history: History,
+    pub(crate) keyframes: KeyframeGovernor,
+}
+
+impl Encoding {
+    fn new(kind: Kind, rid: Option<Rid>) -> Self {
+        Self {
+            rid,
+            ssrc: None,
+            rtx: None,
+            stream: RecvStream::new(kind),
+            history: History::new(kind),
+            keyframes: KeyframeGovernor::default(),
+        }
+    }
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Track {
+    pub(crate) room: RoomId,
+    pub(crate) session: SessionId,
+    pub(crate) connection: ConnectionId,
+    pub(crate) mid: Mid,
+    pub(crate) kind: Kind,
+    pub(crate) parameters: ReceiveParameters,
+    /// Known from the first packet on.
+    pub(crate) codec: Option<CodecName>,
+    /// Muted by the server.
+    pub(crate) muted: bool,
+    pub(crate) stalled: bool,
+    /// By rising quality.
+    pub(crate) encodings: Vec<Encoding>,
+    pub(crate) subscriptions: Vec<SubscriptionId>,
+    pub(crate) timestamps: TimestampMap,
+    pub(crate) dump: Option<Dump>,
+}
+
+impl Track {
+    pub(crate) fn new(
+        (room, session, connection): (RoomId, SessionId, ConnectionId),
+        mid: Mid,
+        kind: Kind,
+        parameters: ReceiveParameters,
+    ) -> Self {
+        let mut track = Self {
+            room,
+            session,
+            connection,
+            mid,
+            kind,
+            parameters,
+            codec: None,
+            muted: false,
+            stalled: false,
+            encodings: Vec::new(),
+            subscriptions: Vec::new(),
+            timestamps: TimestampMap::new(kind),
+            dump: None,
+        };
+        track.update_encodings();
+        track
+    }
+
+    /// Takes over renegotiated parameters; encodings that stay keep their state.
+    pub(crate) fn renegotiate(&mut self, parameters: ReceiveParameters) {
+        self.parameters = parameters;
+        self.update_encodings();
+    }
+
+    pub(crate) fn is_published(&self) -> bool {
+        self.codec.is_some()
+    }
+
+    pub(crate) fn encoding_of_rid(&self, rid: Rid) -> Option<usize> {
+        self.encodings.iter().position(|encoding| encoding.rid == Some(rid))
+    }
+
+    pub(crate) fn extensions(&self) -> &ExtensionMap {
+        &self.parameters.extensions
+    }
+
+    fn update_encodings(&mut self) {
+        let rids = by_rising_quality(&self.parameters.rids);
+        if rids.is_empty() {
+            if self.encodings.is_empty() {
+                self.encodings.push(Encoding::new(self.kind, None));
+            }
+            return;
+        }
+        if self.encodings.iter().map(|encoding| encoding.rid).eq(rids.iter().copied().map(Some)) {
+            return;
+        }
+        let mut known = std::mem::take(&mut self.encodings);
+        self.encodings = rids
+            .into_iter()
+            .map(|rid| {
+                let position = known.iter().position(|encoding| encoding.rid == Some(rid));
+                position.map_or_else(|| Encoding::new(self.kind, Some(rid)), |index| known.swap_remove(index))
+            })
+            .collect();
+    }
+}
+
+/// The order in which rids are offered says nothing (LiveKit's SDKs offer `h;q`, browsers what the page lists), so names that
+/// have an agreed meaning are sorted by it; others stay in the order of `a=simulcast`, which pages list from low to high.
+fn by_rising_quality(rids: &[Rid]) -> Vec<Rid> {
+    const SCALES: [&[&str]; 4] =
+        [&["q", "h", "f"], &["l", "m", "h"], &["low", "mid", "medium", "high"], &["0", "1", "2", "3"]];
+    let rank = |scale: &[&str], rid: &Rid| scale.iter().position(|name| *name == rid.as_str());
+    let mut sorted = rids.to_vec();
+    if let Some(scale) = SCALES.iter().find(|scale| rids.iter().all(|rid| rank(scale, rid).is_some())) {
+        sorted.sort_by_key(|rid| rank(scale, rid));
+    }
+    sorted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sorted(names: &[&str]) -> Vec<String> {
+        let rids: Vec<Rid> = names.iter().map(|name| Rid::new(name).expect("a rid")).collect();
+        by_rising_quality(&rids).iter().map(|rid| rid.as_str().to_owned()).collect()
+    }
+
+    #[test]
+    fn agreed_names_are_sorted_whatever_their_order() {
+        assert_eq!(sorted(&["f", "q", "h"]), ["q", "h", "f"]);
+        assert_eq!(sorted(&["h", "q"]), ["q", "h"]);
+        assert_eq!(sorted(&["h", "l", "m"]), ["l", "m", "h"]);
+        assert_eq!(sorted(&["2", "0", "1"]), ["0", "1", "2"]);
+    }
+
+    #[test]
+    fn unknown_names_stay_in_their_order() {
+        assert_eq!(sorted(&["tiny", "r1", "big"]), ["tiny", "r1", "big"]);
+    }
+}
