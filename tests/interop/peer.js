@@ -1,0 +1,161 @@
+// The client of the interop tests, in whichever browser: named peers with one RTCPeerConnection each.
+// Everything that crosses to Python is JSON; descriptions are complete (no trickling) unless a test asks for it.
+
+class Peer {
+  constructor(configuration = {}) {
+    this.pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", ...configuration });
+    this.channels = new Map();
+    this.elements = new Map(); // by mid
+    this.pc.ontrack = (event) => this.play(event);
+    this.pc.ondatachannel = (event) => this.adopt(event.channel);
+  }
+
+  // video: { width, height, frameRate, rids, codec }, audio: true
+  async publish({ video = null, audio = false, display = false }) {
+    const wanted = { video: video && pick(video, ["width", "height", "frameRate"]), audio };
+    const stream = display
+      ? await navigator.mediaDevices.getDisplayMedia({ video: true })
+      : await navigator.mediaDevices.getUserMedia(wanted);
+    for (const track of stream.getTracks()) {
+      const init = { direction: "sendonly", streams: [stream] };
+      if (track.kind === "video" && video?.rids) {
+        init.sendEncodings = video.rids.map((rid, index) => ({
+          rid,
+          scaleResolutionDownBy: 2 ** (video.rids.length - 1 - index),
+        }));
+      }
+      const transceiver = this.pc.addTransceiver(track, init);
+      if (track.kind === "video" && video?.codec) {
+        preferCodec(transceiver, video.codec);
+      }
+    }
+    return stream.getTracks().map((track) => ({ kind: track.kind, ...track.getSettings() }));
+  }
+
+  receive(kinds) {
+    for (const kind of kinds) {
+      this.pc.addTransceiver(kind, { direction: "recvonly" });
+    }
+  }
+
+  async offer(options = {}) {
+    await this.pc.setLocalDescription(await this.pc.createOffer(options));
+    return await this.complete();
+  }
+
+  async accept(sdp) {
+    await this.pc.setRemoteDescription({ type: "answer", sdp });
+  }
+
+  async answer(sdp) {
+    await this.pc.setRemoteDescription({ type: "offer", sdp });
+    await this.pc.setLocalDescription(await this.pc.createAnswer());
+    return await this.complete();
+  }
+
+  async complete() {
+    if (this.pc.iceGatheringState !== "complete") {
+      await new Promise((resolve) => {
+        this.pc.addEventListener("icegatheringstatechange", () => {
+          if (this.pc.iceGatheringState === "complete") resolve();
+        });
+        // A gatherer that waits for an unreachable network must not hold up the test: what there is will do.
+        setTimeout(resolve, 3000);
+      });
+    }
+    return this.pc.localDescription.sdp;
+  }
+
+  play(event) {
+    // One element for each track, not muted: Chromium reports no audio energy for a muted one.
+    const element = document.createElement(event.track.kind);
+    element.autoplay = true;
+    element.playsInline = true;
+    element.srcObject = new MediaStream([event.track]);
+    document.body.append(element);
+    element.play().catch(() => {});
+    this.elements.set(event.transceiver.mid, element);
+  }
+
+  open(label, options = {}) {
+    this.adopt(this.pc.createDataChannel(label, options));
+  }
+
+  adopt(channel) {
+    channel.binaryType = "arraybuffer";
+    const state = { channel, messages: [] };
+    channel.onmessage = ({ data }) => state.messages.push(describe(data));
+    this.channels.set(channel.label, state);
+  }
+
+  // A message whose bytes follow from its length: index modulo 251, so that the other side can check it.
+  send(label, { text = null, length = 0 }) {
+    const { channel } = this.channels.get(label);
+    channel.send(text ?? Uint8Array.from({ length }, (_, index) => index % 251));
+  }
+
+  echo(label) {
+    const { channel } = this.channels.get(label);
+    channel.onmessage = ({ data }) => channel.send(data);
+  }
+
+  async close() {
+    for (const sender of this.pc.getSenders()) sender.track?.stop();
+    for (const element of this.elements.values()) element.remove();
+    this.pc.close();
+  }
+
+  async report() {
+    const stats = [...(await this.pc.getStats()).values()];
+    const byId = new Map(stats.map((entry) => [entry.id, entry]));
+    const of = (type) => stats.filter((entry) => entry.type === type);
+    const codec = (entry) => byId.get(entry.codecId)?.mimeType ?? null;
+    const transport = of("transport")[0];
+    const pair = byId.get(transport?.selectedCandidatePairId) ?? of("candidate-pair").find((one) => one.selected);
+    return {
+      connection: this.pc.connectionState,
+      signaling: this.pc.signalingState,
+      cipher: transport?.srtpCipher ?? null,
+      dtls: transport?.dtlsCipher ?? null,
+      available: pair?.availableOutgoingBitrate ?? null,
+      channels: [...this.channels.values()].map(({ channel, messages }) => ({
+        label: channel.label, state: channel.readyState, messages,
+      })),
+      inbound: of("inbound-rtp").map((entry) => ({
+        kind: entry.kind, mid: entry.mid ?? null, codec: codec(entry), packets: entry.packetsReceived ?? 0,
+        lost: entry.packetsLost ?? 0, frames: entry.framesDecoded ?? 0, width: entry.frameWidth ?? 0,
+        height: entry.frameHeight ?? 0, freezes: entry.freezeCount ?? 0, plis: entry.pliCount ?? 0,
+        nacks: entry.nackCount ?? 0, energy: entry.totalAudioEnergy ?? 0, keyframes: entry.keyFramesDecoded ?? 0,
+      })),
+      outbound: of("outbound-rtp").map((entry) => ({
+        kind: entry.kind, mid: entry.mid ?? null, rid: entry.rid ?? null, codec: codec(entry),
+        packets: entry.packetsSent ?? 0, frames: entry.framesEncoded ?? 0, width: entry.frameWidth ?? 0,
+        height: entry.frameHeight ?? 0, plis: entry.pliCount ?? 0, nacks: entry.nackCount ?? 0,
+        keyframes: entry.keyFramesEncoded ?? 0,
+      })),
+    };
+  }
+}
+
+function pick(object, names) {
+  return Object.fromEntries(names.filter((name) => name in object).map((name) => [name, object[name]]));
+}
+
+function preferCodec(transceiver, name) {
+  const mime = `video/${name}`.toLowerCase();
+  const all = RTCRtpSender.getCapabilities("video").codecs;
+  const chosen = all.filter((codec) => codec.mimeType.toLowerCase() === mime);
+  if (chosen.length === 0) throw new Error(`this browser does not send ${name}`);
+  transceiver.setCodecPreferences([...chosen, ...all.filter((codec) => codec.mimeType.toLowerCase() === "video/rtx")]);
+}
+
+function describe(data) {
+  if (typeof data === "string") return { text: data };
+  const bytes = new Uint8Array(data);
+  return { length: bytes.length, intact: bytes.every((byte, index) => byte === index % 251) };
+}
+
+globalThis.peers = {};
+globalThis.makePeer = (name, configuration) => {
+  globalThis.peers[name] = new Peer(configuration);
+};
