@@ -77,6 +77,14 @@ pub enum NegotiationError {
         /// The section.
         place: Place,
     },
+    /// All sections share one transport (RFC 9143).
+    #[error(
+        "{place} is not in `a=group:BUNDLE`; all sections share one transport (bundlePolicy `max-bundle`)"
+    )]
+    NotBundled {
+        /// The section.
+        place: Place,
+    },
     /// Two sections have the same mid (RFC 5888 §4).
     #[error("{line}: section {other} has this mid already")]
     DuplicateMid {
@@ -86,7 +94,9 @@ pub enum NegotiationError {
         other: usize,
     },
     /// The peer wants to be the DTLS server; so does the SFU.
-    #[error("{line}: the server is the DTLS server and answers `passive`; offer `actpass` or `active`, answer `active`")]
+    #[error(
+        "{line}: the server is the DTLS server and answers `passive`; offer `actpass` or `active`, answer `active`"
+    )]
     Setup {
         /// The `a=setup`.
         line: Line,
@@ -98,7 +108,9 @@ pub enum NegotiationError {
         line: Line,
     },
     /// Sections never vanish (RFC 9429 §5.2.2).
-    #[error("the description has {found} sections (m= lines), {negotiated} are negotiated; one that is not needed stays with port 0")]
+    #[error(
+        "the description has {found} sections (m= lines), {negotiated} are negotiated; one that is not needed stays with port 0"
+    )]
     SectionsVanished {
         /// In the description.
         found: usize,

@@ -77,7 +77,10 @@ pub struct NegotiatedCodec {
 
 /// How to read what the client sends in one section.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "each is one negotiated feedback type")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is one negotiated feedback type"
+)]
 pub struct ReceiveParameters {
     /// In order of preference.
     pub codecs: Arc<[NegotiatedCodec]>,
@@ -103,7 +106,10 @@ pub struct ReceiveParameters {
 
 /// How to write what one sender sends in one section.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "each is one negotiated feature")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is one negotiated feature"
+)]
 pub struct SendParameters {
     /// Which sender.
     pub subscription: SubscriptionId,
