@@ -156,3 +156,60 @@ impl CmKey {
             .map_err(|_| SrtpError::Authentication)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::srtp::SrtpProfile;
+    use crate::srtp::testing::hex;
+
+    /// The keys of RFC 3711 §B.3.
+    fn cm() -> Cm {
+        let key = hex("E1F97A0D3E018BE0D64FA32C06DE4139");
+        let salt = hex("0EC675AD498AFEEBB6960B3AABE6");
+        Cm::new(&KeySalt::new(SrtpProfile::Aes128CmHmacSha1_80, &key, &salt).unwrap())
+    }
+
+    /// As libsrtp 2.6 seals it.
+    #[test]
+    fn srtp_is_sealed_as_by_libsrtp() {
+        let mut packet =
+            hex("800f1234decafbadcafebabeabababababababababababababababab00000000000000000000");
+        let len = packet.len() - TAG_LEN;
+        let clear = packet[..len].to_vec();
+        let (ssrc, seq) = (Ssrc::new(0xcafe_babe), SeqNo::new(0x1234));
+        assert_eq!(
+            cm().seal_rtp(&mut packet, len, 12, ssrc, seq),
+            len + TAG_LEN
+        );
+        assert_eq!(
+            packet,
+            hex("800f1234decafbadcafebabe4e55dc4ce79978d88ca4d215949d2402b78d6acc99ea179b8dbb")
+        );
+
+        let header = RtpHeader::parse(&packet, TAG_LEN).unwrap();
+        assert_eq!(cm().open_rtp(&mut packet, &header, seq), Ok(len));
+        assert_eq!(packet[..len], clear);
+    }
+
+    /// As above, for RTCP under index 1.
+    #[test]
+    fn srtcp_is_sealed_as_by_libsrtp() {
+        let clear = hex("81c8000bcafebabeabababababababababababababababab");
+        let mut packet = [clear.clone(), vec![0; INDEX_LEN + TAG_LEN]].concat();
+        let (ssrc, index) = (Ssrc::new(0xcafe_babe), RtcpIndex::from_word(1));
+        assert_eq!(
+            cm().seal_rtcp(&mut packet, clear.len(), ssrc, index),
+            packet.len()
+        );
+        assert_eq!(
+            packet,
+            hex("81c8000bcafebabe7128035be487b9bdbef89041f977a5a880000001993e08cd54d6c1230798")
+        );
+
+        assert_eq!(cm().open_rtcp(&mut packet, ssrc, index), Ok(clear.len()));
+        assert_eq!(packet[..clear.len()], clear);
+    }
+}

@@ -69,7 +69,7 @@ mod tests {
         let kdf = Kdf::new(&KeySalt::new(SrtpProfile::Aes128CmHmacSha1_80, &key, &salt).unwrap());
 
         kdf.encryption(Label::RtpEncryption, |key| {
-            assert_eq!(key, hex("C61E7A93744F39EE10734AFE3FF7A087"))
+            assert_eq!(key, hex("C61E7A93744F39EE10734AFE3FF7A087"));
         });
         assert_eq!(
             kdf.derive::<14>(Label::RtpSalt).as_bytes()[..],
