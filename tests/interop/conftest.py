@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from interop import chromium as chromium_module
 from interop import firefox as firefox_module
+from interop import live as live_module
 from interop import netns as netns_module
 
 
@@ -34,3 +35,10 @@ async def firefox(namespace: netns_module.Namespace) -> AsyncIterator[firefox_mo
         pytest.skip("Firefox is not installed (apt-get install firefox-esr)")
     async with firefox_module.firefox(namespace) as browser:
         yield browser
+
+
+@pytest.fixture
+async def live_sfu() -> AsyncIterator[live_module.Live]:
+    """A live server on loopback."""
+    async with live_module.live() as running:
+        yield running
