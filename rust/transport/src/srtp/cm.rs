@@ -172,7 +172,7 @@ mod tests {
         Cm::new(&KeySalt::new(SrtpProfile::Aes128CmHmacSha1_80, &key, &salt).unwrap())
     }
 
-    /// As libsrtp 2.6 seals it.
+    /// As libsrtp seals it.
     #[test]
     fn srtp_is_sealed_as_by_libsrtp() {
         let mut packet =
