@@ -6,6 +6,8 @@ Ids are plain integers. Nothing here waits, and nothing here calls back into Pyt
 
 from typing import Literal, final
 
+from . import testing as testing
+
 TransportName = Literal["main", "publisher", "subscriber"]
 KindName = Literal["audio", "video"]
 CodecName = Literal["opus", "red", "VP8", "VP9", "AV1", "H264"]

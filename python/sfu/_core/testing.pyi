@@ -1,0 +1,27 @@
+"""Parts of the data plane by themselves, for tests against other implementations."""
+
+from typing import final
+
+__all__ = ["Srtp"]
+
+@final
+class Srtp:
+    """Both directions of SRTP under one key. Every method raises ValueError with the name of what is wrong."""
+
+    def __new__(cls, profile: str, key: bytes, salt: bytes) -> Srtp:
+        """`profile`: AEAD_AES_128_GCM, AEAD_AES_256_GCM or AES128_CM_HMAC_SHA1_80; master key and master salt.
+
+        Raises ValueError with the lengths or the profiles that would do.
+        """
+
+    def protect_rtp(self, packet: bytes, roc: int) -> bytes:
+        """Seal a clear packet whose rollover counter is `roc`; each index once."""
+
+    def unprotect_rtp(self, packet: bytes) -> bytes:
+        """Open a packet; the rollover counter is guessed from what came before."""
+
+    def protect_rtcp(self, packet: bytes) -> bytes:
+        """Seal a clear compound packet under the next index."""
+
+    def unprotect_rtcp(self, packet: bytes) -> bytes:
+        """Open a compound packet."""
