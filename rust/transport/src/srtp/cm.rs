@@ -9,12 +9,12 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use sfu_wire::{SeqNo, Ssrc};
 
-use super::cipher::RtcpIndex;
 use super::ctr::CounterMode;
 use super::error::SrtpError;
 use super::header::{RTCP_CLEAR_LEN, RtpHeader};
 use super::kdf::{Kdf, Label};
 use super::keys::{KeySalt, MAX_SALT_LEN};
+use super::rtcp_index::RtcpIndex;
 
 const TAG_LEN: usize = 10;
 const INDEX_LEN: usize = 4;

@@ -8,11 +8,11 @@
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use sfu_wire::{SeqNo, Ssrc};
 
-use super::cipher::RtcpIndex;
 use super::error::SrtpError;
 use super::header::{RTCP_CLEAR_LEN, RtpHeader};
 use super::kdf::{Kdf, Label};
 use super::keys::KeySalt;
+use super::rtcp_index::RtcpIndex;
 
 const TAG_LEN: usize = 16;
 const INDEX_LEN: usize = 4;

@@ -17,6 +17,7 @@ mod keys;
 mod profile;
 mod receiver;
 mod replay;
+mod rtcp_index;
 mod secret;
 mod sender;
 mod streams;

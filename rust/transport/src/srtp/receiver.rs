@@ -6,13 +6,14 @@ use std::fmt;
 
 use sfu_wire::{SeqNo, Ssrc};
 
-use super::cipher::{Cipher, E_BIT, RtcpIndex};
+use super::cipher::Cipher;
 use super::error::SrtpError;
 use super::header::{RtpHeader, parse_rtcp};
 use super::index::{estimate_index, first_index};
 use super::keys::KeySalt;
 use super::profile::SrtpProfile;
 use super::replay::{Passage, ReplayWindow};
+use super::rtcp_index::{E_BIT, RtcpIndex};
 use super::streams::BoundedStreams;
 
 /// SSRCs of one peer that are remembered. Higher: more state for a peer that keeps making new ones. Lower: an SSRC that

@@ -8,13 +8,14 @@ use std::fmt;
 
 use sfu_wire::{SeqNo, Ssrc};
 
-use super::cipher::{Cipher, RtcpIndex};
+use super::cipher::Cipher;
 use super::error::SrtpError;
 use super::header::{RTP_FIXED_LEN, parse_rtcp};
 use super::index::MAX_JUMP;
 use super::keys::KeySalt;
 use super::profile::SrtpProfile;
 use super::replay::{Passage, ReplayWindow};
+use super::rtcp_index::RtcpIndex;
 use super::streams::StreamMap;
 
 /// Indices are 48 bits wide, and a key may seal no more (RFC 3711 §9.2).
