@@ -38,7 +38,7 @@ pub struct Server {
 
 impl Server {
     /// Binds the sockets and starts the threads.
-    pub fn start(config: RuntimeConfig) -> Result<Self, StartError> {
+    pub fn start(config: &RuntimeConfig) -> Result<Self, StartError> {
         if config.shards != 1 {
             return Err(StartError::Shards(config.shards));
         }
@@ -46,16 +46,23 @@ impl Server {
             Some(pem) => pem.parse()?,
             None => Certificate::generate()?,
         });
-        let Bound { sockets, warnings } = bind(&config.udp, config.receive_buffer, config.send_buffer)?;
-        let bound: Vec<SocketAddr> = sockets.iter().map(crate::socket::UdpSocket::local).collect();
+        let Bound { sockets, warnings } =
+            bind(&config.udp, config.receive_buffer, config.send_buffer)?;
+        let bound: Vec<SocketAddr> = sockets
+            .iter()
+            .map(crate::socket::UdpSocket::local)
+            .collect();
         let candidates = candidates(&bound, &config.announce, interface_addresses)?;
         let fingerprint = certificate.fingerprint().to_string();
-        let outbox = Arc::new(Outbox::new(config.event_capacity).map_err(StartError::system("an eventfd"))?);
-        let core = core_config(&config, candidates.clone(), certificate)?;
+        let outbox =
+            Arc::new(Outbox::new(config.event_capacity).map_err(StartError::system("an eventfd"))?);
+        let core = core_config(config, candidates.clone(), certificate)?;
         logs::listen(&outbox, config.log_level);
         let number = core.shard;
-        let shard = Shard::start(number, sockets, &outbox, config.log_level, || Sfu::new(Instant::now(), core))
-            .inspect_err(|_| logs::forget(&outbox))?;
+        let shard = Shard::start(number, sockets, &outbox, config.log_level, || {
+            Sfu::new(Instant::now(), core)
+        })
+        .inspect_err(|_| logs::forget(&outbox))?;
         Ok(Self {
             shards: RwLock::new(vec![shard]),
             outbox,
@@ -72,7 +79,10 @@ impl Server {
         self.same_process()?;
         let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner);
         // An id of no shard is no id of ours: any shard says so.
-        let shard = shards.get(usize::from(shard_of(&command))).or(shards.first()).ok_or(ServerGone::Closed)?;
+        let shard = shards
+            .get(usize::from(shard_of(&command)))
+            .or(shards.first())
+            .ok_or(ServerGone::Closed)?;
         let ticket = Ticket::new(self.next_ticket.fetch_add(1, Ordering::Relaxed));
         shard.post(ticket, command);
         Ok(ticket)
@@ -111,7 +121,8 @@ impl Server {
             self.abandon();
             return;
         }
-        let shards = std::mem::take(&mut *self.shards.write().unwrap_or_else(PoisonError::into_inner));
+        let shards =
+            std::mem::take(&mut *self.shards.write().unwrap_or_else(PoisonError::into_inner));
         shards.into_iter().for_each(Shard::stop);
         logs::forget(&self.outbox);
     }
@@ -119,12 +130,18 @@ impl Server {
     /// In a forked process the threads do not exist and the locks may be held for ever: touches neither.
     fn abandon(&self) {
         if let Ok(mut shards) = self.shards.try_write() {
-            std::mem::take(&mut *shards).into_iter().for_each(Shard::abandon);
+            std::mem::take(&mut *shards)
+                .into_iter()
+                .for_each(Shard::abandon);
         }
     }
 
     fn same_process(&self) -> Result<(), ServerGone> {
-        if self.process == process::id() { Ok(()) } else { Err(ServerGone::Forked) }
+        if self.process == process::id() {
+            Ok(())
+        } else {
+            Err(ServerGone::Forked)
+        }
     }
 }
 
@@ -144,7 +161,9 @@ fn core_config(
     Ok(SfuConfig {
         shard: 0,
         seed: random_seed().map_err(StartError::system("randomness"))?,
-        unix_time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+        unix_time: SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default(),
         candidates,
         certificate,
         consent_timeout: core.consent_timeout,
@@ -161,7 +180,9 @@ fn core_config(
 fn shard_of(command: &Command) -> u16 {
     match command {
         Command::CreateRoom(_) | Command::SfuStats => 0,
-        Command::CloseRoom(room) | Command::Join(room, _) | Command::RoomStats(room) => room.shard(),
+        Command::CloseRoom(room) | Command::Join(room, _) | Command::RoomStats(room) => {
+            room.shard()
+        }
         Command::CloseSession(session)
         | Command::Receive(session, _)
         | Command::AddCandidate(session, ..)
@@ -172,7 +193,9 @@ fn shard_of(command: &Command) -> u16 {
         Command::Unsubscribe(subscription)
         | Command::SetLayer(subscription, _)
         | Command::SetPaused(subscription, _) => subscription.shard(),
-        Command::SetMuted(track, _) | Command::RequestKeyframe(track) | Command::Dump { track, .. } => track.shard(),
+        Command::SetMuted(track, _)
+        | Command::RequestKeyframe(track)
+        | Command::Dump { track, .. } => track.shard(),
         Command::SendMessage { channel, .. } | Command::CloseChannel(channel) => channel.shard(),
     }
 }

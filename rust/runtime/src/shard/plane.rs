@@ -11,7 +11,13 @@ use sfu_transport::{Egress, Path};
 /// and events (`poll_*`). It need not be `Send`: it lives and dies on its shard's thread.
 pub(crate) trait Plane {
     /// A datagram has come.
-    fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress);
+    fn handle_datagram(
+        &mut self,
+        now: Instant,
+        path: Path,
+        datagram: &mut [u8],
+        egress: &mut Egress,
+    );
     /// The application asks for something.
     fn handle_command(
         &mut self,
@@ -28,7 +34,13 @@ pub(crate) trait Plane {
 }
 
 impl Plane for Sfu {
-    fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress) {
+    fn handle_datagram(
+        &mut self,
+        now: Instant,
+        path: Path,
+        datagram: &mut [u8],
+        egress: &mut Egress,
+    ) {
         Sfu::handle_datagram(self, now, path, datagram, egress);
     }
 

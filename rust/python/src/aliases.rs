@@ -1,0 +1,73 @@
+//! The stub's type aliases as values, so that what a reader of the stub can import is there.
+
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+/// Words that an alias allows.
+const WORDS: [(&str, &[&str]); 4] = [
+    ("TransportName", &["main", "publisher", "subscriber"]),
+    ("KindName", &["audio", "video"]),
+    ("CodecName", &["opus", "red", "VP8", "VP9", "AV1", "H264"]),
+    (
+        "StateName",
+        &["connecting", "connected", "disconnected", "closed"],
+    ),
+];
+
+const EVENTS: [&str; 17] = [
+    "OfferReady",
+    "SectionsNeeded",
+    "ConnectionStateChanged",
+    "SessionEnded",
+    "TrackPublished",
+    "TrackUnpublished",
+    "TrackStalled",
+    "Subscribed",
+    "Unsubscribed",
+    "SubscriptionFailed",
+    "LayerChanged",
+    "SpeakersChanged",
+    "ChannelOpened",
+    "ChannelMessage",
+    "ChannelWritable",
+    "ChannelEnded",
+    "Dump",
+];
+
+const REPLIES: [&str; 5] = [
+    "Description",
+    "CommandFailed",
+    "SfuStats",
+    "RoomStats",
+    "SessionStats",
+];
+
+/// Adds the aliases to the module; the classes are there already.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    let (typing, builtins) = (py.import("typing")?, py.import("builtins")?);
+    let literal = typing.getattr("Literal")?;
+    for (alias, words) in WORDS {
+        module.add(alias, literal.get_item(PyTuple::new(py, words)?)?)?;
+    }
+    let union = typing.getattr("Union")?;
+    let class = |name: &&str| module.getattr(*name);
+    let events = EVENTS.iter().map(class).collect::<PyResult<Vec<_>>>()?;
+    module.add("Event", union.get_item(PyTuple::new(py, events)?)?)?;
+    let mut replies = vec![
+        py.None().into_bound(py),
+        builtins.getattr("int")?,
+        builtins.getattr("bool")?,
+    ];
+    replies.push(
+        REPLIES
+            .first()
+            .map_or_else(|| Ok(py.None().into_bound(py)), class)?,
+    );
+    let pair = PyTuple::new(py, [builtins.getattr("str")?, builtins.getattr("str")?])?;
+    replies.push(builtins.getattr("tuple")?.get_item(pair)?);
+    for name in &REPLIES[1..] {
+        replies.push(class(name)?);
+    }
+    module.add("Reply", union.get_item(PyTuple::new(py, replies)?)?)
+}

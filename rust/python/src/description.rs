@@ -1,0 +1,49 @@
+//! Session descriptions and the names that go with them.
+
+use pyo3::prelude::*;
+use sfu_core::command::{self, SdpType, TransportKind};
+
+record! {
+    /// A session description; `id` counts the server's offers of a transport.
+    Description {
+        transport: &'static str,
+        r#type: &'static str,
+        sdp: String,
+        id: Option<u64>,
+    }
+}
+
+impl Description {
+    pub(crate) fn from_core(
+        py: Python<'_>,
+        description: command::Description,
+    ) -> PyResult<Py<Self>> {
+        let command::Description {
+            transport,
+            kind,
+            sdp,
+            id,
+        } = description;
+        let r#type = match kind {
+            SdpType::Offer => "offer",
+            SdpType::Answer => "answer",
+        };
+        Py::new(
+            py,
+            Self {
+                transport: transport_name(transport),
+                r#type,
+                sdp,
+                id,
+            },
+        )
+    }
+}
+
+pub(crate) const fn transport_name(transport: TransportKind) -> &'static str {
+    match transport {
+        TransportKind::Main => "main",
+        TransportKind::Publisher => "publisher",
+        TransportKind::Subscriber => "subscriber",
+    }
+}
