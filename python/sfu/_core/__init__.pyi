@@ -122,27 +122,26 @@ class Drained:
     def events_dropped(self) -> int:
         """How many events did not fit since the last drain."""
 
-Reply = (
-    None
-    | int
-    | bool
-    | Description
-    | tuple[str, str]
-    | CommandFailed
-    | SfuStats
-    | RoomStats
-    | SessionStats
-)
-"""None: done. int: the new id. bool: whether a message was taken. Description: the answer. (ufrag, pwd)."""
-
 @final
 class CommandFailed:
     """A refused command: nothing has changed."""
 
     @property
-    def code(self) -> Literal[
-        "room_closed", "room_full", "session_closed", "track_ended", "subscription_ended", "channel_closed",
-        "not_in_room", "already_subscribed", "no_such_transport", "message_too_large", "negotiation", "candidate",
+    def code(
+        self,
+    ) -> Literal[
+        "room_closed",
+        "room_full",
+        "session_closed",
+        "track_ended",
+        "subscription_ended",
+        "channel_closed",
+        "not_in_room",
+        "already_subscribed",
+        "no_such_transport",
+        "message_too_large",
+        "negotiation",
+        "candidate",
     ]: ...
     @property
     def message(self) -> str: ...
@@ -391,3 +390,6 @@ class SubscriptionStats:
     packets_lost: int
     jitter: float
     rtt: float | None
+
+Reply = None | int | bool | Description | tuple[str, str] | CommandFailed | SfuStats | RoomStats | SessionStats
+"""None: done. int: the new id. bool: whether a message was taken. Description: the answer. (ufrag, pwd)."""
