@@ -6,11 +6,11 @@ pub mod extension;
 pub mod extension_map;
 pub mod extension_value;
 
-mod extension_block;
-mod header;
-mod packet;
-mod peek;
-mod writer;
+pub mod extension_block;
+pub mod header;
+pub mod packet;
+pub mod peek;
+pub mod writer;
 
 pub use extension_block::{ExtensionBlock, Extensions};
 pub use header::RtpHeader;
