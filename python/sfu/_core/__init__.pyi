@@ -142,7 +142,9 @@ class CommandFailed:
         "message_too_large",
         "negotiation",
         "candidate",
-    ]: ...
+        "internal",
+    ]:
+        """`internal`: the data plane has failed; its log says why."""
     @property
     def message(self) -> str: ...
 
