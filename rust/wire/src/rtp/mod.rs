@@ -3,10 +3,9 @@
 //! [`RtpPacket`] views a clear packet, [`RtpPeek`] reads what a protected one shows, [`write_header`] writes.
 
 pub mod extension;
+pub mod extension_block;
 pub mod extension_map;
 pub mod extension_value;
-
-pub mod extension_block;
 pub mod header;
 pub mod packet;
 pub mod peek;
