@@ -3,7 +3,7 @@
 //! `layer` decides, `rewrite` does, and this file says in which order. Invariants: no outgoing sequence number is given twice,
 //! what the SFU left out leaves no gap, and every packet of a frame has the fate of its first.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sfu_wire::SeqNo;
 
@@ -12,9 +12,12 @@ use crate::layer::frames::FrameLog;
 use crate::layer::selector::{Decision, LayerSelector};
 use crate::layer::{Encodings, Layer, Packet};
 use crate::rewrite::Rewriter;
-use crate::stream::TimestampMap;
+use crate::stream::{PublisherClock, TimestampMap};
 
 pub use crate::rewrite::Patch;
+
+/// No report is made up for a stream that has been silent for longer. (mediasoup: 2 s.)
+const REPORTABLE: Duration = Duration::from_secs(2);
 
 /// See the module's text.
 #[derive(Debug, Clone)]
@@ -28,6 +31,8 @@ pub struct Forwarder {
     simulcast: bool,
     /// The highest layers that were seen inside an encoding.
     seen: Layer,
+    /// The subscriber asked for a keyframe.
+    picture_lost: bool,
     report_due: bool,
     catch_up: Option<(u8, SeqNo, SeqNo)>,
     told: Told,
@@ -59,6 +64,7 @@ impl Forwarder {
             holds: Holds::default(),
             simulcast: false,
             seen: Layer::default(),
+            picture_lost: false,
             report_due: false,
             catch_up: None,
             told: Told::default(),
@@ -73,13 +79,15 @@ impl Forwarder {
     /// Held back by the subscriber, or no longer. Video resumes at a keyframe, audio at once.
     pub fn set_paused(&mut self, paused: bool) {
         self.holds.paused = paused;
-        self.selector.set_held(self.holds.paused || self.holds.muted);
+        self.selector
+            .set_held(self.holds.paused || self.holds.muted);
     }
 
     /// Held back because the track is muted, or no longer.
     pub fn set_muted(&mut self, muted: bool) {
         self.holds.muted = muted;
-        self.selector.set_held(self.holds.paused || self.holds.muted);
+        self.selector
+            .set_held(self.holds.paused || self.holds.muted);
     }
 
     /// Which encodings flow. A packet makes its encoding flow by itself; one that stalled must be told.
@@ -89,7 +97,12 @@ impl Forwarder {
     }
 
     /// What `packet`, of any encoding of the track, is for this subscriber; `None`: nothing.
-    pub fn forward(&mut self, now: Instant, packet: &Packet<'_>, clock: &TimestampMap) -> Option<Patch> {
+    pub fn forward(
+        &mut self,
+        now: Instant,
+        packet: &Packet<'_>,
+        clock: &TimestampMap,
+    ) -> Option<Patch> {
         self.simulcast |= packet.encoding > 0;
         self.selector.observe(now, packet);
         match self.selector.decide(now, packet) {
@@ -112,9 +125,23 @@ impl Forwarder {
         }
     }
 
+    /// The subscriber cannot go on decoding (PLI, RFC 4585 §6.3.1; FIR, RFC 5104 §4.3.1).
+    pub fn picture_lost(&mut self) {
+        self.picture_lost = self.kind == Kind::Video && self.encoding().is_some();
+    }
+
+    /// What went out did not reach the subscriber, whose path only begins now: it starts over.
+    pub fn restart(&mut self) {
+        self.selector.start_over();
+    }
+
     /// The encoding whose keyframe is awaited.
     pub fn wants_keyframe(&self) -> Option<u8> {
-        self.selector.wants_keyframe().or_else(|| self.encoding().filter(|_| self.misses_spatial_layer()))
+        let current = || {
+            self.encoding()
+                .filter(|_| self.picture_lost || self.misses_spatial_layer())
+        };
+        self.selector.wants_keyframe().or_else(current)
     }
 
     /// The encoding that flows to the subscriber.
@@ -125,9 +152,19 @@ impl Forwarder {
     /// The layer that flows to the subscriber.
     pub fn layer(&self) -> Option<Layer> {
         let encoding = self.encoding().filter(|_| self.selector.is_flowing())?;
-        let (top_spatial, temporal) = self.frames.newest().map_or((0, 0), |f| (f.top_spatial, f.joined.top()));
-        let spatial = if self.simulcast { encoding } else { top_spatial.min(self.seen.spatial) };
-        Some(Layer { spatial, temporal: temporal.min(self.seen.temporal) })
+        let (top_spatial, temporal) = self
+            .frames
+            .newest()
+            .map_or((0, 0), |f| (f.top_spatial, f.joined.top()));
+        let spatial = if self.simulcast {
+            encoding
+        } else {
+            top_spatial.min(self.seen.spatial)
+        };
+        Some(Layer {
+            spatial,
+            temporal: temporal.min(self.seen.temporal),
+        })
     }
 
     /// What flowed and what flows, when that changed since the last call.
@@ -151,13 +188,28 @@ impl Forwarder {
     /// Whether there is something to take or to ask for that was not there at the last call.
     pub fn is_unsettled(&mut self) -> bool {
         let keyframe = self.wants_keyframe();
-        let asked = std::mem::replace(&mut self.told.keyframe, keyframe) != keyframe && keyframe.is_some();
+        let asked =
+            std::mem::replace(&mut self.told.keyframe, keyframe) != keyframe && keyframe.is_some();
         asked || self.report_due || self.catch_up.is_some() || self.told.layer != self.layer()
     }
 
-    /// The subscriber's RTP timestamp at a moment of the track's timeline; `None` before anything was sent.
-    pub fn timestamp_at(&self, timeline: i64, clock: &TimestampMap) -> Option<u32> {
+    /// The subscriber's RTP timestamp now, for its sender report at our Unix time `unix` (RFC 3550 §6.4.1): by the publisher's
+    /// own reports, so that its tracks stay in step however long each is on its way; before them by arrival. `None` while
+    /// nothing flows.
+    pub fn report_timestamp(
+        &self,
+        now: Instant,
+        unix: Duration,
+        publisher: &PublisherClock,
+        clock: &TimestampMap,
+    ) -> Option<u32> {
         let encoding = self.encoding()?;
+        // Nobody knows where the clock of a stream that rests would stand.
+        clock
+            .last_arrival()
+            .filter(|last| now < *last + REPORTABLE)?;
+        let by_reports = publisher.at(unix).and_then(|ntp| clock.at(ntp));
+        let timeline = by_reports.or_else(|| clock.by_arrival(now))?;
         Some(self.rewriter.timestamp_at(timeline, clock.offset(encoding)))
     }
 
@@ -176,6 +228,7 @@ impl Forwarder {
             self.frames.advance(packet, &frame);
         }
         if frame.sends(&packet.facts) {
+            self.picture_lost &= !packet.facts.keyframe;
             self.rewriter.rewrite(packet, Some(&frame), offset)
         } else {
             self.rewriter.leave_out(packet.seq);
@@ -186,7 +239,11 @@ impl Forwarder {
     fn switch(&mut self, packet: &Packet<'_>, clock: &TimestampMap) {
         self.frames.clear();
         let frame = self.frames.decide(packet, self.limit());
-        self.rewriter.start(packet, frame.and_then(|frame| frame.picture), clock.offset(packet.encoding));
+        self.rewriter.start(
+            packet,
+            frame.and_then(|frame| frame.picture),
+            clock.offset(packet.encoding),
+        );
         self.selector.switched(packet);
         self.report_due = true;
         // Audio has no keyframe whose parts are worth waiting for.
@@ -197,12 +254,21 @@ impl Forwarder {
     /// The highest layers inside the encoding that are wanted.
     const fn limit(&self) -> Layer {
         let max = self.selector.max();
-        if self.simulcast { Layer { spatial: Layer::MAX.spatial, temporal: max.temporal } } else { max }
+        if self.simulcast {
+            Layer {
+                spatial: Layer::MAX.spatial,
+                temporal: max.temporal,
+            }
+        } else {
+            max
+        }
     }
 
     /// An SVC stream has a layer that is wanted and cannot be entered without a keyframe.
     fn misses_spatial_layer(&self) -> bool {
         let wanted = self.limit().spatial.min(self.seen.spatial);
-        self.frames.newest().is_some_and(|frame| frame.top_spatial < wanted)
+        self.frames
+            .newest()
+            .is_some_and(|frame| frame.top_spatial < wanted)
     }
 }

@@ -6,7 +6,10 @@ use sfu_wire::payload::av1;
 use super::FrameFacts;
 
 pub(super) fn facts(payload: &[u8], marker: bool) -> Option<FrameFacts> {
-    Some(FrameFacts { keyframe: av1::starts_keyframe(payload), ..FrameFacts::opaque(marker) })
+    Some(FrameFacts {
+        keyframe: av1::starts_keyframe(payload),
+        ..FrameFacts::opaque(marker)
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@ use super::FrameFacts;
 
 /// A keyframe starts at its parameter sets: they are part of it.
 pub(super) fn facts(payload: &[u8], marker: bool) -> Option<FrameFacts> {
-    Some(FrameFacts { keyframe: h264::starts_keyframe(payload), ..FrameFacts::opaque(marker) })
+    Some(FrameFacts {
+        keyframe: h264::starts_keyframe(payload),
+        ..FrameFacts::opaque(marker)
+    })
 }
 
 #[cfg(test)]

@@ -32,7 +32,10 @@ pub struct Layer {
 
 impl Layer {
     /// At or above everything that a stream can hold (three bits each in VP9 and AV1).
-    pub const MAX: Self = Self { spatial: 7, temporal: 7 };
+    pub const MAX: Self = Self {
+        spatial: 7,
+        temporal: 7,
+    };
 }
 
 /// What the payload says of the frame that the packet belongs to. All packets of a frame agree but for `keyframe`,
@@ -117,7 +120,11 @@ pub fn frame_facts(codec: CodecName, payload: &[u8], marker: bool) -> FrameFacts
     };
     facts.unwrap_or_else(|| match codec.kind() {
         // Each audio packet is a frame; the marker starts a talkspurt (RFC 3551 §4.1).
-        Kind::Audio => FrameFacts { starts_frame: true, ends_frame: true, ..FrameFacts::opaque(marker) },
+        Kind::Audio => FrameFacts {
+            starts_frame: true,
+            ends_frame: true,
+            ..FrameFacts::opaque(marker)
+        },
         Kind::Video => FrameFacts::opaque(marker),
     })
 }

@@ -24,7 +24,11 @@ impl Encodings {
     /// With `encoding` in it.
     #[must_use]
     pub const fn with(self, encoding: u8) -> Self {
-        if encoding < Self::MAX { Self(self.0 | 1 << encoding) } else { self }
+        if encoding < Self::MAX {
+            Self(self.0 | 1 << encoding)
+        } else {
+            self
+        }
     }
 
     /// Whether `encoding` is in it.
@@ -39,7 +43,11 @@ impl Encodings {
 
     /// The highest one not above `limit`, else the lowest one.
     pub const fn best(self, limit: u8) -> Option<u8> {
-        let allowed = if limit >= Self::MAX - 1 { self.0 } else { self.0 & ((1 << (limit + 1)) - 1) };
+        let allowed = if limit >= Self::MAX - 1 {
+            self.0
+        } else {
+            self.0 & ((1 << (limit + 1)) - 1)
+        };
         if allowed != 0 {
             Some(allowed.ilog2() as u8)
         } else if self.0 != 0 {
@@ -58,23 +66,27 @@ impl FromIterator<u8> for Encodings {
 
 /// One uninterrupted run of packets whose numbers and pictures belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Source {
+pub(crate) struct Source {
     /// The encoding.
-    pub encoding: u8,
+    pub(crate) encoding: u8,
     epoch: u16,
     codec: CodecName,
 }
 
 impl Source {
     /// Where `packet` comes from.
-    pub const fn of(packet: &Packet<'_>) -> Self {
-        Self { encoding: packet.encoding, epoch: packet.epoch, codec: packet.codec }
+    pub(crate) const fn of(packet: &Packet<'_>) -> Self {
+        Self {
+            encoding: packet.encoding,
+            epoch: packet.epoch,
+            codec: packet.codec,
+        }
     }
 }
 
 /// What to do with a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// It is not for this subscriber.
     Drop,
     /// It belongs to what the subscriber has.
@@ -85,7 +97,7 @@ pub enum Decision {
 
 /// What a subscriber wants, may have and has.
 #[derive(Debug, Clone, Copy)]
-pub struct LayerSelector {
+pub(crate) struct LayerSelector {
     kind: Kind,
     max: Layer,
     flowing: Encodings,
@@ -98,59 +110,73 @@ pub struct LayerSelector {
 
 impl LayerSelector {
     /// Wants the best and has nothing.
-    pub const fn new(kind: Kind) -> Self {
-        Self { kind, max: Layer::MAX, flowing: Encodings(0), held: false, current: None, waiting: None }
+    pub(crate) const fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            max: Layer::MAX,
+            flowing: Encodings(0),
+            held: false,
+            current: None,
+            waiting: None,
+        }
     }
 
     /// Nothing above this; `None` is the highest that flows.
-    pub fn set_max(&mut self, max: Option<Layer>) {
+    pub(crate) fn set_max(&mut self, max: Option<Layer>) {
         self.max = max.unwrap_or(Layer::MAX);
     }
 
     /// The maximum.
-    pub const fn max(&self) -> Layer {
+    pub(crate) const fn max(&self) -> Layer {
         self.max
     }
 
     /// Holds everything back, or ends that.
-    pub fn set_held(&mut self, held: bool) {
+    pub(crate) fn set_held(&mut self, held: bool) {
         if held {
-            self.lose_current();
+            self.start_over();
         }
         self.held = held;
     }
 
     /// The encodings that flow.
-    pub fn set_flowing(&mut self, flowing: Encodings) {
+    pub(crate) fn set_flowing(&mut self, flowing: Encodings) {
         self.flowing = flowing;
     }
 
     /// What the subscriber has.
-    pub const fn current(&self) -> Option<Source> {
+    pub(crate) const fn current(&self) -> Option<Source> {
         self.current
     }
 
     /// Whether what the subscriber has still flows.
-    pub fn is_flowing(&self) -> bool {
-        self.current.is_some_and(|source| self.flowing.contains(source.encoding))
+    pub(crate) fn is_flowing(&self) -> bool {
+        self.current
+            .is_some_and(|source| self.flowing.contains(source.encoding))
     }
 
     /// The encoding that the subscriber should have.
-    pub const fn target(&self) -> Option<u8> {
-        if self.held { None } else { self.flowing.best(self.max.spatial) }
+    pub(crate) const fn target(&self) -> Option<u8> {
+        if self.held {
+            None
+        } else {
+            self.flowing.best(self.max.spatial)
+        }
     }
 
     /// The encoding whose keyframe is awaited.
-    pub fn wants_keyframe(&self) -> Option<u8> {
+    pub(crate) fn wants_keyframe(&self) -> Option<u8> {
         let target = self.target().filter(|_| self.kind == Kind::Video)?;
         (self.current.map(|source| source.encoding) != Some(target)).then_some(target)
     }
 
     /// Notes that a packet came: its encoding flows, and what was before a restart is gone.
-    pub fn observe(&mut self, now: Instant, packet: &Packet<'_>) {
+    pub(crate) fn observe(&mut self, now: Instant, packet: &Packet<'_>) {
         self.flowing = self.flowing.with(packet.encoding);
-        if self.current.is_some_and(|source| source.encoding == packet.encoding && source != Source::of(packet)) {
-            self.lose_current();
+        if self.current.is_some_and(|source| {
+            source.encoding == packet.encoding && source != Source::of(packet)
+        }) {
+            self.start_over();
         }
         if self.is_flowing() {
             self.waiting = None;
@@ -160,7 +186,7 @@ impl LayerSelector {
     }
 
     /// What to do with `packet`.
-    pub fn decide(&self, now: Instant, packet: &Packet<'_>) -> Decision {
+    pub(crate) fn decide(&self, now: Instant, packet: &Packet<'_>) -> Decision {
         if self.held {
             return Decision::Drop;
         }
@@ -168,23 +194,31 @@ impl LayerSelector {
             return Decision::Forward;
         }
         let may_start = packet.facts.keyframe || self.kind == Kind::Audio;
-        let switch = may_start && (self.target() == Some(packet.encoding) || self.is_stopgap(now, packet));
-        if switch { Decision::Switch } else { Decision::Drop }
+        let switch =
+            may_start && (self.target() == Some(packet.encoding) || self.is_stopgap(now, packet));
+        if switch {
+            Decision::Switch
+        } else {
+            Decision::Drop
+        }
     }
 
     /// The forwarder did switch to `packet`.
-    pub fn switched(&mut self, packet: &Packet<'_>) {
+    pub(crate) fn switched(&mut self, packet: &Packet<'_>) {
         self.current = Some(Source::of(packet));
         self.waiting = None;
     }
 
-    fn lose_current(&mut self) {
+    /// Forgets what the subscriber has.
+    pub(crate) fn start_over(&mut self) {
         self.current = None;
         self.waiting = None;
     }
 
     fn is_stopgap(&self, now: Instant, packet: &Packet<'_>) -> bool {
-        let waited = self.waiting.is_some_and(|since| now.saturating_duration_since(since) >= GRACE);
+        let waited = self
+            .waiting
+            .is_some_and(|since| now.saturating_duration_since(since) >= GRACE);
         waited && !self.is_flowing() && packet.encoding <= self.max.spatial
     }
 }
@@ -205,7 +239,10 @@ mod tests {
             marker: false,
             codec: CodecName::Vp8,
             payload: &[0],
-            facts: FrameFacts { keyframe, ..FrameFacts::opaque(false) },
+            facts: FrameFacts {
+                keyframe,
+                ..FrameFacts::opaque(false)
+            },
             arrival,
         }
     }
@@ -223,15 +260,24 @@ mod tests {
     fn the_default_is_the_highest_encoding_that_flows() {
         let now = Instant::now();
         let mut selector = selector(now, Some(2), &[0, 1, 2]);
-        assert_eq!((selector.target(), selector.wants_keyframe()), (Some(2), None));
+        assert_eq!(
+            (selector.target(), selector.wants_keyframe()),
+            (Some(2), None)
+        );
         selector.set_flowing([0, 1].into_iter().collect());
         assert_eq!(selector.wants_keyframe(), Some(1), "it falls back");
         selector.switched(&packet(now, 1, true));
         selector.observe(now, &packet(now, 2, false));
         assert_eq!(selector.wants_keyframe(), Some(2), "it returns");
         assert_eq!(selector.decide(now, &packet(now, 2, false)), Decision::Drop);
-        assert_eq!(selector.decide(now, &packet(now, 1, false)), Decision::Forward);
-        assert_eq!(selector.decide(now, &packet(now, 2, true)), Decision::Switch);
+        assert_eq!(
+            selector.decide(now, &packet(now, 1, false)),
+            Decision::Forward
+        );
+        assert_eq!(
+            selector.decide(now, &packet(now, 2, true)),
+            Decision::Switch
+        );
     }
 
     #[test]
@@ -248,7 +294,10 @@ mod tests {
         let now = Instant::now();
         let later = now + Duration::from_secs(5);
         let selector = selector(now, Some(0), &[0, 1, 2]);
-        assert_eq!(selector.decide(later, &packet(later, 1, true)), Decision::Drop);
+        assert_eq!(
+            selector.decide(later, &packet(later, 1, true)),
+            Decision::Drop
+        );
     }
 
     #[test]
@@ -257,17 +306,27 @@ mod tests {
         let mut selector = selector(now, None, &[0, 1, 2]);
         selector.observe(now, &packet(now, 0, true));
         assert_eq!(selector.decide(now, &packet(now, 0, true)), Decision::Drop);
-        assert_eq!(selector.decide(now + GRACE, &packet(now, 0, true)), Decision::Switch);
+        assert_eq!(
+            selector.decide(now + GRACE, &packet(now, 0, true)),
+            Decision::Switch
+        );
     }
 
     #[test]
     fn a_restart_waits_for_a_keyframe_of_the_new_run() {
         let now = Instant::now();
         let mut selector = selector(now, Some(0), &[0]);
-        let restarted = Packet { epoch: 1, ..packet(now, 0, false) };
+        let restarted = Packet {
+            epoch: 1,
+            ..packet(now, 0, false)
+        };
         selector.observe(now, &restarted);
         assert_eq!(selector.decide(now, &restarted), Decision::Drop);
         assert_eq!(selector.wants_keyframe(), Some(0));
-        assert_eq!(selector.decide(now, &packet(now, 0, false)), Decision::Drop, "what is late from before it");
+        assert_eq!(
+            selector.decide(now, &packet(now, 0, false)),
+            Decision::Drop,
+            "what is late from before it"
+        );
     }
 }

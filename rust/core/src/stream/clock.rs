@@ -44,14 +44,21 @@ impl TimestampMap {
             Kind::Audio => 48_000,
             Kind::Video => 90_000,
         };
-        Self { rate, places: [Place::default(); ENCODINGS], reference: None, anchor: None }
+        Self {
+            rate,
+            places: [Place::default(); ENCODINGS],
+            reference: None,
+            anchor: None,
+        }
     }
 
     /// A packet of `encoding` with this extended timestamp came.
     pub fn arrived(&mut self, now: Instant, encoding: usize, timestamp: u64) {
         let timestamp = timestamp as i64;
         let expected = self.by_arrival(now);
-        let Some(place) = self.places.get_mut(encoding) else { return };
+        let Some(place) = self.places.get_mut(encoding) else {
+            return;
+        };
         if place.newest.is_none_or(|(newest, _)| timestamp > newest) {
             place.newest = Some((timestamp, now));
         }
@@ -63,9 +70,11 @@ impl TimestampMap {
     }
 
     /// The publisher's sender report for `encoding` names one moment in both clocks.
-    pub fn reported(&mut self, encoding: usize, ntp: NtpTime, timestamp: u64) {
+    pub fn sender_report(&mut self, encoding: usize, ntp: NtpTime, timestamp: u64) {
         let (timestamp, rate) = (timestamp as i64, self.rate);
-        let Some(place) = self.places.get_mut(encoding) else { return };
+        let Some(place) = self.places.get_mut(encoding) else {
+            return;
+        };
         let clock_was_set = place.report.is_some_and(|(last_ntp, last)| {
             let error = ticks(ntp.nanos_since(last_ntp), rate) - (timestamp - last);
             error.abs() > CLOCK_STEP_SECONDS * rate
@@ -89,7 +98,10 @@ impl TimestampMap {
 
     /// What to add to an extended timestamp of `encoding` to be on the timeline.
     pub fn offset(&self, encoding: u8) -> i64 {
-        self.places.get(usize::from(encoding)).and_then(|place| place.offset).unwrap_or(0)
+        self.places
+            .get(usize::from(encoding))
+            .and_then(|place| place.offset)
+            .unwrap_or(0)
     }
 
     /// Where the timeline stands at a moment of the publisher's clock, once a sender report came.
@@ -105,17 +117,34 @@ impl TimestampMap {
             Some((arrival, timestamp + offset))
         });
         let (arrival, timeline) = newest.max()?;
-        Some(timeline + ticks(now.saturating_duration_since(arrival).as_nanos() as i64, self.rate))
+        Some(
+            timeline
+                + ticks(
+                    now.saturating_duration_since(arrival).as_nanos() as i64,
+                    self.rate,
+                ),
+        )
     }
 
     /// When the last packet came.
     pub fn last_arrival(&self) -> Option<Instant> {
-        self.places.iter().filter_map(|place| place.newest).map(|(_, arrival)| arrival).max()
+        self.places
+            .iter()
+            .filter_map(|place| place.newest)
+            .map(|(_, arrival)| arrival)
+            .max()
     }
 
     /// Draws the conclusions from what is known of `encoding`: it moves the anchor, or the anchor moves it.
     fn settle(&mut self, encoding: usize) {
-        let Place { offset: Some(offset), report: Some((ntp, timestamp)), .. } = self.places[encoding] else { return };
+        let Place {
+            offset: Some(offset),
+            report: Some((ntp, timestamp)),
+            ..
+        } = self.places[encoding]
+        else {
+            return;
+        };
         if self.anchor.is_some() && self.reference.is_none() {
             self.reference = Some(encoding);
             self.place_by_anchor(encoding);
@@ -131,12 +160,18 @@ impl TimestampMap {
     }
 
     fn may_anchor(&self, encoding: usize, ntp: NtpTime) -> bool {
-        let Some((standing, _)) = self.anchor else { return true };
+        let Some((standing, _)) = self.anchor else {
+            return true;
+        };
         self.reference == Some(encoding) || ntp.nanos_since(standing) > REFERENCE_TIMEOUT_NANOS
     }
 
     fn place_by_anchor(&mut self, encoding: usize) {
-        if let Place { offset: Some(_), report: Some((ntp, timestamp)), .. } = self.places[encoding]
+        if let Place {
+            offset: Some(_),
+            report: Some((ntp, timestamp)),
+            ..
+        } = self.places[encoding]
             && let Some(timeline) = self.at(ntp)
         {
             self.places[encoding].offset = Some(timeline - timestamp);
@@ -170,7 +205,7 @@ const CLOCK_STEP_NANOS: u64 = 1_000_000_000;
 impl PublisherClock {
     /// A sender report with this time came at `unix`. The first one counts: later ones differ by how long they took on their
     /// way, and moving with them would move one track against another.
-    pub fn reported(&mut self, unix: Duration, ntp: NtpTime) {
+    pub fn sender_report(&mut self, unix: Duration, ntp: NtpTime) {
         let Some(expected) = self.at(unix) else {
             self.anchor = Some((unix, ntp));
             return;
@@ -214,24 +249,32 @@ mod tests {
         let start = Instant::now();
         let mut map = TimestampMap::new(Kind::Video);
         map.arrived(start, 0, 1_000_000);
-        assert_eq!(timeline(&map, 0, 1_000_000), 1_000_000, "the first is the reference");
+        assert_eq!(
+            timeline(&map, 0, 1_000_000),
+            1_000_000,
+            "the first is the reference"
+        );
         // Captured at the same time as the first and 40 ms longer on its way.
         map.arrived(start + Duration::from_millis(40), 1, 77);
         assert_eq!(timeline(&map, 1, 77), 1_003_600);
-        map.reported(0, ntp(0), 1_000_000);
-        map.reported(1, ntp(0), 77);
+        map.sender_report(0, ntp(0), 1_000_000);
+        map.sender_report(1, ntp(0), 77);
         assert_eq!(timeline(&map, 1, 77), 1_000_000);
-        assert_eq!(timeline(&map, 0, 1_000_000), 1_000_000, "the reference does not move");
+        assert_eq!(
+            timeline(&map, 0, 1_000_000),
+            1_000_000,
+            "the reference does not move"
+        );
     }
 
     #[test]
     fn reports_before_packets_and_in_any_order_are_kept() {
         let start = Instant::now();
         let mut map = TimestampMap::new(Kind::Video);
-        map.reported(1, ntp(500), 45_000);
-        map.reported(0, ntp(0), 9_000_000);
+        map.sender_report(1, ntp(500), 45_000);
+        map.sender_report(0, ntp(0), 9_000_000);
         map.arrived(start, 0, 9_000_000);
-        map.reported(0, ntp(1000), 9_090_000);
+        map.sender_report(0, ntp(1000), 9_090_000);
         map.arrived(start + SECOND, 1, 90_000);
         assert_eq!(timeline(&map, 1, 45_000), 9_045_000);
     }
@@ -242,11 +285,11 @@ mod tests {
         let mut map = TimestampMap::new(Kind::Video);
         map.arrived(start, 0, 0);
         map.arrived(start, 1, 0);
-        map.reported(0, ntp(0), 0);
-        map.reported(1, ntp(0), 0);
+        map.sender_report(0, ntp(0), 0);
+        map.sender_report(1, ntp(0), 0);
         // The clock of the media drifts 900 ticks in 20 s against the publisher's.
         let drifted = 20 * 90_000 + 900;
-        map.reported(1, ntp(20_000), drifted);
+        map.sender_report(1, ntp(20_000), drifted);
         assert_eq!(timeline(&map, 1, drifted as u64), drifted as i64);
     }
 
@@ -255,10 +298,14 @@ mod tests {
         let start = Instant::now();
         let mut map = TimestampMap::new(Kind::Video);
         map.arrived(start, 0, 0);
-        map.reported(0, ntp(0), 0);
+        map.sender_report(0, ntp(0), 0);
         map.restarted(0);
-        map.reported(0, ntp(2000), 180_450);
-        assert_eq!(timeline(&map, 0, 180_450), 180_000, "450 ticks of error in the restart are found");
+        map.sender_report(0, ntp(2000), 180_450);
+        assert_eq!(
+            timeline(&map, 0, 180_450),
+            180_000,
+            "450 ticks of error in the restart are found"
+        );
     }
 
     #[test]
@@ -267,10 +314,10 @@ mod tests {
         let mut map = TimestampMap::new(Kind::Video);
         map.arrived(start, 0, 0);
         map.arrived(start, 1, 0);
-        map.reported(0, ntp(0), 0);
-        map.reported(1, ntp(0), 0);
-        map.reported(0, ntp(3_600_000), 90_000);
-        map.reported(1, ntp(3_600_000), 90_000);
+        map.sender_report(0, ntp(0), 0);
+        map.sender_report(1, ntp(0), 0);
+        map.sender_report(0, ntp(3_600_000), 90_000);
+        map.sender_report(1, ntp(3_600_000), 90_000);
         assert_eq!((map.offset(0), map.offset(1)), (0, 0));
         assert_eq!(map.at(ntp(3_601_000)), Some(180_000));
     }
@@ -279,19 +326,24 @@ mod tests {
     fn tracks_stay_in_step_however_different_their_ways() {
         let mut clock = PublisherClock::default();
         let unix = Duration::from_secs(50);
-        clock.reported(unix, ntp(1000));
-        clock.reported(unix + Duration::from_millis(1400), ntp(2000));
-        assert_eq!(clock.at(unix + 2 * SECOND).map(|at| at.nanos_since(ntp(3000))), Some(0));
+        clock.sender_report(unix, ntp(1000));
+        clock.sender_report(unix + Duration::from_millis(1400), ntp(2000));
+        assert_eq!(
+            clock
+                .at(unix + 2 * SECOND)
+                .map(|at| at.nanos_since(ntp(3000))),
+            Some(0)
+        );
     }
 
     #[test]
     fn a_step_of_the_publishers_clock_is_followed_at_the_second_report() {
         let mut clock = PublisherClock::default();
         let unix = Duration::from_secs(50);
-        clock.reported(unix, ntp(0));
-        clock.reported(unix + SECOND, ntp(900_000));
+        clock.sender_report(unix, ntp(0));
+        clock.sender_report(unix + SECOND, ntp(900_000));
         assert_eq!(clock.at(unix + SECOND), Some(ntp(1000)));
-        clock.reported(unix + 2 * SECOND, ntp(901_000));
+        clock.sender_report(unix + 2 * SECOND, ntp(901_000));
         assert_eq!(clock.at(unix + 2 * SECOND), Some(ntp(901_000)));
     }
 }

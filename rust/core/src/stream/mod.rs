@@ -1,5 +1,16 @@
-//! Streams: one SSRC in ([`RecvStream`], with its [`History`]) and out ([`SendStream`]), and the clock that ties them.
+//! Streams: one SSRC in ([`RecvStream`], with its [`History`]) and out ([`SendStream`]), and the clocks that tie them.
 
+mod activity;
 mod clock;
+mod history;
+mod numbering;
+mod rate;
+mod recv;
+mod send;
 
+pub use activity::Activity;
 pub use clock::{PublisherClock, TimestampMap};
+pub use history::{History, StoredExtensions, StoredPacket};
+pub use numbering::Accepted;
+pub use recv::{Arrival, RecvStream};
+pub use send::{SendStats, SendStream, Sent};

@@ -1,0 +1,383 @@
+//! One SSRC out, with its retransmissions: what was sent under which number, and how the subscriber gets it.
+//!
+//! A sent packet is remembered as where it came from and the [`Patch`] that it left with, never as bytes: the same patch on
+//! the same packet of the [`History`](super::History) gives the same bytes again.
+
+use std::time::{Duration, Instant};
+
+use sfu_wire::rtcp::ReportBlock;
+use sfu_wire::{NtpTime, SeqNo, Ssrc};
+
+use super::recv::ticks_to_duration;
+use crate::codec::Kind;
+use crate::layer::Packet;
+use crate::nack::responder::{Budget, MAX_RESENDS, may_resend};
+use crate::rewrite::Patch;
+
+/// As long as the history. Higher: more memory per subscription. Lower: late requests find nothing.
+const RETENTION: Duration = Duration::from_secs(1);
+const FIRST_ENTRIES: usize = 64;
+const MAX_ENTRIES: usize = 2048;
+/// A receiver report's round trip above this is a mistake.
+const MAX_RTT_NANOS: i64 = 10_000_000_000;
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    patch: Patch,
+    source: SeqNo,
+    encoding: u8,
+    resends: u8,
+    len: u16,
+    /// When it was last sent.
+    sent: Instant,
+}
+
+/// What was sent under a number that is asked for again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// The encoding that it came from.
+    pub encoding: u8,
+    /// Its number there.
+    pub seq: SeqNo,
+    /// What it left with.
+    pub patch: Patch,
+}
+
+/// Counters of one subscription, and what its receiver reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SendStats {
+    /// Without retransmissions.
+    pub packets_sent: u64,
+    /// Whole packets, without retransmissions.
+    pub bytes_sent: u64,
+    /// Their payloads, for the sender report.
+    pub payload_bytes_sent: u64,
+    /// Packets sent again.
+    pub packets_retransmitted: u64,
+    /// Their bytes.
+    pub bytes_retransmitted: u64,
+    /// Numbers that were asked for again.
+    pub nacks_received: u64,
+    /// The peer's count.
+    pub packets_lost: i64,
+    /// The peer's.
+    pub jitter: Duration,
+    /// From the peer's reports.
+    pub rtt: Option<Duration>,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct SendStream {
+    rate: u32,
+    ssrc: Ssrc,
+    rtx_ssrc: Option<Ssrc>,
+    next_rtx: SeqNo,
+    /// By outgoing number; its length is a power of two, or zero before anything was sent.
+    entries: Vec<Option<Entry>>,
+    newest: SeqNo,
+    budget: Budget,
+    stats: SendStats,
+    last_sent: Option<Instant>,
+}
+
+impl SendStream {
+    /// Retransmissions are numbered from `first_rtx` on, which is to be below 2^15 as for any outgoing stream.
+    pub const fn new(kind: Kind, ssrc: Ssrc, rtx_ssrc: Option<Ssrc>, first_rtx: SeqNo) -> Self {
+        let rate = match kind {
+            Kind::Audio => 48_000,
+            Kind::Video => 90_000,
+        };
+        Self {
+            rate,
+            ssrc,
+            rtx_ssrc,
+            next_rtx: first_rtx,
+            entries: Vec::new(),
+            newest: SeqNo::new(0),
+            budget: Budget::new(),
+            stats: SendStats {
+                packets_sent: 0,
+                bytes_sent: 0,
+                payload_bytes_sent: 0,
+                packets_retransmitted: 0,
+                bytes_retransmitted: 0,
+                nacks_received: 0,
+                packets_lost: 0,
+                jitter: Duration::ZERO,
+                rtt: None,
+            },
+            last_sent: None,
+        }
+    }
+
+    /// Media.
+    pub const fn ssrc(&self) -> Ssrc {
+        self.ssrc
+    }
+
+    /// Retransmissions.
+    pub const fn rtx_ssrc(&self) -> Option<Ssrc> {
+        self.rtx_ssrc
+    }
+
+    /// `packet` went out with `patch`, `len` bytes in all.
+    pub fn sent(&mut self, now: Instant, packet: &Packet<'_>, patch: &Patch, len: usize) {
+        let (prefix, rest) = patch.apply(packet.payload);
+        self.stats.packets_sent += 1;
+        self.stats.bytes_sent += len as u64;
+        self.stats.payload_bytes_sent += (prefix.len() + rest.len()) as u64;
+        self.last_sent = Some(now);
+        self.budget.sent(len);
+        if self.rtx_ssrc.is_some() {
+            self.newest = self.newest.max(patch.seq);
+            let (source, encoding, len) = (
+                packet.seq,
+                packet.encoding,
+                u16::try_from(len).unwrap_or(u16::MAX),
+            );
+            self.remember(
+                now,
+                Entry {
+                    patch: *patch,
+                    source,
+                    encoding,
+                    resends: 0,
+                    len,
+                    sent: now,
+                },
+            );
+        }
+    }
+
+    /// The subscriber asks for `seq` again; `None` when it does not get it. What is given counts as sent again.
+    pub fn answer_nack(&mut self, now: Instant, seq: u16, rtt: Option<Duration>) -> Option<Sent> {
+        self.stats.nacks_received += 1;
+        let seq = sfu_wire::extend_seq(self.newest, seq);
+        let index = index_of(seq, self.entries.len())?;
+        let entry = self.entries[index]
+            .as_mut()
+            .filter(|entry| entry.patch.seq == seq)?;
+        let since = now.saturating_duration_since(entry.sent);
+        if !may_resend(entry.resends, since, rtt.or(self.stats.rtt))
+            || !self.budget.allows(usize::from(entry.len))
+        {
+            return None;
+        }
+        entry.resends = (entry.resends + 1).min(MAX_RESENDS);
+        entry.sent = now;
+        Some(Sent {
+            encoding: entry.encoding,
+            seq: entry.source,
+            patch: entry.patch,
+        })
+    }
+
+    /// The number of the next retransmission.
+    pub fn next_rtx(&mut self) -> SeqNo {
+        let seq = self.next_rtx;
+        self.next_rtx = seq.next();
+        seq
+    }
+
+    /// A retransmission of `len` bytes went out.
+    pub fn retransmitted(&mut self, len: usize) {
+        self.stats.packets_retransmitted += 1;
+        self.stats.bytes_retransmitted += len as u64;
+        self.budget.resent(len);
+    }
+
+    /// The subscriber reports how it receives the stream; `ntp` is now on the clock of the sender reports.
+    pub fn receiver_report(&mut self, ntp: NtpTime, block: &ReportBlock) {
+        self.stats.packets_lost = i64::from(block.cumulative_lost);
+        self.stats.jitter = ticks_to_duration(u64::from(block.jitter), self.rate);
+        if block.last_sr != 0 {
+            // RFC 3550 §6.4.1, in units of 1/65536 s.
+            let passed = ntp
+                .middle()
+                .wrapping_sub(block.last_sr)
+                .wrapping_sub(block.delay_since_last_sr) as i32;
+            let nanos = i64::from(passed.max(0)) * 1_000_000_000 / 65_536;
+            if nanos < MAX_RTT_NANOS {
+                self.stats.rtt = Some(Duration::from_nanos(nanos as u64));
+            }
+        }
+    }
+
+    /// The counters.
+    pub const fn stats(&self) -> SendStats {
+        self.stats
+    }
+
+    /// When media last went out.
+    pub const fn last_sent(&self) -> Option<Instant> {
+        self.last_sent
+    }
+
+    fn remember(&mut self, now: Instant, entry: Entry) {
+        loop {
+            let Some(index) = index_of(entry.patch.seq, self.entries.len()) else {
+                self.entries = vec![None; FIRST_ENTRIES];
+                continue;
+            };
+            let young = |old: Entry| old.patch.seq < entry.patch.seq && now < old.sent + RETENTION;
+            if self.entries[index].is_some_and(young) && self.entries.len() < MAX_ENTRIES {
+                self.grow();
+                continue;
+            }
+            if self.entries[index].is_none_or(|old| old.patch.seq < entry.patch.seq) {
+                self.entries[index] = Some(entry);
+            }
+            return;
+        }
+    }
+
+    fn grow(&mut self) {
+        let count = self.entries.len() * 2;
+        let old = std::mem::replace(&mut self.entries, vec![None; count]);
+        for entry in old.into_iter().flatten() {
+            if let Some(index) = index_of(entry.patch.seq, count) {
+                self.entries[index] = Some(entry);
+            }
+        }
+    }
+}
+
+fn index_of(seq: SeqNo, count: usize) -> Option<usize> {
+    Some(seq.get() as usize & count.checked_sub(1)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::CodecName;
+    use crate::layer::FrameFacts;
+
+    const RTT: Option<Duration> = Some(Duration::from_millis(40));
+
+    fn millis(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn stream() -> SendStream {
+        SendStream::new(
+            Kind::Video,
+            Ssrc::new(1),
+            Some(Ssrc::new(2)),
+            SeqNo::new(100),
+        )
+    }
+
+    fn send(stream: &mut SendStream, now: Instant, out: u64) {
+        let packet = Packet {
+            encoding: 2,
+            epoch: 0,
+            seq: SeqNo::new(out + 70_000),
+            newest: SeqNo::new(out + 70_000),
+            timestamp: 0,
+            marker: false,
+            codec: CodecName::H264,
+            payload: &[0; 1000],
+            facts: FrameFacts::opaque(false),
+            arrival: now,
+        };
+        stream.sent(
+            now,
+            &packet,
+            &Patch::new(SeqNo::new(out), out as u32, true),
+            1050,
+        );
+    }
+
+    #[test]
+    fn what_was_sent_is_found_by_its_number_across_wraps() {
+        let now = Instant::now();
+        let mut stream = stream();
+        (65_500..65_600).for_each(|out| send(&mut stream, now, out));
+        for out in [65_500_u64, 65_535, 65_536, 65_599] {
+            let sent = stream.answer_nack(now, out as u16, RTT).unwrap();
+            assert_eq!(
+                (sent.seq.get(), sent.patch.seq.get(), sent.encoding),
+                (out + 70_000, out, 2)
+            );
+        }
+        assert_eq!(stream.answer_nack(now, 65_499, RTT), None);
+        assert_eq!(stream.answer_nack(now, 64, RTT), None, "not sent yet");
+        assert_eq!(stream.stats().payload_bytes_sent, 100_000);
+    }
+
+    #[test]
+    fn each_number_is_sent_again_three_times_and_a_round_trip_apart() {
+        let now = Instant::now();
+        let mut stream = stream();
+        send(&mut stream, now, 7);
+        let answered: Vec<u64> = (0..500)
+            .filter(|ms| stream.answer_nack(now + millis(*ms), 7, RTT).is_some())
+            .collect();
+        assert_eq!(answered, [0, 40, 80]);
+        assert_eq!(stream.stats().nacks_received, 500);
+    }
+
+    #[test]
+    fn a_flood_of_requests_is_answered_within_the_budget() {
+        let start = Instant::now();
+        let mut stream = stream();
+        let mut resent = 0;
+        for out in 0..5000_u64 {
+            let now = start + millis(out);
+            send(&mut stream, now, out);
+            for back in 0..20 {
+                if stream
+                    .answer_nack(now, (out as u16).wrapping_sub(back), RTT)
+                    .is_some()
+                {
+                    stream.retransmitted(1050);
+                    resent += 1;
+                }
+            }
+        }
+        assert!((1200..1400).contains(&resent), "{resent}");
+    }
+
+    #[test]
+    fn it_remembers_a_second_and_then_stays_as_large() {
+        let start = Instant::now();
+        let mut stream = stream();
+        for out in 0..2000_u64 {
+            let now = start + millis(4 * out);
+            send(&mut stream, now, out);
+            if out >= 250 {
+                let index = index_of(SeqNo::new(out - 249), stream.entries.len()).unwrap();
+                assert_eq!(stream.entries[index].unwrap().patch.seq.get(), out - 249);
+            }
+        }
+        assert_eq!(stream.entries.len(), 256);
+    }
+
+    #[test]
+    fn without_retransmissions_nothing_is_remembered() {
+        let now = Instant::now();
+        let mut audio = SendStream::new(Kind::Audio, Ssrc::new(1), None, SeqNo::new(0));
+        send(&mut audio, now, 1);
+        assert!(audio.entries.is_empty());
+        assert_eq!(audio.answer_nack(now, 1, RTT), None);
+    }
+
+    #[test]
+    fn the_round_trip_comes_from_the_report() {
+        let mut stream = stream();
+        let ntp = NtpTime::from_unix(Duration::from_millis(1_700_000_000_500));
+        let block = ReportBlock {
+            cumulative_lost: -1,
+            jitter: 900,
+            last_sr: NtpTime::from_unix(Duration::from_secs(1_700_000_000)).middle(),
+            delay_since_last_sr: 65_536 / 4,
+            ..ReportBlock::default()
+        };
+        stream.receiver_report(ntp, &block);
+        let stats = stream.stats();
+        assert_eq!((stats.packets_lost, stats.jitter), (-1, millis(10)));
+        let rtt = stats.rtt.unwrap();
+        assert!((millis(249)..millis(251)).contains(&rtt), "{rtt:?}");
+    }
+}
