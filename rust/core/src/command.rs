@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub use sfu_transport::IceCredentials;
 use thiserror::Error;
 
 use crate::config::{RoomConfig, SessionConfig};
@@ -125,15 +126,6 @@ pub enum Command {
     RoomStats(RoomId),
     /// [`Reply::SessionStats`].
     SessionStats(SessionId),
-}
-
-/// ICE user fragment and password (RFC 8445 §5.3).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IceCredentials {
-    /// The user fragment.
-    pub ufrag: String,
-    /// The password.
-    pub pwd: String,
 }
 
 /// What a [`Command`] answers.

@@ -1,16 +1,17 @@
 //! What offers and answers of a client have in common: which sections are alive, and what a section agrees to.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sfu_wire::{Extension, Mid, Ssrc};
 
-use super::config::NegotiatorConfig;
+use super::config::{NegotiatorConfig, NegotiatorRole};
 use super::error::NegotiationError;
 use super::format::{Format, FormatPool, accept};
 use super::numbers::Numbers;
 use super::parse::{Description, RemoteSection};
 use super::section::SectionKind;
-use super::state::{AgreedRid, Extmap, MediaSection};
+use super::state::{AgreedRid, Creator, Extmap, MediaSection};
 use crate::codec::{CodecName, Kind};
 
 /// Which sections of a client's description are alive: spoken here, in the bundle, not stopped. Live ones are complete.
@@ -92,6 +93,51 @@ pub(super) fn agree(
     };
     section.msid = remote.msid.clone();
     section.formats = pool.keep(formats);
+}
+
+/// A live section keeps mid and media type (RFC 9429 §5.2.2).
+pub(super) fn keeps_its_place(
+    remote: &RemoteSection<'_>,
+    negotiated: &MediaSection,
+) -> Result<(), NegotiationError> {
+    let (Some(mid), Some(kind)) = (negotiated.mid, negotiated.kind) else {
+        return Ok(());
+    };
+    if remote
+        .mid
+        .map_or(!remote.is_stopped(), |(found, _)| found != mid)
+    {
+        return Err(NegotiationError::MidChanged {
+            place: remote.place.clone(),
+            negotiated: mid.as_str().to_owned(),
+        });
+    }
+    if !remote.place.media.eq_ignore_ascii_case(kind.as_str()) {
+        return Err(NegotiationError::KindChanged {
+            place: remote.place.clone(),
+            negotiated: kind.as_str(),
+        });
+    }
+    Ok(())
+}
+
+/// The `m=` line, to repeat it.
+pub(super) fn line_of(remote: &RemoteSection<'_>) -> Arc<(String, String, String)> {
+    let text = |text: &str| text.to_owned();
+    Arc::new((
+        text(&remote.place.media),
+        text(remote.protocol),
+        text(remote.formats),
+    ))
+}
+
+/// Where the server may send: wherever the client receives; when the server can offer sections of its own it leaves those
+/// alone in which the client publishes, so that they come and go with the client's tracks.
+pub(super) fn is_for_senders(section: &MediaSection, role: NegotiatorRole) -> bool {
+    section.client.receives
+        && (role == NegotiatorRole::ClientOffers
+            || section.creator == Creator::Server
+            || !section.client.sends)
 }
 
 /// The codecs that a room allows.

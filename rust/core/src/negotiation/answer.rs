@@ -1,16 +1,15 @@
 //! The state after a client's offer: what the server answers.
 
-use std::sync::Arc;
-
-use super::agree::{agree, allowed, live};
+use super::agree::{agree, allowed, is_for_senders, keeps_its_place, line_of, live};
 use super::config::{NegotiatorConfig, NegotiatorRole};
+use super::direction::Direction;
 use super::error::NegotiationError;
 use super::format::FormatPool;
 use super::numbers::Numbers;
 use super::parse::{Description, RemoteSection};
 use super::section::SectionKind;
 use super::sender::Senders;
-use super::state::{Creator, Direction, MediaSection, State};
+use super::state::{Creator, MediaSection, State};
 use crate::codec::Kind;
 use crate::id::SubscriptionId;
 
@@ -76,47 +75,12 @@ pub(super) fn answer(
     })
 }
 
-/// A live section keeps mid and media type (RFC 9429 §5.2.2).
-pub(super) fn keeps_its_place(
-    remote: &RemoteSection<'_>,
-    negotiated: &MediaSection,
-) -> Result<(), NegotiationError> {
-    let (Some(mid), Some(kind)) = (negotiated.mid, negotiated.kind) else {
-        return Ok(());
-    };
-    if remote
-        .mid
-        .map_or(!remote.is_stopped(), |(found, _)| found != mid)
-    {
-        return Err(NegotiationError::MidChanged {
-            place: remote.place.clone(),
-            negotiated: mid.as_str().to_owned(),
-        });
-    }
-    if !remote.place.media.eq_ignore_ascii_case(kind.as_str()) {
-        return Err(NegotiationError::KindChanged {
-            place: remote.place.clone(),
-            negotiated: kind.as_str(),
-        });
-    }
-    Ok(())
-}
-
 /// A section that the client brings up, in a new or a recycled place.
 fn arrived(remote: &RemoteSection<'_>) -> MediaSection {
     let mut section =
         MediaSection::new(Creator::Client, remote.mid.map(|(mid, _)| mid), remote.kind);
     section.line = line_of(remote);
     section
-}
-
-pub(super) fn line_of(remote: &RemoteSection<'_>) -> Arc<(String, String, String)> {
-    let text = |text: &str| text.to_owned();
-    Arc::new((
-        text(&remote.place.media),
-        text(remote.protocol),
-        text(remote.formats),
-    ))
 }
 
 fn accept_section(
@@ -189,13 +153,4 @@ fn attach(state: &mut State, senders: &Senders, role: NegotiatorRole) -> Vec<Sub
         }
     }
     unsupported
-}
-
-/// Where the server may send: wherever the client receives; when the server can offer sections of its own it leaves those
-/// alone in which the client publishes, so that they come and go with the client's tracks.
-pub(super) fn is_for_senders(section: &MediaSection, role: NegotiatorRole) -> bool {
-    section.client.receives
-        && (role == NegotiatorRole::ClientOffers
-            || section.creator == Creator::Server
-            || !section.client.sends)
 }

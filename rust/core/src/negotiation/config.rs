@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
+use sfu_transport::IceCredentials;
+
 use crate::codec::CodecName;
-use crate::command::IceCredentials;
 
 /// Who may offer on a transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 //!
 //! Levels do not decide: the SFU does not decode, and browsers declare level 3.1 and decode more.
 
+use super::fmtp::parameter;
+
 /// A profile that WebRTC endpoints use, told apart by `profile_idc` and the constraint bits of `profile-iop`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Profile {
@@ -46,8 +48,7 @@ impl Profile {
 
     /// Of `a=fmtp` parameters. Without `profile-level-id` it is Baseline (RFC 6184 §8.1).
     pub(super) fn of_fmtp(fmtp: &str) -> Option<Self> {
-        super::format::parameter(fmtp, "profile-level-id")
-            .map_or(Some(Self::Baseline), Self::of_level_id)
+        parameter(fmtp, "profile-level-id").map_or(Some(Self::Baseline), Self::of_level_id)
     }
 
     /// How well a decoder of this profile takes `stream`: 0 is an exact match, `None` does not play.

@@ -7,9 +7,13 @@
 mod agree;
 mod answer;
 mod config;
+mod direction;
 mod error;
+mod feedback;
+mod fmtp;
 mod format;
 mod h264;
+mod meaning;
 mod negotiator;
 mod numbers;
 mod offer;

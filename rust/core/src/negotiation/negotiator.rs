@@ -1,5 +1,7 @@
 //! The offer/answer state machine of one transport.
 
+use sfu_transport::IceCredentials;
+
 use super::answer::answer;
 use super::config::{NegotiatorConfig, NegotiatorRole};
 use super::error::NegotiationError;
@@ -12,7 +14,6 @@ use super::sender::{Sender, SenderStatus, Senders, Standing};
 use super::state::{MediaSection, State};
 use super::write::{Header, write};
 use crate::codec::Kind;
-use crate::command::IceCredentials;
 use crate::id::SubscriptionId;
 
 /// What became of an answer.

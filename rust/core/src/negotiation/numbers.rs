@@ -8,24 +8,10 @@ use std::sync::Arc;
 
 use sfu_wire::{Extension, Pt};
 
-use super::format::{answered_fmtp, meaning};
-use super::h264::Profile;
+use super::fmtp::answered_fmtp;
+use super::meaning::{Meaning, meaning};
 use super::parse::RemoteSection;
 use crate::codec::CodecName;
-
-/// What a payload type stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meaning {
-    /// A codec; H264 formats differ by profile.
-    Codec {
-        name: CodecName,
-        profile: Option<Profile>,
-    },
-    /// Retransmissions of `apt`.
-    Rtx { apt: Pt },
-    /// Something that the SFU does not use, but the client does.
-    Foreign,
-}
 
 #[derive(Debug, Clone)]
 struct Entry {

@@ -2,19 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use sfu_wire::{Extension, Mid};
+use sfu_wire::{Extension, Mid, Pt};
 
-use super::agree::{agree, allowed, live};
-use super::answer::{is_for_senders, keeps_its_place, line_of};
+use super::agree::{agree, allowed, is_for_senders, keeps_its_place, line_of, live};
 use super::config::{NegotiatorConfig, NegotiatorRole};
+use super::direction::Direction;
 use super::error::NegotiationError;
-use super::format::{Feedback, Format, FormatPool, offered_fmtp};
+use super::feedback::Feedback;
+use super::fmtp::parameter;
+use super::format::{Format, FormatPool};
 use super::h264::Profile;
-use super::numbers::{Meaning, Numbers};
+use super::meaning::Meaning;
+use super::numbers::Numbers;
 use super::parse::Description;
 use super::section::{NegotiatedCodec, SectionKind};
 use super::sender::{Sender, Senders};
-use super::state::{Creator, Direction, Extmap, MediaSection, State};
+use super::state::{Creator, Extmap, MediaSection, State};
 use crate::codec::{CodecName, Kind};
 use crate::id::SubscriptionId;
 
@@ -209,6 +212,23 @@ fn format(numbers: &mut Numbers, name: CodecName, stream: &str) -> Option<Format
         fmtp,
         feedback: Feedback::offered(name.kind()),
     })
+}
+
+/// What the server offers for a codec that the peer has not named yet. `stream` are the track's own parameters.
+fn offered_fmtp(name: CodecName, stream: &str, opus: Option<Pt>) -> String {
+    match name {
+        CodecName::Opus => String::from("minptime=10;useinbandfec=1"),
+        CodecName::Red => opus.map(|pt| format!("{pt}/{pt}")).unwrap_or_default(),
+        CodecName::Vp8 => String::new(),
+        CodecName::Vp9 => String::from("profile-id=0"),
+        CodecName::Av1 => String::from("level-idx=5;profile=0;tier=0"),
+        CodecName::H264 => {
+            let level_id = parameter(stream, "profile-level-id")
+                .filter(|id| Profile::of_level_id(id).is_some());
+            let level_id = level_id.unwrap_or("42e01f");
+            format!("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={level_id}")
+        }
+    }
 }
 
 fn extensions(numbers: &mut Numbers, kind: Kind) -> Vec<Extmap> {

@@ -15,10 +15,10 @@ use webrtc_sdp::error::{SdpParserError, SdpParserInternalError};
 use webrtc_sdp::media_type::SdpMediaValue;
 use webrtc_sdp::{SdpType, parse_sdp_line};
 
+use super::direction::Direction;
 use super::error::{Line, NegotiationError, Place};
-use super::format::Feedback;
+use super::feedback::Feedback;
 use super::section::SectionKind;
-use super::state::Direction;
 
 /// Far above any meeting; bounds the work for one description.
 const MAX_SECTIONS: usize = 1024;

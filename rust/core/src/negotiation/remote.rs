@@ -1,11 +1,10 @@
 //! What a client's description says about its transport, and whether the SFU can connect to it.
 
-use sfu_transport::{Fingerprint, Remote, SctpParameters};
+use sfu_transport::{Fingerprint, IceCredentials, Remote, SctpParameters};
 
 use super::error::NegotiationError;
 use super::parse::{Description, RemoteSection, Setup, TransportLines};
 use super::section::SectionKind;
-use crate::command::IceCredentials;
 
 /// The client's side of the transport.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,13 +6,15 @@
 use std::fmt::{self, Write};
 use std::net::SocketAddr;
 
+use sfu_transport::IceCredentials;
+
 use super::config::NegotiatorConfig;
-use super::format::{Feedback, Format};
+use super::feedback::Feedback;
+use super::format::Format;
 use super::section::SectionKind;
 use super::sender::{Sender, Senders};
 use super::state::{MediaSection, State};
 use crate::codec::{CodecName, Kind};
-use crate::command::IceCredentials;
 
 /// What a description says beside the sections.
 pub(super) struct Header<'a> {
