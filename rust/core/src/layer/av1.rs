@@ -5,11 +5,11 @@ use sfu_wire::payload::av1;
 
 use super::FrameFacts;
 
-pub(super) fn facts(payload: &[u8], marker: bool) -> Option<FrameFacts> {
-    Some(FrameFacts {
+pub(super) fn facts(payload: &[u8], marker: bool) -> FrameFacts {
+    FrameFacts {
         keyframe: av1::starts_keyframe(payload),
         ..FrameFacts::opaque(marker)
-    })
+    }
 }
 
 #[cfg(test)]
@@ -18,7 +18,7 @@ mod tests {
 
     #[test]
     fn a_new_coded_video_sequence_is_a_keyframe() {
-        assert!(facts(&[0x18, 0x0a, 0x01], false).unwrap().keyframe);
-        assert!(!facts(&[0x10, 0x32, 0x01], false).unwrap().keyframe);
+        assert!(facts(&[0x18, 0x0a, 0x01], false).keyframe);
+        assert!(!facts(&[0x10, 0x32, 0x01], false).keyframe);
     }
 }

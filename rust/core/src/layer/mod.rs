@@ -41,6 +41,10 @@ impl Layer {
 /// What the payload says of the frame that the packet belongs to. All packets of a frame agree but for `keyframe`,
 /// `starts_frame` and `ends_frame`, which say what this packet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a bit of a payload descriptor, and all of them combine"
+)]
 pub struct FrameFacts {
     /// The packet is the first of a keyframe: a decoder can start here.
     pub keyframe: bool,
@@ -114,8 +118,8 @@ pub fn frame_facts(codec: CodecName, payload: &[u8], marker: bool) -> FrameFacts
     let facts = match codec {
         CodecName::Vp8 => vp8::facts(payload, marker),
         CodecName::Vp9 => vp9::facts(payload, marker),
-        CodecName::H264 => h264::facts(payload, marker),
-        CodecName::Av1 => av1::facts(payload, marker),
+        CodecName::H264 => Some(h264::facts(payload, marker)),
+        CodecName::Av1 => Some(av1::facts(payload, marker)),
         CodecName::Opus | CodecName::Red => None,
     };
     facts.unwrap_or_else(|| match codec.kind() {

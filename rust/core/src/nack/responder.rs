@@ -29,7 +29,7 @@ impl Budget {
         self.saved = MOST_SAVED.min(self.saved + bytes as u64 / SHARE);
     }
 
-    pub(crate) const fn allows(&self, bytes: usize) -> bool {
+    pub(crate) const fn allows(self, bytes: usize) -> bool {
         self.saved >= bytes as u64
     }
 

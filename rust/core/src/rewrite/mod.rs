@@ -181,7 +181,7 @@ impl Rewriter {
                     );
                 }
                 Descriptor::Vp9(descriptor) => {
-                    self.vp9.rewrite(&descriptor, *picture, newest, &mut patch)
+                    self.vp9.rewrite(&descriptor, *picture, newest, &mut patch);
                 }
                 Descriptor::Opaque => {}
             }

@@ -32,13 +32,12 @@ impl Vp8Rewriter {
             descriptor.tl0_pic_idx.unwrap_or(0),
             descriptor.key_idx.unwrap_or(0),
         );
-        match self.sent {
-            Some(sent) => {
-                self.picture_shift = sent.picture + 1 - picture;
-                self.tl0_shift = sent.tl0.wrapping_add(1).wrapping_sub(tl0);
-                self.key_shift = sent.key.wrapping_add(1).wrapping_sub(key);
-            }
-            None => (self.picture_shift, self.tl0_shift, self.key_shift) = (0, 0, 0),
+        if let Some(sent) = self.sent {
+            self.picture_shift = sent.picture + 1 - picture;
+            self.tl0_shift = sent.tl0.wrapping_add(1).wrapping_sub(tl0);
+            self.key_shift = sent.key.wrapping_add(1).wrapping_sub(key);
+        } else {
+            (self.picture_shift, self.tl0_shift, self.key_shift) = (0, 0, 0);
         }
     }
 

@@ -1,6 +1,6 @@
 //! VP9 (RFC 9628 §4.2): the picture id and TL0PICIDX of one subscriber.
 //!
-//! Both go on by one at a switch. A dropped picture keeps its id: P_DIFF and the group of pictures count in picture ids, so
+//! Both go on by one at a switch. A dropped picture keeps its id: `P_DIFF` and the group of pictures count in picture ids, so
 //! closing them would point at wrong references. Picture ids leave with 15 bits whatever came.
 
 use sfu_wire::payload::{PictureId, Vp9Descriptor};
@@ -27,12 +27,11 @@ impl Vp9Rewriter {
     /// Goes on with the keyframe `descriptor` belongs to.
     pub(crate) fn switch(&mut self, descriptor: &Vp9Descriptor, picture: i64) {
         let tl0 = descriptor.tl0_pic_idx.unwrap_or(0);
-        match self.sent {
-            Some(sent) => {
-                self.picture_shift = sent.picture + 1 - picture;
-                self.tl0_shift = sent.tl0.wrapping_add(1).wrapping_sub(tl0);
-            }
-            None => (self.picture_shift, self.tl0_shift) = (0, 0),
+        if let Some(sent) = self.sent {
+            self.picture_shift = sent.picture + 1 - picture;
+            self.tl0_shift = sent.tl0.wrapping_add(1).wrapping_sub(tl0);
+        } else {
+            (self.picture_shift, self.tl0_shift) = (0, 0);
         }
     }
 

@@ -151,9 +151,7 @@ mod tests {
         assert!(!activity.is_stalled(start + millis(1900)));
         assert!(activity.is_stalled(start + millis(2000)));
         assert!(
-            activity
-                .flowing(start + Duration::from_secs(60))
-                .contains(0),
+            activity.flowing(start + Duration::from_mins(1)).contains(0),
             "there is nothing to compare it with"
         );
     }

@@ -290,7 +290,7 @@ mod tests {
         // The clock of the media drifts 900 ticks in 20 s against the publisher's.
         let drifted = 20 * 90_000 + 900;
         map.sender_report(1, ntp(20_000), drifted);
-        assert_eq!(timeline(&map, 1, drifted as u64), drifted as i64);
+        assert_eq!(timeline(&map, 1, drifted), drifted as i64);
     }
 
     #[test]

@@ -264,7 +264,7 @@ impl<'a> StoredPacket<'a> {
 }
 
 /// Iterates the header extensions of a [`StoredPacket`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct StoredExtensions<'a>(&'a [u8]);
 
 impl<'a> Iterator for StoredExtensions<'a> {

@@ -135,7 +135,7 @@ impl Numbering {
 
     fn begin_epoch(&mut self, now: Instant, first: u16, seq: u16, timestamp: u32) -> Accepted {
         // Two cycles up, so that what comes late of either epoch cannot be taken for the other's.
-        let first = SeqNo::new((self.highest.get() >> 16) + 2 << 16 | u64::from(first));
+        let first = SeqNo::new(((self.highest.get() >> 16) + 2) << 16 | u64::from(first));
         self.epoch = self.epoch.wrapping_add(1);
         let expected = self.expected_timestamp(now);
         self.timestamp_shift = (expected as u32).wrapping_sub(timestamp);

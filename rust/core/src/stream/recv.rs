@@ -228,7 +228,7 @@ impl RecvStream {
             let difference =
                 (passed as i64 - timestamp.wrapping_sub(reference) as i64).unsigned_abs();
             // RFC 3550 §A.8, with the estimate in 1/16 ticks.
-            self.jitter = self.jitter + difference - (self.jitter + 8 >> 4);
+            self.jitter = self.jitter + difference - ((self.jitter + 8) >> 4);
         }
     }
 }
