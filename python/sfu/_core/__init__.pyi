@@ -8,6 +8,46 @@ from typing import Literal, final
 
 from . import testing as testing
 
+__all__ = [
+    "ChannelEnded",
+    "ChannelMessage",
+    "ChannelOpened",
+    "ChannelWritable",
+    "CodecName",
+    "CommandFailed",
+    "ConnectionStateChanged",
+    "Core",
+    "Description",
+    "Drained",
+    "DropCounts",
+    "Dump",
+    "EncodingStats",
+    "Event",
+    "KindName",
+    "LayerChanged",
+    "OfferReady",
+    "Reply",
+    "RoomStats",
+    "SectionsNeeded",
+    "SessionEnded",
+    "SessionStats",
+    "SfuStats",
+    "SpeakersChanged",
+    "StateName",
+    "Subscribed",
+    "SubscriptionFailed",
+    "SubscriptionStats",
+    "TrackPublished",
+    "TrackStalled",
+    "TrackStats",
+    "TrackUnpublished",
+    "TransportName",
+    "TransportStats",
+    "Unsubscribed",
+    "__version__",
+    "testing",
+]
+
 TransportName = Literal["main", "publisher", "subscriber"]
 KindName = Literal["audio", "video"]
 CodecName = Literal["opus", "red", "VP8", "VP9", "AV1", "H264"]
@@ -111,6 +151,7 @@ class Core:
 class Drained:
     """One batch out of the outbox, in order."""
 
+    __match_args__ = ("replies", "events", "logs", "events_dropped")
     @property
     def replies(self) -> list[tuple[int, Reply]]: ...
     @property
@@ -126,6 +167,7 @@ class Drained:
 class CommandFailed:
     """A refused command: nothing has changed."""
 
+    __match_args__ = ("code", "message")
     @property
     def code(
         self,
@@ -152,6 +194,7 @@ class CommandFailed:
 class Description:
     """A session description; `id` counts the server's offers of a transport."""
 
+    __match_args__ = ("transport", "type", "sdp", "id")
     @property
     def transport(self) -> TransportName: ...
     @property
@@ -165,28 +208,33 @@ class Description:
 
 @final
 class OfferReady:
+    __match_args__ = ("session", "description")
     session: int
     description: Description
 
 @final
 class SectionsNeeded:
+    __match_args__ = ("session", "audio", "video")
     session: int
     audio: int
     video: int
 
 @final
 class ConnectionStateChanged:
+    __match_args__ = ("session", "state")
     session: int
     state: StateName
 
 @final
 class SessionEnded:
+    __match_args__ = ("session", "reason", "detail")
     session: int
     reason: Literal["requested", "room_closed", "peer_closed", "timeout", "fingerprint_mismatch", "handshake_failed"]
     detail: str
 
 @final
 class TrackPublished:
+    __match_args__ = ("room", "session", "track", "kind", "mid", "codec", "rids", "stream", "source")
     room: int
     session: int
     track: int
@@ -200,17 +248,20 @@ class TrackPublished:
 
 @final
 class TrackUnpublished:
+    __match_args__ = ("room", "session", "track")
     room: int
     session: int
     track: int
 
 @final
 class TrackStalled:
+    __match_args__ = ("track", "stalled")
     track: int
     stalled: bool
 
 @final
 class Subscribed:
+    __match_args__ = ("session", "subscription", "track", "mid", "transport")
     session: int
     subscription: int
     track: int
@@ -219,12 +270,14 @@ class Subscribed:
 
 @final
 class Unsubscribed:
+    __match_args__ = ("session", "subscription", "track")
     session: int
     subscription: int
     track: int
 
 @final
 class SubscriptionFailed:
+    __match_args__ = ("session", "subscription", "track", "problem", "codec")
     session: int
     subscription: int
     track: int
@@ -233,6 +286,7 @@ class SubscriptionFailed:
 
 @final
 class LayerChanged:
+    __match_args__ = ("session", "subscription", "before", "after")
     session: int
     subscription: int
     before: tuple[int, int] | None
@@ -240,12 +294,14 @@ class LayerChanged:
 
 @final
 class SpeakersChanged:
+    __match_args__ = ("room", "speakers")
     room: int
     speakers: list[tuple[int, int, int]]
     """(session, track, level in dBov), loudest first."""
 
 @final
 class ChannelOpened:
+    __match_args__ = ("session", "channel", "label", "protocol", "ordered", "by_peer")
     session: int
     channel: int
     label: str
@@ -255,20 +311,24 @@ class ChannelOpened:
 
 @final
 class ChannelMessage:
+    __match_args__ = ("channel", "binary", "payload")
     channel: int
     binary: bool
     payload: bytes
 
 @final
 class ChannelWritable:
+    __match_args__ = ("channel",)
     channel: int
 
 @final
 class ChannelEnded:
+    __match_args__ = ("channel",)
     channel: int
 
 @final
 class Dump:
+    __match_args__ = ("track", "data", "last")
     track: int
     data: bytes
     last: bool
@@ -299,6 +359,15 @@ Event = (
 class DropCounts:
     """Datagrams dropped, by reason."""
 
+    __match_args__ = (
+        "unknown_path",
+        "malformed",
+        "authentication",
+        "replayed",
+        "half_open_limit",
+        "unbound_stream",
+        "kernel",
+    )
     unknown_path: int
     malformed: int
     authentication: int
@@ -309,6 +378,20 @@ class DropCounts:
 
 @final
 class SfuStats:
+    __match_args__ = (
+        "rooms",
+        "sessions",
+        "tracks",
+        "subscriptions",
+        "channels",
+        "datagrams_received",
+        "packets_received",
+        "bytes_received",
+        "packets_sent",
+        "bytes_sent",
+        "events_dropped",
+        "dropped",
+    )
     rooms: int
     sessions: int
     tracks: int
@@ -324,11 +407,13 @@ class SfuStats:
 
 @final
 class RoomStats:
+    __match_args__ = ("room", "sessions")
     room: int
     sessions: list[SessionStats]
 
 @final
 class SessionStats:
+    __match_args__ = ("session", "age", "transports", "tracks", "subscriptions")
     session: int
     age: float
     transports: list[TransportStats]
@@ -337,6 +422,19 @@ class SessionStats:
 
 @final
 class TransportStats:
+    __match_args__ = (
+        "transport",
+        "state",
+        "cipher",
+        "local",
+        "remote",
+        "packets_received",
+        "bytes_received",
+        "packets_sent",
+        "bytes_sent",
+        "rtt",
+        "dropped",
+    )
     transport: TransportName
     state: StateName
     cipher: str | None
@@ -351,6 +449,7 @@ class TransportStats:
 
 @final
 class TrackStats:
+    __match_args__ = ("track", "kind", "mid", "codec", "muted", "encodings")
     track: int
     kind: KindName
     mid: str
@@ -360,6 +459,22 @@ class TrackStats:
 
 @final
 class EncodingStats:
+    __match_args__ = (
+        "rid",
+        "ssrc",
+        "spatial",
+        "active",
+        "packets_received",
+        "bytes_received",
+        "packets_lost",
+        "packets_repaired",
+        "jitter",
+        "nacks_sent",
+        "plis_sent",
+        "keyframes",
+        "frames",
+        "bitrate",
+    )
     rid: str | None
     ssrc: int
     spatial: int
@@ -377,6 +492,23 @@ class EncodingStats:
 
 @final
 class SubscriptionStats:
+    __match_args__ = (
+        "subscription",
+        "track",
+        "mid",
+        "ssrc",
+        "layer",
+        "max_layer",
+        "paused",
+        "packets_sent",
+        "bytes_sent",
+        "packets_retransmitted",
+        "nacks_received",
+        "plis_received",
+        "packets_lost",
+        "jitter",
+        "rtt",
+    )
     subscription: int
     track: int
     mid: str | None
