@@ -1,0 +1,117 @@
+"""Counters for Prometheus: the server's and, summed per room, what its live sessions have.
+
+Read in one snapshot per scrape; nothing is counted here. Per-room numbers are gauges, because they fall when sessions
+leave.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sfu.errors import RoomClosed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from sfu.server import Server
+    from sfu.stats import EncodingStats, RoomStats, ServerStats, SubscriptionStats
+
+__all__ = ["CONTENT_TYPE", "render"]
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_LIVE = ("rooms", "sessions", "tracks", "subscriptions", "channels")
+
+_COUNTED = {
+    "datagrams_received": "Datagrams taken in.",
+    "packets_received": "RTP packets taken in.",
+    "bytes_received": "Bytes of RTP packets taken in.",
+    "packets_sent": "RTP packets sent.",
+    "bytes_sent": "Bytes of RTP packets sent.",
+    "events_dropped": "Events dropped because the event loop did not run.",
+}
+
+_ROOM_IN: dict[str, tuple[str, Callable[[EncodingStats], int]]] = {
+    "received_packets": ("RTP packets received from the publishers.", lambda one: one.packets_received),
+    "received_bytes": ("Bytes received from the publishers.", lambda one: one.bytes_received),
+    "lost_packets": ("Packets that never came.", lambda one: one.packets_lost),
+    "nacks_sent": ("Packets asked again.", lambda one: one.nacks_sent),
+    "plis_sent": ("Keyframes asked.", lambda one: one.plis_sent),
+    "keyframes": ("Keyframes that came.", lambda one: one.keyframes),
+    "received_bits_per_second": ("Over the last second.", lambda one: one.bitrate),
+}
+
+_ROOM_OUT: dict[str, tuple[str, Callable[[SubscriptionStats], int]]] = {
+    "sent_packets": ("RTP packets sent to the subscribers.", lambda one: one.packets_sent),
+    "sent_bytes": ("Bytes sent to the subscribers.", lambda one: one.bytes_sent),
+    "retransmitted_packets": ("Packets sent again.", lambda one: one.packets_retransmitted),
+    "nacks_received": ("Packets that subscribers asked again.", lambda one: one.nacks_received),
+    "plis_received": ("Keyframes that subscribers asked.", lambda one: one.plis_received),
+}
+
+
+async def render(server: Server) -> bytes:
+    """The exposition text. Raises `NotRunning`."""
+    rooms = []
+    for room in list(server.rooms.values()):
+        try:
+            rooms.append(await room.stats())
+        except RoomClosed:
+            continue  # closed while we asked
+    registry = CollectorRegistry()
+    registry.register(_Snapshot(await server.stats(), rooms))
+    return generate_latest(registry)
+
+
+class _Snapshot(Collector):
+    def __init__(self, server: ServerStats, rooms: Iterable[RoomStats]) -> None:
+        self._server = server
+        self._rooms = list(rooms)
+
+    def collect(self) -> Iterator[Metric]:
+        """All families."""
+        yield from self._of_the_server()
+        yield from self._of_the_rooms()
+
+    def _of_the_server(self) -> Iterator[Metric]:
+        for name in _LIVE:
+            yield GaugeMetricFamily(f"sfu_{name}", f"{name.capitalize()} that exist.", getattr(self._server, name))
+        for name, text in _COUNTED.items():
+            yield CounterMetricFamily(f"sfu_{name}", text, getattr(self._server, name))
+        dropped = CounterMetricFamily("sfu_datagrams_dropped", "Datagrams dropped.", labels=["reason"])
+        for reason, count in self._server.dropped.to_dict().items():
+            dropped.add_metric([reason], count)
+        yield dropped
+
+    def _of_the_rooms(self) -> Iterator[Metric]:
+        sessions = GaugeMetricFamily("sfu_room_sessions", "Sessions in the room.", labels=["room"])
+        tracks = GaugeMetricFamily("sfu_room_tracks", "Tracks in the room.", labels=["room"])
+        for room in self._rooms:
+            sessions.add_metric([room.room], len(room.sessions))
+            tracks.add_metric([room.room], sum(len(session.tracks) for session in room.sessions))
+        yield from (sessions, tracks)
+        for name, (text, read) in _ROOM_IN.items():
+            family = GaugeMetricFamily(f"sfu_room_{name}", text, labels=["room"])
+            for room in self._rooms:
+                family.add_metric([room.room], sum(read(one) for one in _encodings(room)))
+            yield family
+        for name, (text, count) in _ROOM_OUT.items():
+            family = GaugeMetricFamily(f"sfu_room_{name}", text, labels=["room"])
+            for room in self._rooms:
+                family.add_metric([room.room], sum(count(one) for one in _subscriptions(room)))
+            yield family
+
+
+def _encodings(room: RoomStats) -> Iterator[EncodingStats]:
+    for session in room.sessions:
+        for track in session.tracks:
+            yield from track.encodings
+
+
+def _subscriptions(room: RoomStats) -> Iterator[SubscriptionStats]:
+    for session in room.sessions:
+        yield from session.subscriptions
