@@ -107,13 +107,6 @@ impl<I: Id, T> Arena<I, T> {
         self.len
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (I, &T)> {
-        self.slots.iter().enumerate().filter_map(|(index, slot)| {
-            let id = I::from_u64(u64::from(self.shard) << 48 | slot.generation << SLOT_BITS | index as u64);
-            Some((id, slot.value.as_ref()?))
-        })
-    }
-
     fn names(&self, slot: &Slot<T>, id: I) -> bool {
         let id = id.to_u64();
         id >> 48 == u64::from(self.shard) && id >> SLOT_BITS & GENERATION_MASK == slot.generation

@@ -66,7 +66,8 @@ fn by_ssrc(connection: &Connection, tracks: &Arena<TrackId, Track>, ssrc: Ssrc) 
         let track = tracks.get(*id)?;
         let ssrcs = &track.parameters.ssrcs;
         // Without RIDs, several primary SSRCs are the encodings of one source in their order.
-        let bound = |index: usize, rtx: bool| Binding { track: *id, encoding: index.min(track.encodings.len() - 1), rtx };
+        let bound =
+            |index: usize, rtx: bool| Binding { track: *id, encoding: index.min(track.encodings.len() - 1), rtx };
         ssrcs.iter().enumerate().find_map(|(index, (primary, repair))| {
             if *primary == ssrc {
                 Some(bound(index, false))
@@ -89,11 +90,9 @@ fn by_payload_type(connection: &Connection, tracks: &Arena<TrackId, Track>, pt: 
 
 /// Whether `pt` is a repair payload type of the track; `None` when it is none of the track's.
 fn is_rtx(track: &Track, pt: Pt) -> Option<bool> {
-    track.parameters.codecs.iter().find_map(|codec| {
-        if codec.pt == pt {
-            Some(false)
-        } else {
-            (codec.rtx == Some(pt)).then_some(true)
-        }
-    })
+    track
+        .parameters
+        .codecs
+        .iter()
+        .find_map(|codec| if codec.pt == pt { Some(false) } else { (codec.rtx == Some(pt)).then_some(true) })
 }

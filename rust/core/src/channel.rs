@@ -3,12 +3,10 @@
 use sfu_transport::StreamId;
 
 use crate::arena::ConnectionId;
-use crate::id::SessionId;
 
 /// See the module's text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Channel {
-    pub(crate) session: SessionId,
     pub(crate) connection: ConnectionId,
     pub(crate) stream: StreamId,
 }

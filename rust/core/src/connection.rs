@@ -11,6 +11,7 @@ use sfu_wire::{ExtensionMap, Mid, Ssrc};
 use crate::command::TransportKind;
 use crate::id::{ChannelId, SessionId, SubscriptionId, TrackId};
 use crate::negotiation::Negotiator;
+use crate::stream::PublisherClock;
 
 /// What an incoming SSRC carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +41,9 @@ impl Progress {
     pub(crate) fn deadline(self) -> Option<Instant> {
         match self {
             Self::Idle | Self::Connected => None,
-            Self::Waiting { deadline } | Self::HalfOpen { deadline } | Self::Disconnected { deadline } => Some(deadline),
+            Self::Waiting { deadline } | Self::HalfOpen { deadline } | Self::Disconnected { deadline } => {
+                Some(deadline)
+            }
         }
     }
 }
@@ -68,6 +71,8 @@ pub(crate) struct Connection {
     pub(crate) channels: HashMap<StreamId, ChannelId>,
     pub(crate) twcc_receiver: TwccReceiver,
     pub(crate) twcc_sender: TwccSender,
+    /// One for all tracks, so that they stay in step.
+    pub(crate) publisher_clock: PublisherClock,
     pub(crate) next_report: Instant,
     pub(crate) next_nack: Option<Instant>,
     pub(crate) rtt: Option<std::time::Duration>,

@@ -1,13 +1,35 @@
 //! The SFU as pure state: sessions, tracks, subscriptions, layer selection, rewriting, negotiation and rooms.
 //!
 //! Nothing here opens a socket, reads a clock or starts a thread: datagrams and commands go in with the time, datagrams and
-//! events come out. The same input gives the same output.
+//! events come out. The same input gives the same output. [`Sfu`] is the door.
 
+mod arena;
+mod binding;
+mod channel;
+mod clock;
 pub mod codec;
 pub mod command;
 pub mod config;
+mod connection;
+mod demux;
+mod dump;
 pub mod event;
+pub mod forward;
 pub mod id;
+pub mod keyframe;
 pub mod layer;
+pub mod nack;
 pub mod negotiation;
+mod outbox;
+mod rewrite;
+mod room;
+mod session;
+mod sfu;
+pub mod speakers;
 pub mod stats;
+pub mod stream;
+mod subscription;
+mod timers;
+mod track;
+
+pub use sfu::Sfu;

@@ -3,7 +3,7 @@
 //! Keyed by session and mid; SSRCs come and go underneath. A track is announced with its first packet, because only then its
 //! codec is known and a section without a source (`replaceTrack(null)`, a placeholder transceiver) is nobody's black tile.
 
-use sfu_wire::{ExtensionMap, Mid, Rid, Ssrc};
+use sfu_wire::{Mid, Rid, Ssrc};
 
 use crate::arena::ConnectionId;
 use crate::codec::{CodecName, Kind};
@@ -11,7 +11,7 @@ use crate::dump::Dump;
 use crate::id::{RoomId, SessionId, SubscriptionId};
 use crate::keyframe::KeyframeGovernor;
 use crate::negotiation::ReceiveParameters;
-use crate::stream::{History, RecvStream, TimestampMap};
+use crate::stream::{Activity, History, RecvStream, TimestampMap};
 
 /// One SSRC in, with its repair and what subscribers may still ask for.
 #[derive(Debug)]
@@ -55,6 +55,7 @@ pub(crate) struct Track {
     pub(crate) encodings: Vec<Encoding>,
     pub(crate) subscriptions: Vec<SubscriptionId>,
     pub(crate) timestamps: TimestampMap,
+    pub(crate) activity: Activity,
     pub(crate) dump: Option<Dump>,
 }
 
@@ -78,6 +79,7 @@ impl Track {
             encodings: Vec::new(),
             subscriptions: Vec::new(),
             timestamps: TimestampMap::new(kind),
+            activity: Activity::new(kind),
             dump: None,
         };
         track.update_encodings();
@@ -96,10 +98,6 @@ impl Track {
 
     pub(crate) fn encoding_of_rid(&self, rid: Rid) -> Option<usize> {
         self.encodings.iter().position(|encoding| encoding.rid == Some(rid))
-    }
-
-    pub(crate) fn extensions(&self) -> &ExtensionMap {
-        &self.parameters.extensions
     }
 
     fn update_encodings(&mut self) {

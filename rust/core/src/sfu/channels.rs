@@ -33,7 +33,7 @@ impl Sfu {
         let id = session.sending_connection().ok_or(CommandError::SessionClosed)?;
         let connection = self.connections.get_mut(id).ok_or(CommandError::SessionClosed)?;
         let stream = connection.transport.open_channel(now, parameters).map_err(|_| CommandError::ChannelClosed)?;
-        let channel = self.channels.insert_with(|_| Channel { session: session_id, connection: id, stream });
+        let channel = self.channels.insert_with(|_| Channel { connection: id, stream });
         connection.negotiator.want_data();
         connection.channels.insert(stream, channel);
         session.channels.insert(channel);
@@ -55,10 +55,11 @@ impl Sfu {
         }
         let channel = *self.channels.get(channel).ok_or(CommandError::ChannelClosed)?;
         let connection = self.connections.get_mut(channel.connection).ok_or(CommandError::ChannelClosed)?;
-        let taken = connection.transport.send_message(now, channel.stream, binary, payload).map_err(|error| match error {
-            ChannelError::MessageTooLarge { len, .. } => CommandError::MessageTooLarge(len),
-            _ => CommandError::ChannelClosed,
-        })?;
+        let taken =
+            connection.transport.send_message(now, channel.stream, binary, payload).map_err(|error| match error {
+                ChannelError::MessageTooLarge { len, .. } => CommandError::MessageTooLarge(len),
+                _ => CommandError::ChannelClosed,
+            })?;
         self.settle_transport(now, channel.connection, egress);
         Ok(taken)
     }
@@ -81,9 +82,10 @@ impl Sfu {
         match event {
             ChannelEvent::Opened { stream, parameters, by_peer } => {
                 let session_id = connection.session;
-                let channel = *connection.channels.entry(stream).or_insert_with(|| {
-                    self.channels.insert_with(|_| Channel { session: session_id, connection: id, stream })
-                });
+                let channel = *connection
+                    .channels
+                    .entry(stream)
+                    .or_insert_with(|| self.channels.insert_with(|_| Channel { connection: id, stream }));
                 if let Some(session) = self.sessions.get_mut(session_id) {
                     session.channels.insert(channel);
                 }

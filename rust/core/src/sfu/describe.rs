@@ -71,7 +71,7 @@ impl Sfu {
         let fresh = self.credentials();
         let Some(connection) = self.connections.get_mut(id) else { return Err(CommandError::SessionClosed) };
         connection.negotiator.restart_ice(fresh.clone(), remote);
-        self.apply_credentials(id);
+        self.apply_transport(now, id);
         Ok(fresh)
     }
 
@@ -90,7 +90,9 @@ impl Sfu {
                 }
             }
             let missing = connection.negotiator.missing_sections();
-            if Some((*kind, *connection_id)) == session.connections.last().copied() && missing != session.sections_needed {
+            if Some((*kind, *connection_id)) == session.connections.last().copied()
+                && missing != session.sections_needed
+            {
                 session.sections_needed = missing;
                 if missing != (0, 0) {
                     let (audio, video) = missing;
@@ -114,10 +116,7 @@ impl Sfu {
             ufrag: remote.credentials.ufrag.clone(),
             pwd: remote.credentials.pwd.clone(),
             fingerprints: remote.fingerprints.clone(),
-            sctp: remote.sctp.map(|sctp| SctpParameters {
-                port: sctp.port,
-                max_message_size: sctp.max_message_size,
-            }),
+            sctp: remote.sctp.map(|sctp| SctpParameters { port: sctp.port, max_message_size: sctp.max_message_size }),
         };
         connection.transport.set_remote(now, remote);
         if connection.progress == Progress::Idle {

@@ -1,22 +1,21 @@
 //! A packet goes to everybody who wants it: select, rewrite, write into the send buffer, seal there.
 
+use std::ops::AddAssign;
 use std::time::Instant;
 
 use sfu_transport::{Class, Egress};
-use sfu_wire::rtp::extension_block::ExtensionBlock;
 use sfu_wire::rtp::extension_value::AbsSendTime;
-use sfu_wire::rtp::header::RtpHeader;
-use sfu_wire::rtp::writer::{ExtensionForms, MAX_EXTENSIONS, write_header};
+use sfu_wire::rtp::{ExtensionBlock, ExtensionForms, MAX_EXTENSIONS, RtpHeader, write_header};
 use sfu_wire::{Extension, ExtensionMap, Pt, SeqNo, Ssrc};
 
 use super::Sfu;
 use crate::codec::Kind;
 use crate::connection::{Binding, Connection};
-use crate::event::Event;
 use crate::forward::Patch;
-use crate::id::{SubscriptionId, TrackId};
+use crate::id::TrackId;
 use crate::layer::Packet;
-use crate::subscription::Wire;
+use crate::subscription::{Subscription, Wire};
+use crate::track::Track;
 
 /// Room for the header with every extension that the SFU knows, on top of the payload and the tag.
 const HEADER_ROOM: usize = 256;
@@ -30,10 +29,15 @@ pub(super) struct Outgoing<'a> {
     pub(super) patch: Patch,
     /// The original sequence number, when it is a retransmission (RFC 4588 §4).
     pub(super) original: Option<u16>,
-    pub(super) extensions: ExtensionBlock<'a>,
-    /// The publisher's ids.
-    pub(super) map: &'a ExtensionMap,
     pub(super) payload: &'a [u8],
+}
+
+/// What is the same for all subscribers of a packet.
+struct Delivery<'a> {
+    now: Instant,
+    send_time: AbsSendTime,
+    class: Class,
+    track: &'a Track,
 }
 
 impl Sfu {
@@ -46,33 +50,19 @@ impl Sfu {
         egress: &mut Egress,
     ) {
         let Some(track) = self.tracks.get(id) else { return };
-        let class = class_of(track.kind);
         let send_time = AbsSendTime::from_duration(self.clock.unix(now));
+        let delivery = Delivery { now, send_time, class: class_of(track.kind), track };
         let mut unsettled = false;
         for subscription_id in &track.subscriptions {
             let Some(subscription) = self.subscriptions.get_mut(*subscription_id) else { continue };
-            let Some(wire) = &subscription.wire else { continue };
-            let Some((pt, _)) = wire.payload_types(packet.codec) else { continue };
-            let patch = subscription.forwarder.forward(now, packet, &track.timestamps);
-            unsettled |= subscription.forwarder.is_unsettled();
-            let Some(patch) = patch else { continue };
             let Some(connection) = self.connections.get_mut(subscription.connection) else { continue };
-            let outgoing = Outgoing {
-                pt,
-                ssrc: subscription.send.ssrc(),
-                seq: patch.seq,
-                patch,
-                original: None,
-                extensions,
-                map: &track.parameters.extensions,
-                payload: packet.payload,
-            };
-            let len = write(now, connection, wire, &outgoing, send_time, class, egress);
-            if len > 0 {
-                subscription.send.sent(now, packet, patch, len);
-                self.counts.packets_sent += 1;
-                self.counts.bytes_sent += len as u64;
+            let mut sent = delivery.deliver(subscription, connection, packet, extensions.iter(), egress);
+            unsettled |= subscription.forwarder.is_unsettled();
+            if let Some((encoding, first, last)) = subscription.forwarder.take_catch_up() {
+                sent += delivery.catch_up(subscription, connection, (encoding, first, last), egress);
             }
+            self.counts.packets_sent += sent.packets;
+            self.counts.bytes_sent += sent.bytes;
         }
         if unsettled {
             self.settle_track(now, id, egress);
@@ -90,6 +80,65 @@ impl Sfu {
     }
 }
 
+impl Delivery<'_> {
+    /// Select, rewrite, write, seal: one packet for one subscriber.
+    fn deliver<'e>(
+        &self,
+        subscription: &mut Subscription,
+        connection: &mut Connection,
+        packet: &Packet<'_>,
+        extensions: impl Iterator<Item = (u8, &'e [u8])>,
+        egress: &mut Egress,
+    ) -> Sent {
+        let Some(wire) = &subscription.wire else { return Sent::default() };
+        let Some((pt, _)) = wire.payload_types(packet.codec) else { return Sent::default() };
+        let Some(patch) = subscription.forwarder.forward(self.now, packet, &self.track.timestamps) else {
+            return Sent::default();
+        };
+        let ssrc = subscription.send.ssrc();
+        let outgoing = Outgoing { pt, ssrc, seq: patch.seq, patch, original: None, payload: packet.payload };
+        let passed = passing(extensions, &self.track.parameters.extensions, &wire.extensions);
+        let len = write(self.now, connection, wire, &outgoing, passed, self.send_time, self.class, egress);
+        if len == 0 {
+            return Sent::default();
+        }
+        subscription.send.sent(self.now, packet, &patch, len);
+        Sent { packets: 1, bytes: len as u64 }
+    }
+
+    /// Pieces of a keyframe that had overtaken its first packet: they follow it now, out of the history.
+    fn catch_up(
+        &self,
+        subscription: &mut Subscription,
+        connection: &mut Connection,
+        (encoding, first, last): (u8, SeqNo, SeqNo),
+        egress: &mut Egress,
+    ) -> Sent {
+        let mut sent = Sent::default();
+        let Some(encoding) = self.track.encodings.get(usize::from(encoding)) else { return sent };
+        for seq in first.get()..=last.get() {
+            if let Some(stored) = encoding.history.get(SeqNo::new(seq)) {
+                sent += self.deliver(subscription, connection, &stored.packet(last), stored.extensions(), egress);
+            }
+        }
+        sent
+    }
+}
+
+/// What left.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sent {
+    packets: u64,
+    bytes: u64,
+}
+
+impl AddAssign for Sent {
+    fn add_assign(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+    }
+}
+
 pub(super) const fn class_of(kind: Kind) -> Class {
     match kind {
         Kind::Audio => Class::Audio,
@@ -97,40 +146,51 @@ pub(super) const fn class_of(kind: Kind) -> Class {
     }
 }
 
+/// The publisher's extensions that pass, with the subscriber's ids. MID, RID, transport-wide numbers and send times are the
+/// SFU's own on each hop.
+pub(super) fn passing<'a>(
+    extensions: impl Iterator<Item = (u8, &'a [u8])>,
+    publisher: &ExtensionMap,
+    subscriber: &ExtensionMap,
+) -> impl Iterator<Item = (u8, &'a [u8])> {
+    extensions.filter_map(|(id, value)| {
+        let extension = publisher.extension(id)?;
+        let passes = matches!(
+            extension,
+            Extension::AudioLevel
+                | Extension::VideoOrientation
+                | Extension::DependencyDescriptor
+                | Extension::AbsCaptureTime
+        );
+        Some((subscriber.id(extension).filter(|_| passes)?, value))
+    })
+}
+
 /// Writes, stamps and seals; returns the bytes that were queued, 0 when the peer cannot be sent to now.
-pub(super) fn write(
+#[allow(clippy::too_many_arguments, reason = "one call per packet: a struct would only rename the arguments")]
+pub(super) fn write<'e>(
     now: Instant,
     connection: &mut Connection,
     wire: &Wire,
     packet: &Outgoing<'_>,
+    passed: impl Iterator<Item = (u8, &'e [u8])>,
     send_time: AbsSendTime,
     class: Class,
     egress: &mut Egress,
 ) -> usize {
-    let transport_seq = wire.extensions.id(Extension::TransportCc).map(|id| (id, connection.twcc_sender.peek()));
     let send_time = send_time.to_bytes();
-    let seq_bytes = transport_seq.map_or([0; 2], |(_, seq)| seq.to_be_bytes());
+    let own = [
+        // First, so that its place in the list is known when it is stamped.
+        wire.extensions.id(Extension::TransportCc).map(|id| (id, &[0; 2][..])),
+        wire.extensions.id(Extension::Mid).map(|id| (id, wire.mid.as_bytes())),
+        wire.extensions.id(Extension::AbsSendTime).map(|id| (id, &send_time[..])),
+    ];
     let mut list: [(u8, &[u8]); MAX_EXTENSIONS] = [(0, &[]); MAX_EXTENSIONS];
     let mut count = 0;
-    let mut add = |id: u8, value| {
-        if let Some(place) = list.get_mut(count) {
-            *place = (id, value);
-            count += 1;
-        }
-    };
-    if let Some(id) = wire.extensions.id(Extension::Mid) {
-        add(id, wire.mid.as_bytes());
-    }
-    if let Some((id, _)) = transport_seq {
-        add(id, &seq_bytes);
-    }
-    if let Some(id) = wire.extensions.id(Extension::AbsSendTime) {
-        add(id, &send_time);
-    }
-    for (id, value) in packet.extensions.iter() {
-        if let Some(id) = packet.map.extension(id).filter(|kind| passes(*kind)).and_then(|kind| wire.extensions.id(kind)) {
-            add(id, value);
-        }
+    let own_then_passed = own.into_iter().flatten().chain(passed.map(|(id, value)| (id, value)));
+    for (place, extension) in list.iter_mut().zip(own_then_passed) {
+        *place = extension;
+        count += 1;
     }
     let header = RtpHeader {
         marker: packet.patch.marker,
@@ -140,44 +200,23 @@ pub(super) fn write(
         ssrc: packet.ssrc,
     };
     let forms = if wire.extmap_allow_mixed { ExtensionForms::Mixed } else { ExtensionForms::OneByte };
+    let (prefix, rest) = packet.patch.apply(packet.payload);
+    let original = packet.original.map(u16::to_be_bytes);
+    let twcc = own[0].map(|_| &mut connection.twcc_sender);
     let mut written = 0;
-    let sent = connection.transport.send_rtp(
-        egress,
-        class,
-        (packet.ssrc, packet.seq),
-        HEADER_ROOM + packet.payload.len(),
-        |buffer| {
-            let Some(head) = write_header(buffer, &header, &[], &list[..count], forms) else { return (0, 0) };
-            let mut len = head.len();
-            let mut put = |bytes: &[u8]| {
-                buffer[len..len + bytes.len()].copy_from_slice(bytes);
-                len += bytes.len();
-            };
-            if let Some(original) = packet.original {
-                put(&original.to_be_bytes());
-            }
-            put(packet.patch.prefix());
-            put(&packet.payload[usize::from(packet.patch.strip)..]);
-            written = len;
-            (len, head.len())
-        },
-    );
-    if !sent {
-        return 0;
-    }
-    if transport_seq.is_some() {
-        connection.twcc_sender.sent(now, written);
-    }
+    let max_len = HEADER_ROOM + packet.payload.len();
+    connection.transport.send_rtp(egress, class, (packet.ssrc, packet.seq), max_len, |buffer| {
+        let Some(head) = write_header(buffer, &header, &[], &list[..count], forms) else { return (0, 0) };
+        let mut len = head.len();
+        for bytes in [original.as_ref().map_or(&[][..], |bytes| &bytes[..]), prefix, rest] {
+            buffer[len..len + bytes.len()].copy_from_slice(bytes);
+            len += bytes.len();
+        }
+        if let (Some(twcc), Some(offset)) = (twcc, head.value_offset(0)) {
+            buffer[offset..offset + 2].copy_from_slice(&twcc.send(now, len).to_be_bytes());
+        }
+        written = len;
+        (len, head.len())
+    });
     written
-}
-
-/// What is the publisher's to say; MID, RID, transport-wide numbers and send times are the SFU's own on each hop.
-const fn passes(extension: Extension) -> bool {
-    matches!(
-        extension,
-        Extension::AudioLevel
-            | Extension::VideoOrientation
-            | Extension::DependencyDescriptor
-            | Extension::AbsCaptureTime
-    )
 }

@@ -8,7 +8,7 @@ use sfu_wire::rtp::extension_value::AbsSendTime;
 use sfu_wire::{NtpTime, Ssrc};
 
 use super::Sfu;
-use super::fan_out::{Outgoing, write};
+use super::fan_out::{Outgoing, passing, write};
 use crate::arena::ConnectionId;
 use crate::id::SubscriptionId;
 use crate::timers::Timer;
@@ -72,13 +72,13 @@ impl Sfu {
     }
 
     fn sender_report(&mut self, now: Instant, from: ConnectionId, ssrc: Ssrc, ntp: NtpTime, timestamp: u32) {
-        let Some(binding) = self.connections.get(from).and_then(|connection| connection.bindings.get(&ssrc)) else {
-            return;
-        };
+        let Some(connection) = self.connections.get_mut(from) else { return };
+        let Some(binding) = connection.bindings.get(&ssrc) else { return };
         let Some(track) = self.tracks.get_mut(binding.track).filter(|_| !binding.rtx) else { return };
         if let Some(encoding) = track.encodings.get_mut(binding.encoding) {
             if let Some(timestamp) = encoding.stream.sender_report(now, ntp, timestamp) {
                 track.timestamps.sender_report(binding.encoding, ntp, timestamp);
+                connection.publisher_clock.sender_report(self.clock.unix(now), ntp);
             }
         }
     }
@@ -102,20 +102,21 @@ impl Sfu {
         self.settle_track(now, track, egress);
     }
 
-    fn answer_reference_time(&mut self, now: Instant, id: ConnectionId, ssrc: Ssrc, time: NtpTime, egress: &mut Egress) {
+    fn answer_reference_time(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        ssrc: Ssrc,
+        time: NtpTime,
+        egress: &mut Egress,
+    ) {
         let report = DlrrReport { ssrc, last_rr: time.middle(), delay_since_last_rr: 0 };
         self.send_dlrr(id, report, egress);
         self.timers.set(Timer::Connection(id), now + super::ticks::REPORT_INTERVAL);
     }
 
     /// Sends again what a subscriber misses: the bytes that it was sent, but for the fields of RTX (RFC 4588 §4).
-    fn answer_nack(
-        &mut self,
-        now: Instant,
-        id: SubscriptionId,
-        seqs: impl Iterator<Item = u16>,
-        egress: &mut Egress,
-    ) {
+    fn answer_nack(&mut self, now: Instant, id: SubscriptionId, seqs: impl Iterator<Item = u16>, egress: &mut Egress) {
         let Some(subscription) = self.subscriptions.get_mut(id) else { return };
         let Some(track) = self.tracks.get(subscription.track) else { return };
         let Some(connection) = self.connections.get_mut(subscription.connection) else { return };
@@ -125,7 +126,7 @@ impl Sfu {
             let Some(sent) = subscription.send.answer_nack(now, seq, connection.rtt) else { continue };
             let Some(encoding) = track.encodings.get(usize::from(sent.encoding)) else { continue };
             let Some(stored) = encoding.history.get(sent.seq) else { continue };
-            let Some((pt, rtx)) = wire.payload_types(stored.codec) else { continue };
+            let Some((pt, rtx)) = wire.payload_types(stored.codec()) else { continue };
             let (Some(rtx), Some(rtx_ssrc)) = (rtx, subscription.send.rtx_ssrc()) else {
                 // Without RTX nothing can be sent again under the same index: its nonce is used.
                 let _ = pt;
@@ -137,13 +138,12 @@ impl Sfu {
                 seq: subscription.send.next_rtx(),
                 patch: sent.patch,
                 original: Some(sent.patch.seq.as_u16()),
-                extensions: stored.extensions,
-                map: &track.parameters.extensions,
-                payload: stored.payload,
+                payload: stored.payload(),
             };
-            let len = write(now, connection, wire, &outgoing, send_time, Class::Retransmission, egress);
+            let passed = passing(stored.extensions(), &track.parameters.extensions, &wire.extensions);
+            let len = write(now, connection, wire, &outgoing, passed, send_time, Class::Retransmission, egress);
             if len > 0 {
-                subscription.send.retransmitted(now, len);
+                subscription.send.retransmitted(len);
                 self.counts.packets_sent += 1;
                 self.counts.bytes_sent += len as u64;
             }

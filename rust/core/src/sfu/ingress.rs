@@ -3,14 +3,13 @@
 use std::time::Instant;
 
 use sfu_transport::Egress;
+use sfu_wire::Extension;
 use sfu_wire::rtp::RtpPacket;
-use sfu_wire::rtp::extension_value::{AbsCaptureTime, AudioLevel, TransportSeq};
-use sfu_wire::{Extension, Pt, Ssrc};
+use sfu_wire::rtp::extension_value::{AudioLevel, TransportSeq};
 
 use super::Sfu;
 use crate::arena::{Arena, ConnectionId};
 use crate::binding::bind;
-use crate::codec::Kind;
 use crate::connection::{Binding, Connection};
 use crate::event::Event;
 use crate::id::TrackId;
@@ -23,7 +22,6 @@ use crate::track::Track;
 /// A primary packet, whether it came as itself or out of a repair stream.
 struct Media<'a> {
     marker: bool,
-    pt: Pt,
     seq: u16,
     timestamp: u32,
     payload: &'a [u8],
@@ -31,7 +29,7 @@ struct Media<'a> {
 }
 
 impl Sfu {
-    pub(super) fn ingress_rtp(&mut self, now: Instant, from: ConnectionId, clear: &mut [u8], egress: &mut Egress) {
+    pub(super) fn ingress_rtp(&mut self, now: Instant, from: ConnectionId, clear: &[u8], egress: &mut Egress) {
         self.counts.packets_received += 1;
         self.counts.bytes_received += clear.len() as u64;
         let Some(connection) = self.connections.get_mut(from) else { return };
@@ -48,8 +46,12 @@ impl Sfu {
         let Some(track) = self.tracks.get_mut(binding.track) else { return };
         let Some((codec, media)) = unwrap(track, &packet, binding) else { return };
         let Some(encoding) = track.encodings.get_mut(binding.encoding) else { return };
-        let arrival =
-            Arrival { seq: media.seq, timestamp: media.timestamp, len: packet.payload().len(), repaired: media.repaired };
+        let arrival = Arrival {
+            seq: media.seq,
+            timestamp: media.timestamp,
+            len: packet.payload().len(),
+            repaired: media.repaired,
+        };
         let Some(accepted) = encoding.stream.receive(now, &arrival) else { return };
         if let Some(deadline) = encoding.stream.poll_timeout() {
             connection.next_nack = Some(connection.next_nack.map_or(deadline, |standing| standing.min(deadline)));
@@ -57,8 +59,6 @@ impl Sfu {
         }
         if media.payload.is_empty() {
             // Padding only: counted above so that it is no loss; nobody needs it (RFC 3550 §5.1).
-            encoding.stream.padding(accepted.seq);
-            encoding.history.push_padding(accepted.seq);
             self.forward_padding(binding, accepted.seq);
             return;
         }
@@ -66,36 +66,42 @@ impl Sfu {
         let extensions = packet.extensions();
         let map = track.parameters.extensions;
         for (id, value) in extensions.iter() {
-            match map.extension(id) {
-                Some(Extension::AudioLevel) => {
-                    if let (Some(level), Some(room)) = (AudioLevel::parse(value), self.rooms.get_mut(track.room)) {
-                        if !track.muted {
-                            room.speakers.hear(now, track.session, binding.track, level);
-                            self.timers.set(Timer::Room(track.room), room.speakers.poll_timeout(now));
-                        }
-                    }
+            if map.extension(id) != Some(Extension::AudioLevel) || track.muted {
+                continue;
+            }
+            if let (Some(level), Some(room)) = (AudioLevel::parse(value), self.rooms.get_mut(track.room)) {
+                room.speakers.hear(now, track.session, binding.track, level);
+                if let Some(due) = room.speakers.poll_timeout() {
+                    self.timers.set(Timer::Room(track.room), due);
                 }
-                Some(Extension::AbsCaptureTime) => {
-                    if let Some(capture) = AbsCaptureTime::parse(value) {
-                        track.timestamps.capture_time(binding.encoding, accepted.timestamp, capture);
-                    }
-                }
-                _ => {}
             }
         }
         if let Some(dump) = &mut track.dump {
-            if let Some(bytes) = dump.record(now, clear_bytes(&packet)) {
+            if let Some(bytes) = dump.record(now, clear) {
                 self.outbox.push(Event::Dump { track: binding.track, bytes, last: false });
             }
         }
 
         let facts = frame_facts(codec.name, media.payload, media.marker);
-        encoding.stream.frame(now, accepted.seq, &facts);
+        encoding.stream.frame(&accepted, &facts);
         if facts.keyframe {
-            encoding.keyframes.arrived(now);
+            encoding.keyframes.arrived();
         }
-        encoding.history.push(accepted.seq, accepted.timestamp, codec.name, media.marker, extensions, media.payload);
+        let packet = Packet {
+            encoding: binding.encoding as u8,
+            epoch: accepted.epoch,
+            seq: accepted.seq,
+            newest: accepted.newest,
+            timestamp: accepted.timestamp,
+            marker: media.marker,
+            codec: codec.name,
+            payload: media.payload,
+            facts,
+            arrival: now,
+        };
+        encoding.history.push(&packet, extensions.iter());
         track.timestamps.arrived(now, binding.encoding, accepted.timestamp);
+        track.activity.arrived(now, binding.encoding);
         let first = track.codec.is_none();
         let name = codec.name;
         let stalled = std::mem::replace(&mut track.stalled, false);
@@ -109,16 +115,6 @@ impl Sfu {
         if stalled {
             self.outbox.push(Event::TrackStalled(binding.track, false));
         }
-        let packet = Packet {
-            encoding: binding.encoding as u8,
-            seq: accepted.seq,
-            timestamp: accepted.timestamp,
-            marker: media.marker,
-            codec: name,
-            payload: media.payload,
-            facts,
-            arrival: now,
-        };
         self.fan_out(now, binding.track, &packet, extensions, egress);
     }
 }
@@ -134,14 +130,18 @@ fn record_arrival(
     let Some(extension) = connection.extensions.id(Extension::TransportCc) else { return };
     let value = packet.extensions().iter().find(|(id, _)| *id == extension);
     if let Some(seq) = value.and_then(|(_, value)| TransportSeq::parse(value)) {
-        connection.twcc_receiver.record(now, seq.0, packet.header().ssrc);
+        connection.twcc_receiver.record(now, packet.header().ssrc, seq.0);
         if let Some(deadline) = connection.twcc_receiver.poll_timeout() {
             timers.set(Timer::Connection(id), deadline);
         }
     }
 }
 
-fn find_binding(connection: &mut Connection, tracks: &Arena<TrackId, Track>, packet: &RtpPacket<'_>) -> Option<Binding> {
+fn find_binding(
+    connection: &mut Connection,
+    tracks: &Arena<TrackId, Track>,
+    packet: &RtpPacket<'_>,
+) -> Option<Binding> {
     let ssrc = packet.header().ssrc;
     if let Some(binding) = connection.bindings.get(&ssrc) {
         return Some(*binding);
@@ -162,10 +162,10 @@ fn unwrap<'a>(track: &mut Track, packet: &RtpPacket<'a>, binding: Binding) -> Op
         let codec = codecs.iter().find(|codec| codec.pt == header.pt)?.clone();
         if encoding.ssrc.replace(header.ssrc).is_some_and(|ssrc| ssrc != header.ssrc) {
             encoding.stream.restart();
+            track.timestamps.restarted(binding.encoding);
         }
         let media = Media {
             marker: header.marker,
-            pt: header.pt,
             seq: header.seq,
             timestamp: header.timestamp,
             payload: packet.payload(),
@@ -179,7 +179,6 @@ fn unwrap<'a>(track: &mut Track, packet: &RtpPacket<'a>, binding: Binding) -> Op
     let (osn, payload) = packet.payload().split_first_chunk::<2>()?;
     let media = Media {
         marker: header.marker,
-        pt: codec.pt,
         seq: u16::from_be_bytes(*osn),
         timestamp: header.timestamp,
         payload,

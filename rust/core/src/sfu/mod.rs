@@ -108,7 +108,8 @@ impl Sfu {
             self.counts.dropped.unknown_path += 1;
             return;
         };
-        if matches!(connection.progress, Progress::Waiting { .. }) && self.counts.half_open >= self.config.max_half_open {
+        if matches!(connection.progress, Progress::Waiting { .. }) && self.counts.half_open >= self.config.max_half_open
+        {
             self.counts.dropped.half_open_limit += 1;
             return;
         }
@@ -124,7 +125,12 @@ impl Sfu {
     ///
     /// # Errors
     /// Says why not; nothing has changed then.
-    pub fn handle_command(&mut self, now: Instant, command: Command, egress: &mut Egress) -> Result<Reply, CommandError> {
+    pub fn handle_command(
+        &mut self,
+        now: Instant,
+        command: Command,
+        egress: &mut Egress,
+    ) -> Result<Reply, CommandError> {
         match command {
             Command::CreateRoom(config) => Ok(Reply::Room(self.create_room(config))),
             Command::CloseRoom(room) => self.close_room(now, room, egress).map(|()| Reply::Done),

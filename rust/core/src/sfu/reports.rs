@@ -35,18 +35,21 @@ impl Sfu {
 
     /// Where the subscriber's timeline stands in wall-clock time: lip sync hangs on it (RFC 3550 §6.4.1).
     pub(super) fn send_sender_report(&mut self, now: Instant, id: SubscriptionId, egress: &mut Egress) {
-        let ntp_now = NtpTime::from_unix(self.clock.unix(now));
+        let unix = self.clock.unix(now);
         let Some(subscription) = self.subscriptions.get(id) else { return };
         let Some(track) = self.tracks.get(subscription.track) else { return };
-        let Some(times) = subscription.send.sender_report(now, ntp_now, &track.timestamps) else { return };
+        let Some(publisher) = self.connections.get(track.connection) else { return };
+        let timestamp =
+            subscription.forwarder.report_timestamp(now, unix, &publisher.publisher_clock, &track.timestamps);
+        let Some(rtp_timestamp) = timestamp else { return };
         let label = self.sessions.get(track.session).map_or("", |session| session.config.label.as_str());
         let Some(connection) = self.connections.get_mut(subscription.connection) else { return };
         let ssrc = subscription.send.ssrc();
         let sent = subscription.send.stats();
         let report = SenderReport {
             ssrc,
-            ntp: times.ntp,
-            rtp_timestamp: times.rtp_timestamp,
+            ntp: NtpTime::from_unix(unix),
+            rtp_timestamp,
             packet_count: sent.packets_sent as u32,
             octet_count: sent.payload_bytes_sent as u32,
             reports: List::default(),
@@ -120,8 +123,11 @@ impl Sfu {
     pub(super) fn send_transport_feedback(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let sender = connection.rtcp_ssrc;
-        self.scratch.resize(MAX_COMPOUND, 0);
-        while let Some(len) = connection.twcc_receiver.poll_feedback(now, sender, &mut self.scratch) {
+        while let Some(feedback) = connection.twcc_receiver.poll_feedback(now, sender) {
+            self.scratch.resize(MAX_COMPOUND, 0);
+            let mut writer = CompoundWriter::new(&mut self.scratch);
+            writer.push(&feedback);
+            let len = writer.len();
             connection.transport.send_rtcp(egress, &self.scratch[..len]);
         }
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use sfu_congestion::{TwccReceiver, TwccSender};
 use sfu_transport::{DtlsRole, Egress, Random, Transport, TransportConfig};
-use sfu_wire::{ExtensionMap, Ssrc};
+use sfu_wire::{ExtensionMap, SeqNo, Ssrc};
 
 use super::Sfu;
 use crate::arena::ConnectionId;
@@ -16,10 +16,16 @@ use crate::event::{CloseReason, ConnectionState, Event};
 use crate::id::{RoomId, SessionId};
 use crate::negotiation::{Negotiator, NegotiatorConfig, NegotiatorRole};
 use crate::session::Session;
+use crate::stream::PublisherClock;
 use crate::timers::Timer;
 
 impl Sfu {
-    pub(super) fn join(&mut self, now: Instant, room: RoomId, config: SessionConfig) -> Result<SessionId, CommandError> {
+    pub(super) fn join(
+        &mut self,
+        now: Instant,
+        room: RoomId,
+        config: SessionConfig,
+    ) -> Result<SessionId, CommandError> {
         let target = self.rooms.get(room).ok_or(CommandError::RoomClosed)?;
         if target.is_full() {
             return Err(CommandError::RoomFull(target.sessions.len() as u32));
@@ -120,12 +126,12 @@ impl Sfu {
     ) -> ConnectionId {
         let credentials = self.credentials();
         let transport = Transport::new(TransportConfig {
-                ufrag: credentials.ufrag.clone(),
-                pwd: credentials.pwd.clone(),
-                certificate: self.config.certificate.clone(),
-                role: DtlsRole::Passive,
-                consent_timeout: self.config.consent_timeout,
-                channel_buffer: self.config.channel_buffer,
+            ufrag: credentials.ufrag.clone(),
+            pwd: credentials.pwd.clone(),
+            certificate: self.config.certificate.clone(),
+            role: DtlsRole::Passive,
+            consent_timeout: self.config.consent_timeout,
+            channel_buffer: self.config.channel_buffer,
         });
         let negotiator = Negotiator::new(self.negotiator_config(room, session, kind, offers, credentials.clone()));
         let rtcp_ssrc = Ssrc::new(self.random.u32());
@@ -146,6 +152,7 @@ impl Sfu {
             channels: HashMap::new(),
             twcc_receiver: TwccReceiver::new(),
             twcc_sender,
+            publisher_clock: PublisherClock::default(),
             next_report: now,
             next_nack: None,
             rtt: None,
@@ -209,7 +216,7 @@ impl Sfu {
 }
 
 /// Random numbers for one outgoing stream.
-pub(super) fn first_sequence_number(random: &mut Random) -> u64 {
+pub(super) fn first_sequence_number(random: &mut Random) -> SeqNo {
     // Below 2^15, so that neither end guesses a rollover while the first packets are lost (RFC 3711 §3.3.1).
-    u64::from(random.u32() & 0x7fff)
+    SeqNo::new(random.below(1 << 15))
 }

@@ -29,19 +29,21 @@ impl Sfu {
         }
     }
 
-    pub(super) fn room_stats(&self, now: Instant, id: RoomId) -> Result<RoomStats, CommandError> {
-        let room = self.rooms.get(id).ok_or(CommandError::RoomClosed)?;
-        let sessions = room.sessions.iter().filter_map(|session| self.session_stats(now, *session).ok()).collect();
+    pub(super) fn room_stats(&mut self, now: Instant, id: RoomId) -> Result<RoomStats, CommandError> {
+        let members = self.rooms.get(id).ok_or(CommandError::RoomClosed)?.sessions.clone();
+        let sessions = members.iter().filter_map(|session| self.session_stats(now, *session).ok()).collect();
         Ok(RoomStats { room: id, sessions })
     }
 
-    pub(super) fn session_stats(&self, now: Instant, id: SessionId) -> Result<SessionStats, CommandError> {
+    pub(super) fn session_stats(&mut self, now: Instant, id: SessionId) -> Result<SessionStats, CommandError> {
+        let tracks = self.sessions.get(id).ok_or(CommandError::SessionClosed)?.tracks.clone();
+        let tracks = tracks.iter().filter_map(|id| self.track_stats(now, *id)).collect();
         let session = self.sessions.get(id).ok_or(CommandError::SessionClosed)?;
         Ok(SessionStats {
             session: id,
+            tracks,
             age: now.saturating_duration_since(session.joined),
             transports: session.connections.iter().filter_map(|(_, id)| self.transport_stats(*id)).collect(),
-            tracks: session.tracks.iter().filter_map(|id| self.track_stats(now, *id)).collect(),
             subscriptions: session.subscriptions.iter().filter_map(|id| self.subscription_stats(*id)).collect(),
         })
     }
@@ -69,8 +71,8 @@ impl Sfu {
         })
     }
 
-    fn track_stats(&self, now: Instant, id: TrackId) -> Option<TrackStats> {
-        let track = self.tracks.get(id)?;
+    fn track_stats(&mut self, now: Instant, id: TrackId) -> Option<TrackStats> {
+        let track = self.tracks.get_mut(id)?;
         Some(TrackStats {
             track: id,
             kind: track.kind,
@@ -79,7 +81,7 @@ impl Sfu {
             muted: track.muted,
             encodings: track
                 .encodings
-                .iter()
+                .iter_mut()
                 .enumerate()
                 .filter_map(|(spatial, encoding)| {
                     let ssrc = encoding.ssrc?;

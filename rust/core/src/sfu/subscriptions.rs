@@ -9,6 +9,7 @@ use super::Sfu;
 use super::sessions::first_sequence_number;
 use crate::codec::Kind;
 use crate::command::CommandError;
+use crate::connection::Progress;
 use crate::event::Event;
 use crate::forward::Forwarder;
 use crate::id::{SessionId, SubscriptionId, TrackId};
@@ -73,7 +74,9 @@ impl Sfu {
     ) -> Result<(), CommandError> {
         let subscription = self.subscriptions.get_mut(id).ok_or(CommandError::SubscriptionEnded)?;
         subscription.paused = paused;
-        subscription.forwarder.set_paused(paused);
+        let connection = self.connections.get(subscription.connection);
+        let connected = connection.is_some_and(|connection| connection.progress == Progress::Connected);
+        subscription.forwarder.set_paused(paused || !connected);
         let track = subscription.track;
         self.settle_track(now, track, egress);
         Ok(())
@@ -94,9 +97,10 @@ impl Sfu {
         let (kind, codec) = (source.kind, source.codec?);
         let ssrc = Ssrc::new(self.random.u32());
         let rtx = (kind == Kind::Video).then(|| Ssrc::new(self.random.u32()));
-        let mut forwarder =
-            Forwarder::new(kind, first_sequence_number(&mut self.random), self.random.u32());
+        let mut forwarder = Forwarder::new(kind, first_sequence_number(&mut self.random), self.random.u32());
         forwarder.set_max_layer(max_layer);
+        forwarder.set_paused(connection.progress != Progress::Connected);
+        forwarder.set_muted(source.muted);
         let send = SendStream::new(kind, ssrc, rtx, first_sequence_number(&mut self.random));
         let id = self.subscriptions.insert_with(|_| Subscription {
             session,
@@ -119,7 +123,9 @@ impl Sfu {
         // Tracks of one source stay in step (audio with its video), unrelated ones do not wait for each other: the stream
         // repeats the publisher's grouping.
         let publisher = self.sessions.get(self.tracks.get(track)?.session)?;
-        let (stream, _) = &self.tracks.get(track)?.parameters.msid;
+        let source = self.tracks.get(track)?;
+        let (stream, _) = &source.parameters.msid;
+        let fmtp = source.parameters.codecs.iter().find(|known| known.name == codec).map_or("", |codec| &codec.fmtp);
         let stream = format!("{}.{stream}", publisher.config.label);
         self.connections.get_mut(connection_id)?.negotiator.add_sender(Sender {
             subscription: id,
@@ -129,6 +135,7 @@ impl Sfu {
             rtx_ssrc: rtx,
             stream,
             track: format!("{:x}", track.get()),
+            fmtp: fmtp.to_string(),
         });
         self.want_keyframe_soon(now, id);
         Some(id)

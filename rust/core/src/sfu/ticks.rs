@@ -13,7 +13,7 @@ use crate::timers::Timer;
 
 /// Between reports (RFC 3550 §6.2 with the reduced minimum; browsers send every second for video).
 /// Lower: faster RTT and lip sync. Higher: less RTCP.
-const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Sfu {
     pub(super) fn tick(&mut self, now: Instant, timer: Timer, egress: &mut Egress) {
@@ -43,12 +43,14 @@ impl Sfu {
                 self.find_stalled(now, id, egress);
             }
         }
-        let tracks: Vec<_> = self.connections.get(id).map_or_else(Vec::new, |connection| {
-            connection.tracks.iter().map(|(_, track)| *track).collect()
-        });
+        let tracks: Vec<_> = self
+            .connections
+            .get(id)
+            .map_or_else(Vec::new, |connection| connection.tracks.iter().map(|(_, track)| *track).collect());
         for track in tracks {
             self.settle_track(now, track, egress);
-            let over = self.tracks.get(track).and_then(|track| track.dump.as_ref()).is_some_and(|dump| dump.is_over(now));
+            let over =
+                self.tracks.get(track).and_then(|track| track.dump.as_ref()).is_some_and(|dump| dump.is_over(now));
             if over {
                 self.finish_dump(track);
             }
@@ -60,7 +62,8 @@ impl Sfu {
     fn set_deadlines(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get(id) else { return };
         let connected = connection.progress == Progress::Connected;
-        let dumps = connection.tracks.iter().filter_map(|(_, track)| Some(self.tracks.get(*track)?.dump.as_ref()?.end()));
+        let dumps =
+            connection.tracks.iter().filter_map(|(_, track)| Some(self.tracks.get(*track)?.dump.as_ref()?.end()));
         let deadlines = [
             connection.progress.deadline(),
             connection.transport.poll_timeout(),
@@ -79,17 +82,14 @@ impl Sfu {
         let tracks: Vec<_> = connection.tracks.iter().map(|(_, track)| *track).collect();
         for track_id in tracks {
             let Some(track) = self.tracks.get_mut(track_id).filter(|track| track.is_published()) else { continue };
-            let mut active = [false; crate::layer::MAX_ENCODINGS];
-            for (encoding, flag) in track.encodings.iter_mut().zip(&mut active) {
-                *flag = encoding.stream.is_active(now);
-            }
-            if !active.contains(&true) && !track.stalled {
+            let active = track.activity.flowing(now);
+            if track.activity.is_stalled(now) && !track.stalled {
                 track.stalled = true;
                 self.outbox.push(Event::TrackStalled(track_id, true));
             }
             for subscription in &track.subscriptions {
                 if let Some(subscription) = self.subscriptions.get_mut(*subscription) {
-                    subscription.forwarder.set_available(now, &active);
+                    subscription.forwarder.set_available(active);
                 }
             }
             self.settle_track(now, track_id, egress);

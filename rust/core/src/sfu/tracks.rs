@@ -10,7 +10,7 @@ use crate::arena::ConnectionId;
 use crate::codec::{CodecName, Kind};
 use crate::command::CommandError;
 use crate::dump::Dump;
-use crate::event::{Event, TrackPublished};
+use crate::event::{Event, SubscriptionProblem, TrackPublished};
 use crate::id::{SessionId, TrackId};
 use crate::negotiation::ReceiveParameters;
 use crate::timers::Timer;
@@ -48,6 +48,23 @@ impl Sfu {
             if self.sessions.get(session).is_some_and(|session| session.config.auto_subscribe) {
                 self.add_subscription(now, session, id, None);
                 self.settle_negotiation(now, session);
+            }
+        }
+    }
+
+    /// The publisher switched to another codec in the middle; who cannot receive it is told.
+    pub(super) fn change_codec(&mut self, id: TrackId, codec: CodecName) {
+        let Some(track) = self.tracks.get_mut(id) else { return };
+        track.codec = Some(codec);
+        for subscription_id in &track.subscriptions {
+            let Some(subscription) = self.subscriptions.get(*subscription_id) else { continue };
+            if subscription.wire.as_ref().is_some_and(|wire| wire.payload_types(codec).is_none()) {
+                self.outbox.push(Event::SubscriptionFailed {
+                    session: subscription.session,
+                    subscription: *subscription_id,
+                    track: id,
+                    problem: SubscriptionProblem::CodecUnsupported(codec),
+                });
             }
         }
     }

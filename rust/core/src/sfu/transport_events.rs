@@ -41,7 +41,7 @@ impl Sfu {
                 }
                 connection.progress = Progress::Connected;
                 self.update_state(session);
-                self.start_subscriptions(now, id, egress);
+                self.hold_subscriptions(now, id, egress);
             }
             TransportEvent::Disconnected => {
                 if connection.progress == Progress::Connected {
@@ -49,13 +49,14 @@ impl Sfu {
                     connection.progress = Progress::Disconnected { deadline };
                     self.timers.set(Timer::Connection(id), deadline);
                     self.update_state(session);
+                    self.hold_subscriptions(now, id, egress);
                 }
             }
             TransportEvent::Reconnected => {
                 if matches!(connection.progress, Progress::Disconnected { .. }) {
                     connection.progress = Progress::Connected;
                     self.update_state(session);
-                    self.start_subscriptions(now, id, egress);
+                    self.hold_subscriptions(now, id, egress);
                 }
             }
             TransportEvent::PathAdded(path) => {
@@ -82,16 +83,16 @@ impl Sfu {
         }
     }
 
-    /// What waits for keyframes on a path that was not there before.
-    fn start_subscriptions(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
+    /// While the path is not there nothing is numbered for it; when it is, video starts with a keyframe.
+    fn hold_subscriptions(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
         let Some(connection) = self.connections.get(id) else { return };
+        let connected = connection.progress == Progress::Connected;
         let subscriptions = connection.subscriptions.clone();
         for subscription in subscriptions {
-            if let Some(subscription) = self.subscriptions.get_mut(subscription) {
-                subscription.forwarder.restart();
-                let track = subscription.track;
-                self.settle_track(now, track, egress);
-            }
+            let Some(subscription) = self.subscriptions.get_mut(subscription) else { continue };
+            subscription.forwarder.set_paused(subscription.paused || !connected);
+            let track = subscription.track;
+            self.settle_track(now, track, egress);
         }
     }
 }
