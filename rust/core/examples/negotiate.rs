@@ -19,9 +19,7 @@ use std::io::{self, BufRead, Lines, StdinLock, Write};
 
 use sfu_core::codec::CodecName;
 use sfu_core::id::SubscriptionId;
-use sfu_core::negotiation::{
-    AnswerOutcome, NegotiationError, Negotiator, NegotiatorConfig, NegotiatorRole, Sender,
-};
+use sfu_core::negotiation::{AnswerOutcome, NegotiationError, Negotiator, NegotiatorConfig, NegotiatorRole, Sender};
 use sfu_transport::IceCredentials;
 use sfu_wire::Ssrc;
 
@@ -31,10 +29,7 @@ fn main() -> io::Result<()> {
         Some("server") => NegotiatorRole::ServerOffers,
         _ => NegotiatorRole::Either,
     };
-    let mut desk = Desk {
-        negotiator: Negotiator::new(config(role)),
-        restarts: 0,
-    };
+    let mut desk = Desk { negotiator: Negotiator::new(config(role)), restarts: 0 };
     let mut lines = io::stdin().lock().lines();
     while let Some(request) = lines.next() {
         let reply = desk.handle(&request?, &mut lines)?;
@@ -74,10 +69,7 @@ impl Desk {
                 None => String::from("nothing"),
             },
             Some("add") => {
-                self.negotiator.add_sender(sender(
-                    subscription,
-                    words.get(2).copied().unwrap_or_default(),
-                ));
+                self.negotiator.add_sender(sender(subscription, words.get(2).copied().unwrap_or_default()));
                 String::from("done")
             }
             Some("remove") => {
@@ -90,18 +82,13 @@ impl Desk {
             }
             Some("restart") => {
                 self.restarts += 1;
-                self.negotiator
-                    .offer_ice_restart(credentials(self.restarts));
+                self.negotiator.offer_ice_restart(credentials(self.restarts));
                 String::from("done")
             }
             Some("status") => format!("{:?}", self.negotiator.sender_status(subscription)),
             Some("sections") => {
-                let lines: Vec<String> = self
-                    .negotiator
-                    .sections()
-                    .iter()
-                    .map(|section| format!("{section:?}"))
-                    .collect();
+                let lines: Vec<String> =
+                    self.negotiator.sections().iter().map(|section| format!("{section:?}")).collect();
                 lines.join("\n")
             }
             _ => format!("error unknown request {request:?}"),
@@ -128,17 +115,8 @@ fn description(lines: &mut Lines<StdinLock<'_>>) -> io::Result<String> {
 }
 
 fn sender(subscription: SubscriptionId, codec: &str) -> Sender {
-    let all = [
-        CodecName::Opus,
-        CodecName::Red,
-        CodecName::Vp8,
-        CodecName::Vp9,
-        CodecName::Av1,
-        CodecName::H264,
-    ];
-    let known = all
-        .into_iter()
-        .find(|name| name.as_str().eq_ignore_ascii_case(codec));
+    let all = [CodecName::Opus, CodecName::Red, CodecName::Vp8, CodecName::Vp9, CodecName::Av1, CodecName::H264];
+    let known = all.into_iter().find(|name| name.as_str().eq_ignore_ascii_case(codec));
     let codec = known.unwrap_or(CodecName::Vp8);
     let number = subscription.get() as u32;
     Sender {
@@ -154,10 +132,7 @@ fn sender(subscription: SubscriptionId, codec: &str) -> Sender {
 }
 
 fn credentials(count: u32) -> IceCredentials {
-    IceCredentials {
-        ufrag: format!("server{count}"),
-        pwd: format!("passwordOfTheServer{count:05}"),
-    }
+    IceCredentials { ufrag: format!("server{count}"), pwd: format!("passwordOfTheServer{count:05}") }
 }
 
 fn config(role: NegotiatorRole) -> NegotiatorConfig {

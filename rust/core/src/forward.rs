@@ -79,15 +79,13 @@ impl Forwarder {
     /// Held back by the subscriber, or no longer. Video resumes at a keyframe, audio at once.
     pub fn set_paused(&mut self, paused: bool) {
         self.holds.paused = paused;
-        self.selector
-            .set_held(self.holds.paused || self.holds.muted);
+        self.selector.set_held(self.holds.paused || self.holds.muted);
     }
 
     /// Held back because the track is muted, or no longer.
     pub fn set_muted(&mut self, muted: bool) {
         self.holds.muted = muted;
-        self.selector
-            .set_held(self.holds.paused || self.holds.muted);
+        self.selector.set_held(self.holds.paused || self.holds.muted);
     }
 
     /// Which encodings flow. A packet makes its encoding flow by itself; one that stalled must be told.
@@ -97,12 +95,7 @@ impl Forwarder {
     }
 
     /// What `packet`, of any encoding of the track, is for this subscriber; `None`: nothing.
-    pub fn forward(
-        &mut self,
-        now: Instant,
-        packet: &Packet<'_>,
-        clock: &TimestampMap,
-    ) -> Option<Patch> {
+    pub fn forward(&mut self, now: Instant, packet: &Packet<'_>, clock: &TimestampMap) -> Option<Patch> {
         self.simulcast |= packet.encoding > 0;
         self.selector.observe(now, packet);
         match self.selector.decide(now, packet) {
@@ -137,10 +130,7 @@ impl Forwarder {
 
     /// The encoding whose keyframe is awaited.
     pub fn wants_keyframe(&self) -> Option<u8> {
-        let current = || {
-            self.encoding()
-                .filter(|_| self.picture_lost || self.misses_spatial_layer())
-        };
+        let current = || self.encoding().filter(|_| self.picture_lost || self.misses_spatial_layer());
         self.selector.wants_keyframe().or_else(current)
     }
 
@@ -152,19 +142,9 @@ impl Forwarder {
     /// The layer that flows to the subscriber.
     pub fn layer(&self) -> Option<Layer> {
         let encoding = self.encoding().filter(|_| self.selector.is_flowing())?;
-        let (top_spatial, temporal) = self
-            .frames
-            .newest()
-            .map_or((0, 0), |f| (f.top_spatial, f.joined.top()));
-        let spatial = if self.simulcast {
-            encoding
-        } else {
-            top_spatial.min(self.seen.spatial)
-        };
-        Some(Layer {
-            spatial,
-            temporal: temporal.min(self.seen.temporal),
-        })
+        let (top_spatial, temporal) = self.frames.newest().map_or((0, 0), |f| (f.top_spatial, f.joined.top()));
+        let spatial = if self.simulcast { encoding } else { top_spatial.min(self.seen.spatial) };
+        Some(Layer { spatial, temporal: temporal.min(self.seen.temporal) })
     }
 
     /// What flowed and what flows, when that changed since the last call.
@@ -188,8 +168,7 @@ impl Forwarder {
     /// Whether there is something to take or to ask for that was not there at the last call.
     pub fn is_unsettled(&mut self) -> bool {
         let keyframe = self.wants_keyframe();
-        let asked =
-            std::mem::replace(&mut self.told.keyframe, keyframe) != keyframe && keyframe.is_some();
+        let asked = std::mem::replace(&mut self.told.keyframe, keyframe) != keyframe && keyframe.is_some();
         asked || self.report_due || self.catch_up.is_some() || self.told.layer != self.layer()
     }
 
@@ -205,9 +184,7 @@ impl Forwarder {
     ) -> Option<u32> {
         let encoding = self.encoding()?;
         // Nobody knows where the clock of a stream that rests would stand.
-        clock
-            .last_arrival()
-            .filter(|last| now < *last + REPORTABLE)?;
+        clock.last_arrival().filter(|last| now < *last + REPORTABLE)?;
         let by_reports = publisher.at(unix).and_then(|ntp| clock.at(ntp));
         let timeline = by_reports.or_else(|| clock.by_arrival(now))?;
         Some(self.rewriter.timestamp_at(timeline, clock.offset(encoding)))
@@ -239,11 +216,7 @@ impl Forwarder {
     fn switch(&mut self, packet: &Packet<'_>, clock: &TimestampMap) {
         self.frames.clear();
         let frame = self.frames.decide(packet, self.limit());
-        self.rewriter.start(
-            packet,
-            frame.and_then(|frame| frame.picture),
-            clock.offset(packet.encoding),
-        );
+        self.rewriter.start(packet, frame.and_then(|frame| frame.picture), clock.offset(packet.encoding));
         self.selector.switched(packet);
         self.report_due = true;
         // Audio has no keyframe whose parts are worth waiting for.
@@ -254,21 +227,12 @@ impl Forwarder {
     /// The highest layers inside the encoding that are wanted.
     const fn limit(&self) -> Layer {
         let max = self.selector.max();
-        if self.simulcast {
-            Layer {
-                spatial: Layer::MAX.spatial,
-                temporal: max.temporal,
-            }
-        } else {
-            max
-        }
+        if self.simulcast { Layer { spatial: Layer::MAX.spatial, temporal: max.temporal } } else { max }
     }
 
     /// An SVC stream has a layer that is wanted and cannot be entered without a keyframe.
     fn misses_spatial_layer(&self) -> bool {
         let wanted = self.limit().spatial.min(self.seen.spatial);
-        self.frames
-            .newest()
-            .is_some_and(|frame| frame.top_spatial < wanted)
+        self.frames.newest().is_some_and(|frame| frame.top_spatial < wanted)
     }
 }

@@ -6,10 +6,7 @@ use sfu_wire::payload::av1;
 use super::FrameFacts;
 
 pub(super) fn facts(payload: &[u8], marker: bool) -> FrameFacts {
-    FrameFacts {
-        keyframe: av1::starts_keyframe(payload),
-        ..FrameFacts::opaque(marker)
-    }
+    FrameFacts { keyframe: av1::starts_keyframe(payload), ..FrameFacts::opaque(marker) }
 }
 
 #[cfg(test)]

@@ -53,11 +53,7 @@ pub(crate) struct FrameLog {
 
 impl FrameLog {
     pub(crate) const fn new() -> Self {
-        Self {
-            frames: Ring::new(FRAMES),
-            newest: None,
-            tail: None,
-        }
+        Self { frames: Ring::new(FRAMES), newest: None, tail: None }
     }
 
     /// Begins a run.
@@ -119,11 +115,7 @@ impl FrameLog {
             picture: self.picture(facts),
             forwarded,
             // Down at the start of a picture, up at a keyframe.
-            top_spatial: if facts.keyframe {
-                limit.spatial
-            } else {
-                top_spatial.min(limit.spatial)
-            },
+            top_spatial: if facts.keyframe { limit.spatial } else { top_spatial.min(limit.spatial) },
             joined,
             left_out_before: left_out,
             left_out_after: left_out + u32::from(!forwarded),
@@ -141,10 +133,7 @@ impl FrameLog {
         let newest = self.newest.as_mut()?;
         if facts.keyframe && newest.forwarded {
             (_, newest.joined) = newest.joined.admit(limit.temporal, facts);
-        } else if starts_over(facts)
-            && facts.spatial == newest.top_spatial + 1
-            && facts.spatial <= limit.spatial
-        {
+        } else if starts_over(facts) && facts.spatial == newest.top_spatial + 1 && facts.spatial <= limit.spatial {
             newest.top_spatial = facts.spatial;
         }
         Some(*newest)
@@ -152,17 +141,10 @@ impl FrameLog {
 
     fn decide_late(&mut self, packet: &Packet<'_>) -> Option<Frame> {
         let facts = &packet.facts;
-        if let Some(frame) = self
-            .frames
-            .iter()
-            .find(|frame| frame.timestamp == packet.timestamp)
-        {
+        if let Some(frame) = self.frames.iter().find(|frame| frame.timestamp == packet.timestamp) {
             return Some(*frame);
         }
-        let before = self
-            .frames
-            .iter()
-            .filter(|frame| frame.timestamp < packet.timestamp);
+        let before = self.frames.iter().filter(|frame| frame.timestamp < packet.timestamp);
         let before = before.max_by_key(|frame| frame.timestamp).copied();
         let before = match (before, facts.descriptor) {
             (Some(before), _) => before,
@@ -217,10 +199,7 @@ mod tests {
 
     /// One packet of a VP8 frame; the picture id is also the timestamp.
     fn vp8(picture: u16, temporal: u8, keyframe: bool) -> Packet<'static> {
-        let descriptor = Vp8Descriptor {
-            picture_id: Some(PictureId::long(picture)),
-            ..Vp8Descriptor::default()
-        };
+        let descriptor = Vp8Descriptor { picture_id: Some(PictureId::long(picture)), ..Vp8Descriptor::default() };
         Packet {
             encoding: 0,
             epoch: 0,
@@ -241,29 +220,16 @@ mod tests {
         }
     }
 
-    const LOWEST: Layer = Layer {
-        spatial: 7,
-        temporal: 0,
-    };
+    const LOWEST: Layer = Layer { spatial: 7, temporal: 0 };
 
     #[test]
     fn the_first_packet_decides_for_all_of_its_frame() {
         let mut log = FrameLog::new();
         log.decide(&vp8(10, 0, true), Layer::MAX);
-        assert!(
-            log.decide(&vp8(11, 1, false), Layer::MAX)
-                .unwrap()
-                .forwarded
-        );
-        assert!(
-            log.decide(&vp8(11, 1, false), LOWEST).unwrap().forwarded,
-            "down at a frame boundary"
-        );
+        assert!(log.decide(&vp8(11, 1, false), Layer::MAX).unwrap().forwarded);
+        assert!(log.decide(&vp8(11, 1, false), LOWEST).unwrap().forwarded, "down at a frame boundary");
         assert!(!log.decide(&vp8(12, 1, false), LOWEST).unwrap().forwarded);
-        assert!(
-            log.decide(&vp8(11, 1, false), LOWEST).unwrap().forwarded,
-            "also when it comes late"
-        );
+        assert!(log.decide(&vp8(11, 1, false), LOWEST).unwrap().forwarded, "also when it comes late");
     }
 
     #[test]
@@ -272,19 +238,8 @@ mod tests {
         log.decide(&vp8(10, 0, true), LOWEST);
         log.decide(&vp8(12, 1, false), LOWEST);
         log.decide(&vp8(12, 1, false), LOWEST);
-        assert_eq!(
-            log.decide(&vp8(13, 0, false), LOWEST)
-                .unwrap()
-                .left_out_before,
-            1
-        );
-        assert_eq!(
-            log.decide(&vp8(11, 0, false), LOWEST)
-                .unwrap()
-                .left_out_before,
-            0,
-            "late"
-        );
+        assert_eq!(log.decide(&vp8(13, 0, false), LOWEST).unwrap().left_out_before, 1);
+        assert_eq!(log.decide(&vp8(11, 0, false), LOWEST).unwrap().left_out_before, 0, "late");
     }
 
     #[test]
@@ -293,29 +248,15 @@ mod tests {
         log.decide(&vp8(10, 0, true), LOWEST);
         log.decide(&vp8(13, 0, false), LOWEST);
         assert!(!log.decide(&vp8(11, 1, false), LOWEST).unwrap().forwarded);
-        assert_eq!(
-            log.decide(&vp8(12, 0, false), LOWEST)
-                .unwrap()
-                .left_out_before,
-            0
-        );
+        assert_eq!(log.decide(&vp8(12, 0, false), LOWEST).unwrap().left_out_before, 0);
     }
 
     #[test]
     fn picture_ids_lose_their_wraps() {
         let mut log = FrameLog::new();
-        let first = Packet {
-            timestamp: 1,
-            ..vp8(32_767, 0, true)
-        };
-        assert_eq!(
-            log.decide(&first, Layer::MAX).unwrap().picture,
-            Some(32_767)
-        );
-        let next = Packet {
-            timestamp: 2,
-            ..vp8(0, 0, false)
-        };
+        let first = Packet { timestamp: 1, ..vp8(32_767, 0, true) };
+        assert_eq!(log.decide(&first, Layer::MAX).unwrap().picture, Some(32_767));
+        let next = Packet { timestamp: 2, ..vp8(0, 0, false) };
         assert_eq!(log.decide(&next, Layer::MAX).unwrap().picture, Some(32_768));
     }
 
@@ -329,41 +270,17 @@ mod tests {
             let frame = log.decide(&next, LOWEST).unwrap();
             log.gap_is_left_out(&next, &frame)
         };
-        let unfinished = |packet: Packet<'static>| Packet {
-            marker: false,
-            ..packet
-        };
+        let unfinished = |packet: Packet<'static>| Packet { marker: false, ..packet };
         let middle = |mut packet: Packet<'static>| {
             packet.facts.starts_frame = false;
             packet
         };
-        assert!(
-            gap(unfinished(vp8(10, 1, false)), middle(vp8(10, 1, false))),
-            "inside a dropped frame"
-        );
-        assert!(
-            !gap(unfinished(vp8(10, 0, false)), middle(vp8(10, 0, false))),
-            "inside a forwarded frame"
-        );
-        assert!(
-            gap(unfinished(vp8(10, 1, false)), vp8(11, 0, false)),
-            "the end of a dropped frame"
-        );
-        assert!(
-            !gap(unfinished(vp8(10, 0, false)), vp8(11, 1, false)),
-            "perhaps the end of a forwarded frame"
-        );
-        assert!(
-            gap(vp8(10, 0, false), middle(vp8(11, 1, false))),
-            "the start of a dropped frame"
-        );
-        assert!(
-            !gap(vp8(10, 1, false), middle(vp8(11, 0, false))),
-            "the start of a forwarded frame"
-        );
-        assert!(
-            !gap(vp8(10, 1, false), vp8(12, 1, false)),
-            "a frame that nobody saw"
-        );
+        assert!(gap(unfinished(vp8(10, 1, false)), middle(vp8(10, 1, false))), "inside a dropped frame");
+        assert!(!gap(unfinished(vp8(10, 0, false)), middle(vp8(10, 0, false))), "inside a forwarded frame");
+        assert!(gap(unfinished(vp8(10, 1, false)), vp8(11, 0, false)), "the end of a dropped frame");
+        assert!(!gap(unfinished(vp8(10, 0, false)), vp8(11, 1, false)), "perhaps the end of a forwarded frame");
+        assert!(gap(vp8(10, 0, false), middle(vp8(11, 1, false))), "the start of a dropped frame");
+        assert!(!gap(vp8(10, 1, false), middle(vp8(11, 0, false))), "the start of a forwarded frame");
+        assert!(!gap(vp8(10, 1, false), vp8(12, 1, false)), "a frame that nobody saw");
     }
 }

@@ -6,10 +6,7 @@ use super::FrameFacts;
 
 /// A keyframe starts at its parameter sets: they are part of it.
 pub(super) fn facts(payload: &[u8], marker: bool) -> FrameFacts {
-    FrameFacts {
-        keyframe: h264::starts_keyframe(payload),
-        ..FrameFacts::opaque(marker)
-    }
+    FrameFacts { keyframe: h264::starts_keyframe(payload), ..FrameFacts::opaque(marker) }
 }
 
 #[cfg(test)]

@@ -32,19 +32,13 @@ pub struct Layer {
 
 impl Layer {
     /// At or above everything that a stream can hold (three bits each in VP9 and AV1).
-    pub const MAX: Self = Self {
-        spatial: 7,
-        temporal: 7,
-    };
+    pub const MAX: Self = Self { spatial: 7, temporal: 7 };
 }
 
 /// What the payload says of the frame that the packet belongs to. All packets of a frame agree but for `keyframe`,
 /// `starts_frame` and `ends_frame`, which say what this packet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a bit of a payload descriptor, and all of them combine"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a bit of a payload descriptor, and all of them combine")]
 pub struct FrameFacts {
     /// The packet is the first of a keyframe: a decoder can start here.
     pub keyframe: bool,
@@ -124,11 +118,7 @@ pub fn frame_facts(codec: CodecName, payload: &[u8], marker: bool) -> FrameFacts
     };
     facts.unwrap_or_else(|| match codec.kind() {
         // Each audio packet is a frame; the marker starts a talkspurt (RFC 3551 §4.1).
-        Kind::Audio => FrameFacts {
-            starts_frame: true,
-            ends_frame: true,
-            ..FrameFacts::opaque(marker)
-        },
+        Kind::Audio => FrameFacts { starts_frame: true, ends_frame: true, ..FrameFacts::opaque(marker) },
         Kind::Video => FrameFacts::opaque(marker),
     })
 }

@@ -11,11 +11,7 @@ pub(crate) struct Ring<T> {
 
 impl<T> Ring<T> {
     pub(crate) const fn new(capacity: usize) -> Self {
-        Self {
-            items: Vec::new(),
-            oldest: 0,
-            capacity,
-        }
+        Self { items: Vec::new(), oldest: 0, capacity }
     }
 
     pub(crate) fn push(&mut self, item: T) {

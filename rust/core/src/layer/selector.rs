@@ -24,11 +24,7 @@ impl Encodings {
     /// With `encoding` in it.
     #[must_use]
     pub const fn with(self, encoding: u8) -> Self {
-        if encoding < Self::MAX {
-            Self(self.0 | 1 << encoding)
-        } else {
-            self
-        }
+        if encoding < Self::MAX { Self(self.0 | 1 << encoding) } else { self }
     }
 
     /// Whether `encoding` is in it.
@@ -43,11 +39,7 @@ impl Encodings {
 
     /// The highest one not above `limit`, else the lowest one.
     pub const fn best(self, limit: u8) -> Option<u8> {
-        let allowed = if limit >= Self::MAX - 1 {
-            self.0
-        } else {
-            self.0 & ((1 << (limit + 1)) - 1)
-        };
+        let allowed = if limit >= Self::MAX - 1 { self.0 } else { self.0 & ((1 << (limit + 1)) - 1) };
         if allowed != 0 {
             Some(allowed.ilog2() as u8)
         } else if self.0 != 0 {
@@ -76,11 +68,7 @@ pub(crate) struct Source {
 impl Source {
     /// Where `packet` comes from.
     pub(crate) const fn of(packet: &Packet<'_>) -> Self {
-        Self {
-            encoding: packet.encoding,
-            epoch: packet.epoch,
-            codec: packet.codec,
-        }
+        Self { encoding: packet.encoding, epoch: packet.epoch, codec: packet.codec }
     }
 }
 
@@ -111,14 +99,7 @@ pub(crate) struct LayerSelector {
 impl LayerSelector {
     /// Wants the best and has nothing.
     pub(crate) const fn new(kind: Kind) -> Self {
-        Self {
-            kind,
-            max: Layer::MAX,
-            flowing: Encodings(0),
-            held: false,
-            current: None,
-            waiting: None,
-        }
+        Self { kind, max: Layer::MAX, flowing: Encodings(0), held: false, current: None, waiting: None }
     }
 
     /// Nothing above this; `None` is the highest that flows.
@@ -151,17 +132,12 @@ impl LayerSelector {
 
     /// Whether what the subscriber has still flows.
     pub(crate) fn is_flowing(&self) -> bool {
-        self.current
-            .is_some_and(|source| self.flowing.contains(source.encoding))
+        self.current.is_some_and(|source| self.flowing.contains(source.encoding))
     }
 
     /// The encoding that the subscriber should have.
     pub(crate) const fn target(&self) -> Option<u8> {
-        if self.held {
-            None
-        } else {
-            self.flowing.best(self.max.spatial)
-        }
+        if self.held { None } else { self.flowing.best(self.max.spatial) }
     }
 
     /// The encoding whose keyframe is awaited.
@@ -173,9 +149,7 @@ impl LayerSelector {
     /// Notes that a packet came: its encoding flows, and what was before a restart is gone.
     pub(crate) fn observe(&mut self, now: Instant, packet: &Packet<'_>) {
         self.flowing = self.flowing.with(packet.encoding);
-        if self.current.is_some_and(|source| {
-            source.encoding == packet.encoding && source != Source::of(packet)
-        }) {
+        if self.current.is_some_and(|source| source.encoding == packet.encoding && source != Source::of(packet)) {
             self.start_over();
         }
         if self.is_flowing() {
@@ -194,13 +168,8 @@ impl LayerSelector {
             return Decision::Forward;
         }
         let may_start = packet.facts.keyframe || self.kind == Kind::Audio;
-        let switch =
-            may_start && (self.target() == Some(packet.encoding) || self.is_stopgap(now, packet));
-        if switch {
-            Decision::Switch
-        } else {
-            Decision::Drop
-        }
+        let switch = may_start && (self.target() == Some(packet.encoding) || self.is_stopgap(now, packet));
+        if switch { Decision::Switch } else { Decision::Drop }
     }
 
     /// The forwarder did switch to `packet`.
@@ -216,9 +185,7 @@ impl LayerSelector {
     }
 
     fn is_stopgap(&self, now: Instant, packet: &Packet<'_>) -> bool {
-        let waited = self
-            .waiting
-            .is_some_and(|since| now.saturating_duration_since(since) >= GRACE);
+        let waited = self.waiting.is_some_and(|since| now.saturating_duration_since(since) >= GRACE);
         waited && !self.is_flowing() && packet.encoding <= self.max.spatial
     }
 }
@@ -239,10 +206,7 @@ mod tests {
             marker: false,
             codec: CodecName::Vp8,
             payload: &[0],
-            facts: FrameFacts {
-                keyframe,
-                ..FrameFacts::opaque(false)
-            },
+            facts: FrameFacts { keyframe, ..FrameFacts::opaque(false) },
             arrival,
         }
     }
@@ -260,24 +224,15 @@ mod tests {
     fn the_default_is_the_highest_encoding_that_flows() {
         let now = Instant::now();
         let mut selector = selector(now, Some(2), &[0, 1, 2]);
-        assert_eq!(
-            (selector.target(), selector.wants_keyframe()),
-            (Some(2), None)
-        );
+        assert_eq!((selector.target(), selector.wants_keyframe()), (Some(2), None));
         selector.set_flowing([0, 1].into_iter().collect());
         assert_eq!(selector.wants_keyframe(), Some(1), "it falls back");
         selector.switched(&packet(now, 1, true));
         selector.observe(now, &packet(now, 2, false));
         assert_eq!(selector.wants_keyframe(), Some(2), "it returns");
         assert_eq!(selector.decide(now, &packet(now, 2, false)), Decision::Drop);
-        assert_eq!(
-            selector.decide(now, &packet(now, 1, false)),
-            Decision::Forward
-        );
-        assert_eq!(
-            selector.decide(now, &packet(now, 2, true)),
-            Decision::Switch
-        );
+        assert_eq!(selector.decide(now, &packet(now, 1, false)), Decision::Forward);
+        assert_eq!(selector.decide(now, &packet(now, 2, true)), Decision::Switch);
     }
 
     #[test]
@@ -294,10 +249,7 @@ mod tests {
         let now = Instant::now();
         let later = now + Duration::from_secs(5);
         let selector = selector(now, Some(0), &[0, 1, 2]);
-        assert_eq!(
-            selector.decide(later, &packet(later, 1, true)),
-            Decision::Drop
-        );
+        assert_eq!(selector.decide(later, &packet(later, 1, true)), Decision::Drop);
     }
 
     #[test]
@@ -306,27 +258,17 @@ mod tests {
         let mut selector = selector(now, None, &[0, 1, 2]);
         selector.observe(now, &packet(now, 0, true));
         assert_eq!(selector.decide(now, &packet(now, 0, true)), Decision::Drop);
-        assert_eq!(
-            selector.decide(now + GRACE, &packet(now, 0, true)),
-            Decision::Switch
-        );
+        assert_eq!(selector.decide(now + GRACE, &packet(now, 0, true)), Decision::Switch);
     }
 
     #[test]
     fn a_restart_waits_for_a_keyframe_of_the_new_run() {
         let now = Instant::now();
         let mut selector = selector(now, Some(0), &[0]);
-        let restarted = Packet {
-            epoch: 1,
-            ..packet(now, 0, false)
-        };
+        let restarted = Packet { epoch: 1, ..packet(now, 0, false) };
         selector.observe(now, &restarted);
         assert_eq!(selector.decide(now, &restarted), Decision::Drop);
         assert_eq!(selector.wants_keyframe(), Some(0));
-        assert_eq!(
-            selector.decide(now, &packet(now, 0, false)),
-            Decision::Drop,
-            "what is late from before it"
-        );
+        assert_eq!(selector.decide(now, &packet(now, 0, false)), Decision::Drop, "what is late from before it");
     }
 }

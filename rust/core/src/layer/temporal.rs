@@ -29,8 +29,7 @@ impl Joined {
         if layer & wanted == 0 {
             return (false, standing);
         }
-        let joins =
-            facts.switch_up && (standing.has_below(facts.temporal) || depends_on_base_only(facts));
+        let joins = facts.switch_up && (standing.has_below(facts.temporal) || depends_on_base_only(facts));
         let after = Self(standing.0 | if joins { layer } else { 0 });
         let decodable = joins || (after.0 & layer != 0 && after.has_below(facts.temporal));
         (decodable, after)
@@ -38,8 +37,7 @@ impl Joined {
 
     /// Whether a frame that comes later than it should goes out, when the subscriber had this at its time.
     pub(crate) fn admits_late(self, facts: &FrameFacts) -> bool {
-        facts.keyframe
-            || (self.has_below(facts.temporal) && self.0 >> facts.temporal.min(7) & 1 == 1)
+        facts.keyframe || (self.has_below(facts.temporal) && self.0 >> facts.temporal.min(7) & 1 == 1)
     }
 
     /// The highest layer without a hole below it.
@@ -53,11 +51,7 @@ impl Joined {
 }
 
 const fn up_to(layer: u8) -> u8 {
-    if layer >= 7 {
-        u8::MAX
-    } else {
-        (1 << (layer + 1)) - 1
-    }
+    if layer >= 7 { u8::MAX } else { (1 << (layer + 1)) - 1 }
 }
 
 const fn depends_on_base_only(facts: &FrameFacts) -> bool {
@@ -71,30 +65,17 @@ mod tests {
     use super::*;
 
     fn vp9(temporal: u8, switch_up: bool) -> FrameFacts {
-        FrameFacts {
-            temporal,
-            switch_up,
-            ..FrameFacts::opaque(true)
-        }
+        FrameFacts { temporal, switch_up, ..FrameFacts::opaque(true) }
     }
 
     fn vp8(temporal: u8, sync: bool) -> FrameFacts {
         let descriptor = Descriptor::Vp8(Vp8Descriptor::default());
-        FrameFacts {
-            descriptor,
-            ..vp9(temporal, sync)
-        }
+        FrameFacts { descriptor, ..vp9(temporal, sync) }
     }
 
     #[test]
     fn a_keyframe_joins_every_wanted_layer() {
-        let (admitted, after) = Joined::default().admit(
-            2,
-            &FrameFacts {
-                keyframe: true,
-                ..vp9(0, false)
-            },
-        );
+        let (admitted, after) = Joined::default().admit(2, &FrameFacts { keyframe: true, ..vp9(0, false) });
         assert!(admitted);
         assert_eq!(after.top(), 2);
         assert!(after.admit(2, &vp9(2, false)).0);
@@ -105,10 +86,7 @@ mod tests {
         let all = Joined(0b111);
         let (admitted, after) = all.admit(0, &vp9(2, false));
         assert!(!admitted);
-        assert!(
-            !after.admit(2, &vp9(1, false)).0,
-            "what was missed cannot be referred to"
-        );
+        assert!(!after.admit(2, &vp9(1, false)).0, "what was missed cannot be referred to");
         assert!(after.admit(2, &vp9(0, false)).0);
     }
 
@@ -118,10 +96,7 @@ mod tests {
         assert!(!base.admit(2, &vp8(1, false)).0);
         let (admitted, after) = base.admit(2, &vp8(1, true));
         assert!(admitted);
-        assert!(
-            after.admit(2, &vp8(1, false)).0,
-            "the layer is joined from then on"
-        );
+        assert!(after.admit(2, &vp8(1, false)).0, "the layer is joined from then on");
     }
 
     #[test]
@@ -129,10 +104,7 @@ mod tests {
         let (admitted, after) = Joined::default().admit(2, &vp8(2, true));
         assert!(admitted, "it depends on layer 0 only");
         assert!(!after.admit(2, &vp8(1, false)).0);
-        assert!(
-            !after.admit(2, &vp8(2, false)).0,
-            "it may depend on the layer-1 frame that was dropped"
-        );
+        assert!(!after.admit(2, &vp8(2, false)).0, "it may depend on the layer-1 frame that was dropped");
         assert_eq!(after.top(), 0);
         let (_, after) = after.admit(2, &vp8(1, true));
         assert_eq!(after.top(), 2);

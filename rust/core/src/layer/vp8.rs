@@ -28,10 +28,7 @@ mod tests {
         assert!(first.keyframe && first.starts_frame && !first.ends_frame);
         let next = facts(&[0x80, 0x80, 0x05, 0x10], true).unwrap();
         assert!(!next.keyframe && !next.starts_frame && next.ends_frame);
-        assert!(
-            !facts(&[0x90, 0x80, 0x05, 0x11], false).unwrap().keyframe,
-            "P is set"
-        );
+        assert!(!facts(&[0x90, 0x80, 0x05, 0x11], false).unwrap().keyframe, "P is set");
     }
 
     #[test]

@@ -40,12 +40,7 @@ pub(crate) struct NackGenerator {
 
 impl NackGenerator {
     pub(crate) const fn new() -> Self {
-        Self {
-            missing: VecDeque::new(),
-            delay: FIRST_DELAY,
-            due: None,
-            asked: Vec::new(),
-        }
+        Self { missing: VecDeque::new(), delay: FIRST_DELAY, due: None, asked: Vec::new() }
     }
 
     /// `seq` is the highest so far; all after `highest` and before it is missing. Returns how many are given up.
@@ -59,12 +54,7 @@ impl NackGenerator {
         let given_up = (self.missing.len() + count).saturating_sub(MAX_MISSING);
         self.missing.drain(..(given_up - skipped));
         let first = highest.next().plus(skipped as u64);
-        let new = (0..(count - skipped) as u64).map(|n| Missing {
-            seq: first.plus(n),
-            noticed: now,
-            due,
-            tries: 0,
-        });
+        let new = (0..(count - skipped) as u64).map(|n| Missing { seq: first.plus(n), noticed: now, due, tries: 0 });
         self.missing.extend(new);
         self.due = Some(self.due.map_or(due, |standing| standing.min(due)));
         given_up
@@ -72,18 +62,13 @@ impl NackGenerator {
 
     /// A packet below the highest came, by itself or because it was asked for.
     pub(crate) fn arrived(&mut self, now: Instant, seq: SeqNo, repaired: bool) {
-        let Ok(index) = self
-            .missing
-            .binary_search_by_key(&seq, |missing| missing.seq)
-        else {
+        let Ok(index) = self.missing.binary_search_by_key(&seq, |missing| missing.seq) else {
             return;
         };
         if let Some(missing) = self.missing.remove(index)
             && !repaired
         {
-            let late = now
-                .saturating_duration_since(missing.noticed)
-                .min(MAX_DELAY);
+            let late = now.saturating_duration_since(missing.noticed).min(MAX_DELAY);
             // Up at once, down slowly: one request too many costs more than a few milliseconds.
             self.delay = late.max((self.delay * 15 + late) / 16);
         }
@@ -135,11 +120,7 @@ mod tests {
     }
 
     fn poll(generator: &mut NackGenerator, now: Instant) -> Vec<u64> {
-        generator
-            .poll(now, RTT)
-            .iter()
-            .map(|seq| seq.get())
-            .collect()
+        generator.poll(now, RTT).iter().map(|seq| seq.get()).collect()
     }
 
     fn seq(seq: u64) -> SeqNo {

@@ -35,19 +35,12 @@ pub(super) fn answer(
     if found < negotiated {
         return Err(NegotiationError::SectionsVanished { found, negotiated });
     }
-    let alive = description
-        .sections
-        .iter()
-        .zip(&live)
-        .filter(|(_, alive)| **alive);
+    let alive = description.sections.iter().zip(&live).filter(|(_, alive)| **alive);
     let numbers = agreed.numbers.learn(alive.map(|(section, _)| section));
     let mut sections = Vec::with_capacity(found);
     let mut rejected = Vec::new();
     for (index, (remote, alive)) in description.sections.iter().zip(live).enumerate() {
-        let previous = agreed
-            .sections
-            .get(index)
-            .filter(|section| !section.stopped);
+        let previous = agreed.sections.get(index).filter(|section| !section.stopped);
         if let Some(previous) = previous {
             keeps_its_place(remote, previous)?;
         }
@@ -68,17 +61,12 @@ pub(super) fn answer(
     }
     let mut state = State { sections, numbers };
     let unsupported = attach(&mut state, senders, config.role);
-    Ok(Answered {
-        state,
-        unsupported,
-        rejected,
-    })
+    Ok(Answered { state, unsupported, rejected })
 }
 
 /// A section that the client brings up, in a new or a recycled place.
 fn arrived(remote: &RemoteSection<'_>) -> MediaSection {
-    let mut section =
-        MediaSection::new(Creator::Client, remote.mid.map(|(mid, _)| mid), remote.kind);
+    let mut section = MediaSection::new(Creator::Client, remote.mid.map(|(mid, _)| mid), remote.kind);
     section.line = line_of(remote);
     section
 }
@@ -106,17 +94,12 @@ fn accept_section(
         Kind::Video => config.publish_video,
     };
     section.client = remote.direction;
-    section.server = Direction {
-        sends: false,
-        receives: remote.direction.sends && may_publish,
-    };
+    section.server = Direction { sends: false, receives: remote.direction.sends && may_publish };
 }
 
 /// A sender keeps its section; one that was removed leaves it.
 fn settle_sender(section: &mut MediaSection, senders: &Senders) {
-    section.sender = section
-        .sender
-        .filter(|sender| !section.stopped && senders.contains(*sender));
+    section.sender = section.sender.filter(|sender| !section.stopped && senders.contains(*sender));
     section.server.sends = section.sender.is_some() && section.client.receives;
 }
 
@@ -125,8 +108,7 @@ fn attach(state: &mut State, senders: &Senders, role: NegotiatorRole) -> Vec<Sub
     let mut unsupported = Vec::new();
     let waiting = senders.unplaced();
     for kind in [Kind::Audio, Kind::Video] {
-        let of_kind =
-            |section: &MediaSection| section.kind == Some(kind.into()) && !section.stopped;
+        let of_kind = |section: &MediaSection| section.kind == Some(kind.into()) && !section.stopped;
         let mut free: Vec<usize> = (0..state.sections.len())
             .filter(|index| {
                 let section = &state.sections[*index];
@@ -141,11 +123,7 @@ fn attach(state: &mut State, senders: &Senders, role: NegotiatorRole) -> Vec<Sub
                 section.server.sends = true;
             } else if role == NegotiatorRole::ClientOffers {
                 // Some section was offered for this kind, and none, free or not, takes the codec.
-                let mut offered = state
-                    .sections
-                    .iter()
-                    .filter(|s| of_kind(s) && s.client.receives)
-                    .peekable();
+                let mut offered = state.sections.iter().filter(|s| of_kind(s) && s.client.receives).peekable();
                 if offered.peek().is_some() && !offered.any(fits) {
                     unsupported.push(sender.subscription);
                 }

@@ -8,29 +8,14 @@ pub(super) struct Direction {
 }
 
 impl Direction {
-    pub(super) const BOTH: Self = Self {
-        sends: true,
-        receives: true,
-    };
-    pub(super) const SEND: Self = Self {
-        sends: true,
-        receives: false,
-    };
-    pub(super) const RECEIVE: Self = Self {
-        sends: false,
-        receives: true,
-    };
-    pub(super) const NONE: Self = Self {
-        sends: false,
-        receives: false,
-    };
+    pub(super) const BOTH: Self = Self { sends: true, receives: true };
+    pub(super) const SEND: Self = Self { sends: true, receives: false };
+    pub(super) const RECEIVE: Self = Self { sends: false, receives: true };
+    pub(super) const NONE: Self = Self { sends: false, receives: false };
 
     /// The same seen from the other side.
     pub(super) const fn reversed(self) -> Self {
-        Self {
-            sends: self.receives,
-            receives: self.sends,
-        }
+        Self { sends: self.receives, receives: self.sends }
     }
 
     pub(super) const fn as_str(self) -> &'static str {

@@ -78,9 +78,7 @@ pub enum NegotiationError {
         place: Place,
     },
     /// All sections share one transport (RFC 9143).
-    #[error(
-        "{place} is not in `a=group:BUNDLE`; all sections share one transport (bundlePolicy `max-bundle`)"
-    )]
+    #[error("{place} is not in `a=group:BUNDLE`; all sections share one transport (bundlePolicy `max-bundle`)")]
     NotBundled {
         /// The section.
         place: Place,

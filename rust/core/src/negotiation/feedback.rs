@@ -38,9 +38,7 @@ impl Feedback {
     pub(super) const fn offered(kind: Kind) -> Self {
         match kind {
             Kind::Audio => Self::TWCC,
-            Kind::Video => {
-                Self(Self::NACK.0 | Self::PLI.0 | Self::FIR.0 | Self::TWCC.0 | Self::REMB.0)
-            }
+            Kind::Video => Self(Self::NACK.0 | Self::PLI.0 | Self::FIR.0 | Self::TWCC.0 | Self::REMB.0),
         }
     }
 

@@ -22,10 +22,7 @@ pub(super) fn answered_fmtp(name: CodecName, fmtp: &str) -> Arc<str> {
         CodecName::Red => Arc::from(fmtp.trim()),
         CodecName::Opus | CodecName::H264 | CodecName::Av1 => {
             let kept = fmtp.split(';').map(str::trim).filter(|pair| {
-                !pair.is_empty()
-                    && !pair
-                        .get(..6)
-                        .is_some_and(|start| start.eq_ignore_ascii_case("sprop-"))
+                !pair.is_empty() && !pair.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("sprop-"))
             });
             Arc::from(kept.collect::<Vec<_>>().join(";"))
         }

@@ -21,11 +21,7 @@ pub(super) struct Format {
 
 /// The peer's formats that are taken: known, allowed, and of one meaning in the whole bundle. `allowed` empty: all, in the
 /// peer's order; otherwise in the order of `allowed`.
-pub(super) fn accept(
-    section: &RemoteSection<'_>,
-    allowed: &[CodecName],
-    numbers: &Numbers,
-) -> Vec<Format> {
+pub(super) fn accept(section: &RemoteSection<'_>, allowed: &[CodecName], numbers: &Numbers) -> Vec<Format> {
     let mut rtx = [None; 128];
     for pt in &section.payload_types {
         if let Meaning::Rtx { apt } = meaning(section, *pt)
@@ -40,36 +36,16 @@ pub(super) fn accept(
         let Meaning::Codec { name, .. } = meaning else {
             continue;
         };
-        let rank = if allowed.is_empty() {
-            Some(0)
-        } else {
-            allowed.iter().position(|codec| *codec == name)
-        };
+        let rank = if allowed.is_empty() { Some(0) } else { allowed.iter().position(|codec| *codec == name) };
         let (Some(rank), true) = (rank, numbers.meaning(*pt) == Some(meaning)) else {
             continue;
         };
         if formats.iter().any(|(_, format)| format.codec.pt == *pt) {
             continue;
         }
-        let rtx = if name.kind() == Kind::Video {
-            rtx[usize::from(pt.get())]
-        } else {
-            None
-        };
-        let codec = NegotiatedCodec {
-            pt: *pt,
-            name,
-            rtx,
-            fmtp: section.fmtp(*pt).into(),
-        };
-        formats.push((
-            rank,
-            Format {
-                codec,
-                fmtp: numbers.fmtp(*pt),
-                feedback: section.feedback(*pt),
-            },
-        ));
+        let rtx = if name.kind() == Kind::Video { rtx[usize::from(pt.get())] } else { None };
+        let codec = NegotiatedCodec { pt: *pt, name, rtx, fmtp: section.fmtp(*pt).into() };
+        formats.push((rank, Format { codec, fmtp: numbers.fmtp(*pt), feedback: section.feedback(*pt) }));
     }
     formats.sort_by_key(|(rank, _)| *rank);
     formats.into_iter().map(|(_, format)| format).collect()
@@ -77,11 +53,7 @@ pub(super) fn accept(
 
 /// The format for a track of codec `name` whose publisher's parameters are `stream`: the same profile, or the nearest that
 /// decodes it.
-pub(super) fn format_for<'a>(
-    formats: &'a [Format],
-    name: CodecName,
-    stream: &str,
-) -> Option<&'a Format> {
+pub(super) fn format_for<'a>(formats: &'a [Format], name: CodecName, stream: &str) -> Option<&'a Format> {
     let mut same = formats.iter().filter(|format| format.codec.name == name);
     if name != CodecName::H264 || stream.is_empty() {
         return same.next();
@@ -89,14 +61,9 @@ pub(super) fn format_for<'a>(
     let Some(profile) = Profile::of_fmtp(stream) else {
         return same.next();
     };
-    same.filter_map(|format| {
-        Some((
-            Profile::of_fmtp(&format.codec.fmtp)?.distance(profile)?,
-            format,
-        ))
-    })
-    .min_by_key(|(distance, _)| *distance)
-    .map(|(_, format)| format)
+    same.filter_map(|format| Some((Profile::of_fmtp(&format.codec.fmtp)?.distance(profile)?, format)))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, format)| format)
 }
 
 /// Equal format lists are kept once: a client with two hundred sections repeats one list two hundred times.
@@ -114,10 +81,7 @@ pub(super) struct FormatList {
 
 impl Default for FormatList {
     fn default() -> Self {
-        Self {
-            formats: Arc::from([]),
-            codecs: Arc::from([]),
-        }
+        Self { formats: Arc::from([]), codecs: Arc::from([]) }
     }
 }
 
@@ -130,10 +94,7 @@ impl FormatPool {
             return known.clone();
         }
         let codecs = formats.iter().map(|format| format.codec.clone()).collect();
-        let list = FormatList {
-            formats: formats.into(),
-            codecs,
-        };
+        let list = FormatList { formats: formats.into(), codecs };
         if self.lists.len() == Self::SIZE {
             self.lists.remove(0);
         }

@@ -53,9 +53,7 @@ impl Profile {
 
     /// How well a decoder of this profile takes `stream`: 0 is an exact match, `None` does not play.
     pub(super) fn distance(self, stream: Self) -> Option<u8> {
-        use Profile::{
-            Baseline, ConstrainedBaseline, ConstrainedHigh, High, Main, PredictiveHigh444,
-        };
+        use Profile::{Baseline, ConstrainedBaseline, ConstrainedHigh, High, Main, PredictiveHigh444};
         match (stream, self) {
             (a, b) if a == b => Some(0),
             // Every profile contains Constrained Baseline; encoders that say Baseline write just that.
@@ -94,10 +92,7 @@ mod tests {
             assert_eq!(Profile::of_level_id(digits), profile, "{digits}");
         }
         assert_eq!(Profile::of_fmtp("packetization-mode=1"), Some(Baseline));
-        assert_eq!(
-            Profile::of_fmtp("packetization-mode=1; PROFILE-LEVEL-ID=640c1f"),
-            Some(ConstrainedHigh)
-        );
+        assert_eq!(Profile::of_fmtp("packetization-mode=1; PROFILE-LEVEL-ID=640c1f"), Some(ConstrainedHigh));
     }
 
     #[test]

@@ -12,10 +12,7 @@ use crate::codec::CodecName;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// A codec; H264 formats differ by profile.
-    Codec {
-        name: CodecName,
-        profile: Option<Profile>,
-    },
+    Codec { name: CodecName, profile: Option<Profile> },
     /// Retransmissions of `apt`.
     Rtx { apt: Pt },
     /// Something that the SFU does not use, but the client does.
@@ -30,9 +27,7 @@ pub(super) fn meaning(section: &RemoteSection<'_>, pt: Pt) -> Meaning {
     let fmtp = section.fmtp(pt);
     if map.name.eq_ignore_ascii_case("rtx") {
         let apt = parameter(fmtp, "apt").and_then(|apt| apt.parse().ok());
-        return apt
-            .filter(|apt| *apt < 128)
-            .map_or(Meaning::Foreign, |apt| Meaning::Rtx { apt: Pt::new(apt) });
+        return apt.filter(|apt| *apt < 128).map_or(Meaning::Foreign, |apt| Meaning::Rtx { apt: Pt::new(apt) });
     }
     let stereo = map.channels == Some(2);
     let name = match map.name.to_ascii_lowercase().as_str() {
@@ -44,16 +39,9 @@ pub(super) fn meaning(section: &RemoteSection<'_>, pt: Pt) -> Meaning {
         "h264" if parameter(fmtp, "packetization-mode") == Some("1") => CodecName::H264,
         _ => return Meaning::Foreign,
     };
-    let profile = if name == CodecName::H264 {
-        Profile::of_fmtp(fmtp)
-    } else {
-        None
-    };
+    let profile = if name == CodecName::H264 { Profile::of_fmtp(fmtp) } else { None };
     let known = name != CodecName::H264 || profile.is_some();
-    if known
-        && map.clock_rate == name.clock_rate()
-        && Some(name.kind()) == section.kind.and_then(SectionKind::media)
-    {
+    if known && map.clock_rate == name.clock_rate() && Some(name.kind()) == section.kind.and_then(SectionKind::media) {
         Meaning::Codec { name, profile }
     } else {
         Meaning::Foreign
@@ -65,10 +53,7 @@ fn repeats_opus(section: &RemoteSection<'_>, fmtp: &str) -> bool {
     !fmtp.is_empty()
         && fmtp.trim().split('/').all(|pt| {
             pt.parse().is_ok_and(|pt: u8| {
-                pt < 128
-                    && section
-                        .rtpmap(Pt::new(pt))
-                        .is_some_and(|map| map.name.eq_ignore_ascii_case("opus"))
+                pt < 128 && section.rtpmap(Pt::new(pt)).is_some_and(|map| map.name.eq_ignore_ascii_case("opus"))
             })
         })
 }

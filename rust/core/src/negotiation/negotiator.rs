@@ -91,27 +91,13 @@ impl Negotiator {
 
     /// Answers a client's offer. `fresh` become the server's credentials if the offer restarts ICE. An own offer that
     /// waits for its answer is rolled back; what it carried is offered again by the next `poll_offer`.
-    pub fn receive_offer(
-        &mut self,
-        sdp: &str,
-        fresh: &IceCredentials,
-    ) -> Result<String, NegotiationError> {
+    pub fn receive_offer(&mut self, sdp: &str, fresh: &IceCredentials) -> Result<String, NegotiationError> {
         if self.config.role == NegotiatorRole::ServerOffers {
             return Err(NegotiationError::OfferNotAllowed);
         }
         let description = parse(sdp)?;
-        let answered = answer(
-            &self.agreed,
-            &description,
-            &self.senders,
-            &self.config,
-            &mut self.pool,
-        )?;
-        let remote = transport(
-            &description,
-            &live_of(&description, &answered.state),
-            Direct::Offer,
-        )?;
+        let answered = answer(&self.agreed, &description, &self.senders, &self.config, &mut self.pool)?;
+        let remote = transport(&description, &live_of(&description, &answered.state), Direct::Offer)?;
         // From here on nothing fails.
         if matches!(self.offering, Offering::Pending(_)) {
             self.offering = Offering::RolledBack;
@@ -124,24 +110,14 @@ impl Negotiator {
         }
         self.remote = remote.or(self.remote.take());
         for subscription in &answered.unsupported {
-            self.senders
-                .set_standing(*subscription, Standing::Unsupported);
+            self.senders.set_standing(*subscription, Standing::Unsupported);
         }
         self.settle(answered.state, &answered.rejected);
-        Ok(self.write(
-            &self.agreed,
-            &self.config.credentials,
-            "passive",
-            self.version,
-        ))
+        Ok(self.write(&self.agreed, &self.config.credentials, "passive", self.version))
     }
 
     /// Applies the answer to the offer `id` (`None`: to the one that waits).
-    pub fn receive_answer(
-        &mut self,
-        sdp: &str,
-        id: Option<u64>,
-    ) -> Result<AnswerOutcome, NegotiationError> {
+    pub fn receive_answer(&mut self, sdp: &str, id: Option<u64>) -> Result<AnswerOutcome, NegotiationError> {
         self.check_answer_id(id)?;
         let Offering::Pending(pending) = &self.offering else {
             return Ok(AnswerOutcome::Stale);
@@ -151,11 +127,7 @@ impl Negotiator {
         }
         let description = parse(sdp)?;
         let accepted = accept_answer(&pending.state, &description, &mut self.pool)?;
-        let remote = transport(
-            &description,
-            &live_of(&description, &accepted.state),
-            Direct::Answer,
-        )?;
+        let remote = transport(&description, &live_of(&description, &accepted.state), Direct::Answer)?;
         // From here on nothing fails.
         if let Some(credentials) = &pending.credentials {
             self.restart = self.restart.take().filter(|wanted| wanted != credentials);
@@ -164,9 +136,7 @@ impl Negotiator {
         // Data channels that the client rejects are not offered again.
         let has_data = |state: &State| state.sections.iter().any(MediaSection::is_live_data);
         self.wants_data &= has_data(&accepted.state) || !has_data(&pending.state);
-        self.offering = Offering::Stable {
-            answered: Some(pending.id),
-        };
+        self.offering = Offering::Stable { answered: Some(pending.id) };
         self.remote = remote.or(self.remote.take());
         self.settle(accepted.state, &accepted.rejected);
         Ok(AnswerOutcome::Applied)
@@ -181,23 +151,15 @@ impl Negotiator {
         if !self.has_something_to_offer() {
             return None;
         }
-        let proposal = Proposal {
-            senders: &self.senders,
-            config: &self.config,
-            mids: &mut self.mids,
-            pool: &mut self.pool,
-        };
+        let proposal =
+            Proposal { senders: &self.senders, config: &self.config, mids: &mut self.mids, pool: &mut self.pool };
         let state = proposal.make(&self.agreed, self.wants_data);
         let credentials = self.restart.clone();
         self.offers += 1;
         self.version += 1;
         let written = credentials.as_ref().unwrap_or(&self.config.credentials);
         let sdp = self.write(&state, written, "actpass", self.version);
-        self.offering = Offering::Pending(Box::new(Pending {
-            id: self.offers,
-            state,
-            credentials,
-        }));
+        self.offering = Offering::Pending(Box::new(Pending { id: self.offers, state, credentials }));
         Some((self.offers, sdp))
     }
 
@@ -212,11 +174,7 @@ impl Negotiator {
         let standing = self.senders.remove(subscription);
         self.stale |= standing.is_some();
         if let Some(Standing::Placed(index)) = standing
-            && let Some(mid) = self
-                .agreed
-                .sections
-                .get(index)
-                .and_then(|section| section.mid)
+            && let Some(mid) = self.agreed.sections.get(index).and_then(|section| section.mid)
             && let Some(section) = self.sections.iter_mut().find(|section| section.mid == mid)
         {
             section.send = None;
@@ -229,9 +187,7 @@ impl Negotiator {
         Some(match self.senders.standing(subscription)? {
             Standing::Rejected => SenderStatus::Rejected,
             Standing::Placed(index) => status_in(&self.agreed.sections[index], sender),
-            Standing::Waiting | Standing::Unsupported if self.is_offered(subscription) => {
-                SenderStatus::Offered
-            }
+            Standing::Waiting | Standing::Unsupported if self.is_offered(subscription) => SenderStatus::Offered,
             Standing::Unsupported => SenderStatus::Unsupported,
             Standing::Waiting => SenderStatus::Waiting,
         })
@@ -241,12 +197,7 @@ impl Negotiator {
     /// are there; (0, 0) unless only the client offers.
     pub fn missing_sections(&self) -> (u32, u32) {
         let missing = |kind: Kind| {
-            let free = self
-                .agreed
-                .sections
-                .iter()
-                .filter(|section| self.is_free(section, kind))
-                .count();
+            let free = self.agreed.sections.iter().filter(|section| self.is_free(section, kind)).count();
             self.senders.waiting(kind).saturating_sub(free) as u32
         };
         match self.config.role {
@@ -289,8 +240,7 @@ impl Negotiator {
 
     /// Those in the own offer that waits, if they differ: the client checks with them before its answer arrives.
     pub fn offered_credentials(&self) -> Option<&IceCredentials> {
-        self.pending()
-            .and_then(|pending| pending.credentials.as_ref())
+        self.pending().and_then(|pending| pending.credentials.as_ref())
     }
 
     /// The client's side of the transport, once known.
@@ -312,48 +262,23 @@ impl Negotiator {
         }
         for (index, section) in self.agreed.sections.iter().enumerate() {
             if let Some(subscription) = section.sender {
-                self.senders
-                    .set_standing(subscription, Standing::Placed(index));
+                self.senders.set_standing(subscription, Standing::Placed(index));
             }
         }
-        let sender =
-            |section: &MediaSection| section.sender.and_then(|sender| self.senders.get(sender));
-        self.sections = self
-            .agreed
-            .sections
-            .iter()
-            .filter_map(|section| section.public(sender(section)))
-            .collect();
+        let sender = |section: &MediaSection| section.sender.and_then(|sender| self.senders.get(sender));
+        self.sections = self.agreed.sections.iter().filter_map(|section| section.public(sender(section))).collect();
     }
 
-    fn write(
-        &self,
-        state: &State,
-        credentials: &IceCredentials,
-        setup: &'static str,
-        version: u64,
-    ) -> String {
-        write(
-            &Header {
-                config: &self.config,
-                credentials,
-                setup,
-                version,
-            },
-            state,
-            &self.senders,
-        )
+    fn write(&self, state: &State, credentials: &IceCredentials, setup: &'static str, version: u64) -> String {
+        write(&Header { config: &self.config, credentials, setup, version }, state, &self.senders)
     }
 
     /// Whether an answer with this id belongs to any offer that was made and has no answer yet.
     fn check_answer_id(&self, id: Option<u64>) -> Result<(), NegotiationError> {
         match (&self.offering, id) {
-            (
-                Offering::Stable {
-                    answered: Some(answered),
-                },
-                Some(id),
-            ) if *answered == id => Err(NegotiationError::AnsweredTwice { id }),
+            (Offering::Stable { answered: Some(answered) }, Some(id)) if *answered == id => {
+                Err(NegotiationError::AnsweredTwice { id })
+            }
             (_, Some(id)) if (1..=self.offers).contains(&id) => Ok(()),
             (Offering::Pending(_) | Offering::RolledBack, None) => Ok(()),
             _ => Err(NegotiationError::UnexpectedAnswer),
@@ -365,11 +290,7 @@ impl Negotiator {
     }
 
     fn has_something_to_offer(&self) -> bool {
-        let abandoned = |section: &MediaSection| {
-            section
-                .sender
-                .is_some_and(|sender| !self.senders.contains(sender))
-        };
+        let abandoned = |section: &MediaSection| section.sender.is_some_and(|sender| !self.senders.contains(sender));
         self.restart.is_some()
             || self.senders.any_waiting()
             || self.agreed.sections.iter().any(abandoned)
@@ -384,22 +305,15 @@ impl Negotiator {
     }
 
     fn is_offered(&self, subscription: SubscriptionId) -> bool {
-        self.pending().is_some_and(|pending| {
-            pending
-                .state
-                .sections
-                .iter()
-                .any(|section| section.sender == Some(subscription))
-        })
+        self.pending()
+            .is_some_and(|pending| pending.state.sections.iter().any(|section| section.sender == Some(subscription)))
     }
 
     fn is_free(&self, section: &MediaSection, kind: Kind) -> bool {
         section.kind == Some(SectionKind::from(kind))
             && !section.stopped
             && section.client.receives
-            && section
-                .sender
-                .is_none_or(|sender| !self.senders.contains(sender))
+            && section.sender.is_none_or(|sender| !self.senders.contains(sender))
     }
 }
 
@@ -415,8 +329,5 @@ fn status_in(section: &MediaSection, sender: &Sender) -> SenderStatus {
 /// The client's sections that are alive in `state` too.
 fn live_of<'d, 'a>(description: &'d Description<'a>, state: &State) -> Vec<&'d RemoteSection<'a>> {
     let pairs = description.sections.iter().zip(&state.sections);
-    pairs
-        .filter(|(_, agreed)| !agreed.stopped)
-        .map(|(remote, _)| remote)
-        .collect()
+    pairs.filter(|(_, agreed)| !agreed.stopped).map(|(remote, _)| remote).collect()
 }

@@ -29,10 +29,7 @@ pub(super) struct Numbers {
 
 impl Numbers {
     /// The table after a description of the client: its numbers go before those known so far.
-    pub(super) fn learn<'a, 's: 'a>(
-        &self,
-        sections: impl Iterator<Item = &'a RemoteSection<'s>>,
-    ) -> Self {
+    pub(super) fn learn<'a, 's: 'a>(&self, sections: impl Iterator<Item = &'a RemoteSection<'s>>) -> Self {
         let mut learnt = Self::default();
         for section in sections {
             for pt in &section.payload_types {
@@ -46,17 +43,11 @@ impl Numbers {
                 });
             }
             for extmap in &section.extmaps {
-                learnt
-                    .extensions
-                    .entry(extmap.id)
-                    .or_insert(extmap.extension);
+                learnt.extensions.entry(extmap.id).or_insert(extmap.extension);
             }
         }
         for (pt, entry) in &self.payload_types {
-            learnt
-                .payload_types
-                .entry(*pt)
-                .or_insert_with(|| entry.clone());
+            learnt.payload_types.entry(*pt).or_insert_with(|| entry.clone());
         }
         for (id, extension) in &self.extensions {
             learnt.extensions.entry(*id).or_insert(*extension);
@@ -71,9 +62,7 @@ impl Numbers {
 
     /// What the server writes as `a=fmtp` of `pt`.
     pub(super) fn fmtp(&self, pt: Pt) -> Arc<str> {
-        self.payload_types
-            .get(&pt)
-            .map_or_else(|| Arc::from(""), |entry| entry.fmtp.clone())
+        self.payload_types.get(&pt).map_or_else(|| Arc::from(""), |entry| entry.fmtp.clone())
     }
 
     /// What `id` stands for.
@@ -82,11 +71,7 @@ impl Numbers {
     }
 
     /// The payload type of `wanted`: the known one, else a free one, from now on known with `fmtp`.
-    pub(super) fn payload_type(
-        &mut self,
-        wanted: Meaning,
-        fmtp: impl FnOnce() -> String,
-    ) -> Option<Pt> {
+    pub(super) fn payload_type(&mut self, wanted: Meaning, fmtp: impl FnOnce() -> String) -> Option<Pt> {
         if let Some(pt) = self.known(wanted) {
             return Some(pt);
         }
@@ -96,23 +81,13 @@ impl Numbers {
             .chain(35..=63)
             .map(Pt::new)
             .find(|pt| !self.payload_types.contains_key(pt))?;
-        self.payload_types.insert(
-            pt,
-            Entry {
-                meaning: wanted,
-                fmtp: fmtp().into(),
-            },
-        );
+        self.payload_types.insert(pt, Entry { meaning: wanted, fmtp: fmtp().into() });
         Some(pt)
     }
 
     /// The id of `wanted`: the known one, else a free one of the one-byte form.
     pub(super) fn extension_id(&mut self, wanted: Extension) -> Option<u8> {
-        if let Some((id, _)) = self
-            .extensions
-            .iter()
-            .find(|(_, extension)| **extension == Some(wanted))
-        {
+        if let Some((id, _)) = self.extensions.iter().find(|(_, extension)| **extension == Some(wanted)) {
             return Some(*id);
         }
         let id = (1..=14).find(|id| !self.extensions.contains_key(id))?;
@@ -121,10 +96,7 @@ impl Numbers {
     }
 
     fn known(&self, wanted: Meaning) -> Option<Pt> {
-        self.payload_types
-            .iter()
-            .find(|(_, entry)| entry.meaning == wanted)
-            .map(|(pt, _)| *pt)
+        self.payload_types.iter().find(|(_, entry)| entry.meaning == wanted).map(|(pt, _)| *pt)
     }
 }
 

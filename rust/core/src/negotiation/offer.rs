@@ -30,8 +30,7 @@ pub(super) struct MidSource {
 impl MidSource {
     fn next(&mut self, taken: &BTreeSet<Mid>) -> Mid {
         loop {
-            let mid =
-                Mid::new(&format!("s{}", self.count)).expect("a letter and ten digits at most");
+            let mid = Mid::new(&format!("s{}", self.count)).expect("a letter and ten digits at most");
             self.count += 1;
             if !taken.contains(&mid) {
                 return mid;
@@ -52,20 +51,12 @@ impl Proposal<'_> {
     pub(super) fn make(mut self, agreed: &State, data: bool) -> State {
         let mut state = agreed.clone();
         for section in &mut state.sections {
-            section.sender = section
-                .sender
-                .filter(|sender| self.senders.contains(*sender));
+            section.sender = section.sender.filter(|sender| self.senders.contains(*sender));
             section.server.sends = section.sender.is_some();
         }
-        let mut taken: BTreeSet<Mid> = state
-            .sections
-            .iter()
-            .filter_map(|section| section.mid)
-            .collect();
-        let mut stopped: Vec<usize> = (0..state.sections.len())
-            .rev()
-            .filter(|index| state.sections[*index].stopped)
-            .collect();
+        let mut taken: BTreeSet<Mid> = state.sections.iter().filter_map(|section| section.mid).collect();
+        let mut stopped: Vec<usize> =
+            (0..state.sections.len()).rev().filter(|index| state.sections[*index].stopped).collect();
         let mut place = |state: &mut State, mids: &mut MidSource, kind| {
             let mid = mids.next(&taken);
             taken.insert(mid);
@@ -82,14 +73,9 @@ impl Proposal<'_> {
         let senders = self.senders;
         for kind in [Kind::Audio, Kind::Video] {
             let mut free = Free::of(&state, kind, self.config.role);
-            for sender in senders
-                .unplaced()
-                .into_iter()
-                .filter(|sender| sender.kind == kind)
-            {
-                let index = free
-                    .take(&state, sender)
-                    .unwrap_or_else(|| place(&mut state, self.mids, SectionKind::from(kind)));
+            for sender in senders.unplaced().into_iter().filter(|sender| sender.kind == kind) {
+                let index =
+                    free.take(&state, sender).unwrap_or_else(|| place(&mut state, self.mids, SectionKind::from(kind)));
                 self.assign(&mut state, index, sender);
             }
         }
@@ -105,9 +91,7 @@ impl Proposal<'_> {
         section.sender = Some(sender.subscription);
         section.server.sends = true;
         if section.creator == Creator::Server {
-            section.formats =
-                self.pool
-                    .keep(formats(numbers, sender, allowed(self.config, sender.kind)));
+            section.formats = self.pool.keep(formats(numbers, sender, allowed(self.config, sender.kind)));
             section.extensions = extensions(numbers, sender.kind);
         }
     }
@@ -126,22 +110,14 @@ impl Free {
                 && section.sender.is_none()
                 && is_for_senders(section, role)
         };
-        Self {
-            indices: (0..state.sections.len())
-                .filter(|index| usable(&state.sections[*index]))
-                .collect(),
-        }
+        Self { indices: (0..state.sections.len()).filter(|index| usable(&state.sections[*index])).collect() }
     }
 
     /// One that takes the codec already, else one of the server's own, where the codec can still be offered.
     fn take(&mut self, state: &State, sender: &Sender) -> Option<usize> {
         let fits = |index: &usize| state.sections[*index].takes(sender);
         let own = |index: &usize| state.sections[*index].creator == Creator::Server;
-        let position = self
-            .indices
-            .iter()
-            .position(fits)
-            .or_else(|| self.indices.iter().position(own))?;
+        let position = self.indices.iter().position(fits).or_else(|| self.indices.iter().position(own))?;
         Some(self.indices.remove(position))
     }
 }
@@ -149,12 +125,7 @@ impl Free {
 /// The track's codec first, then the others that the room allows, so that the section can serve other tracks later.
 fn formats(numbers: &mut Numbers, sender: &Sender, allowed: &[CodecName]) -> Vec<Format> {
     const AUDIO: [CodecName; 2] = [CodecName::Opus, CodecName::Red];
-    const VIDEO: [CodecName; 4] = [
-        CodecName::Vp8,
-        CodecName::Vp9,
-        CodecName::H264,
-        CodecName::Av1,
-    ];
+    const VIDEO: [CodecName; 4] = [CodecName::Vp8, CodecName::Vp9, CodecName::H264, CodecName::Av1];
     let all: &[CodecName] = match sender.kind {
         Kind::Audio => &AUDIO,
         Kind::Video => &VIDEO,
@@ -162,20 +133,12 @@ fn formats(numbers: &mut Numbers, sender: &Sender, allowed: &[CodecName]) -> Vec
     let others = if allowed.is_empty() { all } else { allowed };
     let mut formats: Vec<Format> = Vec::new();
     for name in std::iter::once(sender.codec).chain(others.iter().copied()) {
-        let stream = if name == sender.codec {
-            sender.fmtp.as_str()
-        } else {
-            ""
-        };
+        let stream = if name == sender.codec { sender.fmtp.as_str() } else { "" };
         for stream in [stream, ""] {
             let Some(format) = format(numbers, name, stream) else {
                 continue;
             };
-            if name.kind() == sender.kind
-                && !formats
-                    .iter()
-                    .any(|known| known.codec.pt == format.codec.pt)
-            {
+            if name.kind() == sender.kind && !formats.iter().any(|known| known.codec.pt == format.codec.pt) {
                 formats.push(format);
             }
         }
@@ -184,34 +147,17 @@ fn formats(numbers: &mut Numbers, sender: &Sender, allowed: &[CodecName]) -> Vec
 }
 
 fn format(numbers: &mut Numbers, name: CodecName, stream: &str) -> Option<Format> {
-    let opus = if name == CodecName::Red {
-        format(numbers, CodecName::Opus, "")
-    } else {
-        None
-    };
+    let opus = if name == CodecName::Red { format(numbers, CodecName::Opus, "") } else { None };
     let fmtp = offered_fmtp(name, stream, opus.map(|opus| opus.codec.pt));
-    let profile = if name == CodecName::H264 {
-        Profile::of_fmtp(&fmtp)
-    } else {
-        None
-    };
+    let profile = if name == CodecName::H264 { Profile::of_fmtp(&fmtp) } else { None };
     let pt = numbers.payload_type(Meaning::Codec { name, profile }, || fmtp)?;
     let rtx = match name.kind() {
         Kind::Audio => None,
         Kind::Video => numbers.payload_type(Meaning::Rtx { apt: pt }, String::new),
     };
     let fmtp = numbers.fmtp(pt);
-    let codec = NegotiatedCodec {
-        pt,
-        name,
-        rtx,
-        fmtp: fmtp.clone(),
-    };
-    Some(Format {
-        codec,
-        fmtp,
-        feedback: Feedback::offered(name.kind()),
-    })
+    let codec = NegotiatedCodec { pt, name, rtx, fmtp: fmtp.clone() };
+    Some(Format { codec, fmtp, feedback: Feedback::offered(name.kind()) })
 }
 
 /// What the server offers for a codec that the peer has not named yet. `stream` are the track's own parameters.
@@ -223,8 +169,7 @@ fn offered_fmtp(name: CodecName, stream: &str, opus: Option<Pt>) -> String {
         CodecName::Vp9 => String::from("profile-id=0"),
         CodecName::Av1 => String::from("level-idx=5;profile=0;tier=0"),
         CodecName::H264 => {
-            let level_id = parameter(stream, "profile-level-id")
-                .filter(|id| Profile::of_level_id(id).is_some());
+            let level_id = parameter(stream, "profile-level-id").filter(|id| Profile::of_level_id(id).is_some());
             let level_id = level_id.unwrap_or("42e01f");
             format!("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={level_id}")
         }
@@ -256,11 +201,7 @@ fn extensions(numbers: &mut Numbers, kind: Kind) -> Vec<Extmap> {
     };
     let numbered = wanted.iter().filter_map(|extension| {
         let id = numbers.extension_id(*extension)?;
-        Some(Extmap {
-            id,
-            extension: *extension,
-            direction: Direction::BOTH,
-        })
+        Some(Extmap { id, extension: *extension, direction: Direction::BOTH })
     });
     numbered.collect()
 }
@@ -283,22 +224,13 @@ pub(super) fn accept_answer(
     if found != offered {
         return Err(NegotiationError::SectionCount { found, offered });
     }
-    let alive = description
-        .sections
-        .iter()
-        .zip(&live)
-        .filter(|(_, alive)| **alive);
+    let alive = description.sections.iter().zip(&live).filter(|(_, alive)| **alive);
     let mut state = State {
         numbers: proposed.numbers.learn(alive.map(|(section, _)| section)),
         sections: proposed.sections.clone(),
     };
     let mut rejected = Vec::new();
-    for ((section, remote), alive) in state
-        .sections
-        .iter_mut()
-        .zip(&description.sections)
-        .zip(live)
-    {
+    for ((section, remote), alive) in state.sections.iter_mut().zip(&description.sections).zip(live) {
         if !section.stopped {
             keeps_its_place(remote, section)?;
         }

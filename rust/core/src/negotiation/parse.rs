@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use sfu_transport::Fingerprint;
 use sfu_wire::{Extension, Mid, Pt, Rid, Ssrc};
 use webrtc_sdp::attribute_type::{
-    SdpAttribute, SdpAttributeDirection, SdpAttributeGroupSemantic, SdpAttributeSetup,
-    SdpSingleDirection, SdpSsrcGroupSemantic, parse_attribute,
+    SdpAttribute, SdpAttributeDirection, SdpAttributeGroupSemantic, SdpAttributeSetup, SdpSingleDirection,
+    SdpSsrcGroupSemantic, parse_attribute,
 };
 use webrtc_sdp::error::{SdpParserError, SdpParserInternalError};
 use webrtc_sdp::media_type::SdpMediaValue;
@@ -65,10 +65,7 @@ pub(super) enum Setup {
 
 /// One `m=` section.
 #[derive(Debug)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "each is one attribute without a value"
-)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one attribute without a value")]
 pub(super) struct RemoteSection<'a> {
     pub(super) place: Place,
     /// `None`: a media type or protocol that the SFU does not speak.
@@ -131,17 +128,11 @@ pub(super) struct RemoteRid {
 
 impl Row<'_> {
     pub(super) fn line(self) -> Line {
-        Line {
-            number: self.number,
-            text: self.text.to_owned(),
-        }
+        Line { number: self.number, text: self.text.to_owned() }
     }
 
     fn malformed(self, problem: impl Into<String>) -> NegotiationError {
-        NegotiationError::Malformed {
-            line: self.line(),
-            problem: problem.into(),
-        }
+        NegotiationError::Malformed { line: self.line(), problem: problem.into() }
     }
 }
 
@@ -160,11 +151,7 @@ impl RemoteSection<'_> {
     }
 
     pub(super) fn feedback(&self, pt: Pt) -> Feedback {
-        self.feedback
-            .get(&pt)
-            .copied()
-            .unwrap_or_default()
-            .with(self.feedback_of_all)
+        self.feedback.get(&pt).copied().unwrap_or_default().with(self.feedback_of_all)
     }
 }
 
@@ -178,20 +165,13 @@ pub(super) fn parse(sdp: &str) -> Result<Description<'_>, NegotiationError> {
             continue;
         }
         lines += 1;
-        let row = Row {
-            number: index + 1,
-            text,
-        };
-        let (kind, value) = text
-            .split_once('=')
-            .ok_or_else(|| row.malformed("a line is a letter, `=` and a value"))?;
+        let row = Row { number: index + 1, text };
+        let (kind, value) = text.split_once('=').ok_or_else(|| row.malformed("a line is a letter, `=` and a value"))?;
         match kind {
             "v" | "o" | "t" | "c" => check(row)?,
             "m" => {
                 if description.sections.len() == MAX_SECTIONS {
-                    return Err(NegotiationError::TooManySections {
-                        limit: MAX_SECTIONS,
-                    });
+                    return Err(NegotiationError::TooManySections { limit: MAX_SECTIONS });
                 }
                 let section = media(row, value, description.sections.len() + 1)?;
                 description.sections.push(section);
@@ -208,10 +188,7 @@ pub(super) fn parse(sdp: &str) -> Result<Description<'_>, NegotiationError> {
         return Err(NegotiationError::MissingLine { what: "v=0", lines });
     }
     if description.sections.is_empty() {
-        return Err(NegotiationError::MissingLine {
-            what: "m= section",
-            lines,
-        });
+        return Err(NegotiationError::MissingLine { what: "m= section", lines });
     }
     inherit(&mut description);
     Ok(description)
@@ -237,53 +214,30 @@ fn check(row: Row<'_>) -> Result<(), NegotiationError> {
 }
 
 /// `m=<media> <port> <proto> <fmt> …` (RFC 8866 §5.14).
-fn media<'a>(
-    row: Row<'a>,
-    value: &'a str,
-    number: usize,
-) -> Result<RemoteSection<'a>, NegotiationError> {
+fn media<'a>(row: Row<'a>, value: &'a str, number: usize) -> Result<RemoteSection<'a>, NegotiationError> {
     let mut words = value.splitn(4, ' ').map(str::trim);
     let mut word = || words.next().unwrap_or_default();
     let (media, port, protocol, formats) = (word(), word(), word(), word());
     let (kind, payload_types, port) = match parse_sdp_line(row.text, row.number) {
         Ok(line) => match line.sdp_type {
-            SdpType::Media(line) => (
-                kind_of(&line.media, protocol),
-                payload_types_of(formats),
-                line.port,
-            ),
+            SdpType::Media(line) => (kind_of(&line.media, protocol), payload_types_of(formats), line.port),
             _ => return Err(row.malformed("not a media line")),
         },
         Err(SdpParserError::Line { error, .. }) => return Err(row.malformed(problem(&error))),
         // A protocol that `webrtc-sdp` does not know: the section will be rejected, the others live.
         Err(_) => {
             let digits = port.split('/').next().unwrap_or_default();
-            (
-                None,
-                Vec::new(),
-                digits
-                    .parse()
-                    .map_err(|_| row.malformed("the port is not a number"))?,
-            )
+            (None, Vec::new(), digits.parse().map_err(|_| row.malformed("the port is not a number"))?)
         }
     };
-    let place = Place {
-        section: number,
-        line: row.number,
-        media: media.to_owned(),
-        mid: None,
-    };
+    let place = Place { section: number, line: row.number, media: media.to_owned(), mid: None };
     Ok(RemoteSection {
         place,
         kind,
         port: u16::try_from(port).map_err(|_| row.malformed("the port is above 65535"))?,
         protocol,
         formats,
-        payload_types: if kind.is_some_and(|kind| kind.media().is_some()) {
-            payload_types
-        } else {
-            Vec::new()
-        },
+        payload_types: if kind.is_some_and(|kind| kind.media().is_some()) { payload_types } else { Vec::new() },
         mid: None,
         bundle_only: false,
         direction: Direction::BOTH,
@@ -309,18 +263,9 @@ fn media<'a>(
 
 fn kind_of(media: &SdpMediaValue, protocol: &str) -> Option<SectionKind> {
     /// RFC 9429 §5.1.2: an answerer takes these for the same thing.
-    const RTP: [&str; 4] = [
-        "UDP/TLS/RTP/SAVPF",
-        "UDP/TLS/RTP/SAVP",
-        "RTP/SAVPF",
-        "TCP/DTLS/RTP/SAVPF",
-    ];
+    const RTP: [&str; 4] = ["UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVPF", "TCP/DTLS/RTP/SAVPF"];
     const SCTP: [&str; 2] = ["UDP/DTLS/SCTP", "TCP/DTLS/SCTP"];
-    let speaks = |protocols: &[&str]| {
-        protocols
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(protocol))
-    };
+    let speaks = |protocols: &[&str]| protocols.iter().any(|known| known.eq_ignore_ascii_case(protocol));
     match media {
         SdpMediaValue::Audio => speaks(&RTP).then_some(SectionKind::Audio),
         SdpMediaValue::Video => speaks(&RTP).then_some(SectionKind::Video),
@@ -330,18 +275,12 @@ fn kind_of(media: &SdpMediaValue, protocol: &str) -> Option<SectionKind> {
 }
 
 fn payload_types_of(formats: &str) -> Vec<Pt> {
-    let numbers = formats
-        .split_ascii_whitespace()
-        .filter_map(|word| word.parse().ok());
+    let numbers = formats.split_ascii_whitespace().filter_map(|word| word.parse().ok());
     numbers.filter(|pt: &u8| *pt < 128).map(Pt::new).collect()
 }
 
 /// `a=…` of the last section, or of the session before the first.
-fn attribute<'a>(
-    description: &mut Description<'a>,
-    row: Row<'a>,
-    value: &'a str,
-) -> Result<(), NegotiationError> {
+fn attribute<'a>(description: &mut Description<'a>, row: Row<'a>, value: &'a str) -> Result<(), NegotiationError> {
     let (name, rest) = value.split_once(':').unwrap_or((value, ""));
     match (name, description.sections.last_mut()) {
         ("fmtp", Some(section)) => {
@@ -363,16 +302,14 @@ fn attribute<'a>(
         }
         // Unknown digests are no error: another line may have a known one (RFC 8122 §5).
         ("fingerprint", section) => {
-            let lines =
-                section.map_or(&mut description.transport, |section| &mut section.transport);
+            let lines = section.map_or(&mut description.transport, |section| &mut section.transport);
             lines.fingerprints.extend(fingerprint(row, rest)?);
             Ok(())
         }
         (
-            "rtpmap" | "extmap" | "extmap-allow-mixed" | "mid" | "msid" | "ice-ufrag" | "ice-pwd"
-            | "ice-lite" | "setup" | "group" | "rid" | "simulcast" | "ssrc" | "ssrc-group"
-            | "sctp-port" | "max-message-size" | "rtcp-mux" | "rtcp-rsize" | "bundle-only"
-            | "sendrecv" | "sendonly" | "recvonly" | "inactive",
+            "rtpmap" | "extmap" | "extmap-allow-mixed" | "mid" | "msid" | "ice-ufrag" | "ice-pwd" | "ice-lite"
+            | "setup" | "group" | "rid" | "simulcast" | "ssrc" | "ssrc-group" | "sctp-port" | "max-message-size"
+            | "rtcp-mux" | "rtcp-rsize" | "bundle-only" | "sendrecv" | "sendonly" | "recvonly" | "inactive",
             section,
         ) => {
             let attribute = match parse_attribute(value) {
@@ -399,15 +336,9 @@ fn session_attribute<'a>(description: &mut Description<'a>, row: Row<'a>, attrib
         SdpAttribute::Setup(setup) => lines.setup = Some((setup_of(&setup), row)),
         SdpAttribute::ExtmapAllowMixed => description.allow_mixed = true,
         SdpAttribute::Extmap(extmap) => {
-            description.extmaps.extend(extmap_of(
-                extmap.id,
-                extmap.direction.as_ref(),
-                &extmap.url,
-            ));
+            description.extmaps.extend(extmap_of(extmap.id, extmap.direction.as_ref(), &extmap.url));
         }
-        SdpAttribute::Group(group)
-            if matches!(group.semantics, SdpAttributeGroupSemantic::Bundle) =>
-        {
+        SdpAttribute::Group(group) if matches!(group.semantics, SdpAttributeGroupSemantic::Bundle) => {
             if description.bundle.is_none() && !group.tags.is_empty() {
                 description.bundle = Some(group.tags);
             }
@@ -423,27 +354,16 @@ fn section_attribute<'a>(
 ) -> Result<(), NegotiationError> {
     match attribute {
         SdpAttribute::Mid(mid) => {
-            let parsed = mid
-                .parse()
-                .map_err(|error| row.malformed(format!("no mid of this server: {error}")))?;
+            let parsed = mid.parse().map_err(|error| row.malformed(format!("no mid of this server: {error}")))?;
             section.place.mid = Some(mid);
             section.mid = Some((parsed, row));
         }
         SdpAttribute::Rtpmap(map) => {
-            let rtpmap = Rtpmap {
-                name: map.codec_name,
-                clock_rate: map.frequency,
-                channels: map.channels,
-            };
-            section
-                .rtpmaps
-                .entry(Pt::new(map.payload_type))
-                .or_insert(rtpmap);
+            let rtpmap = Rtpmap { name: map.codec_name, clock_rate: map.frequency, channels: map.channels };
+            section.rtpmaps.entry(Pt::new(map.payload_type)).or_insert(rtpmap);
         }
         SdpAttribute::Extmap(extmap) => {
-            section
-                .extmaps
-                .extend(extmap_of(extmap.id, extmap.direction.as_ref(), &extmap.url));
+            section.extmaps.extend(extmap_of(extmap.id, extmap.direction.as_ref(), &extmap.url));
         }
         SdpAttribute::ExtmapAllowMixed => section.allow_mixed = true,
         SdpAttribute::IceUfrag(ufrag) => section.transport.ufrag = Some(ufrag),
@@ -462,37 +382,22 @@ fn section_attribute<'a>(
         SdpAttribute::Ssrc(ssrc) => note_ssrc(section, Ssrc::new(ssrc.id)),
         SdpAttribute::SsrcGroup(SdpSsrcGroupSemantic::FlowIdentification, members) => {
             if let [media, repair] = &members[..] {
-                section
-                    .repairs
-                    .push((Ssrc::new(media.id), Ssrc::new(repair.id)));
+                section.repairs.push((Ssrc::new(media.id), Ssrc::new(repair.id)));
                 note_ssrc(section, Ssrc::new(media.id));
                 note_ssrc(section, Ssrc::new(repair.id));
             }
         }
         SdpAttribute::Rid(rid) if matches!(rid.direction, SdpSingleDirection::Send) => {
             let restrictions = row.text.splitn(3, ' ').nth(2).unwrap_or_default();
-            let others = restrictions
-                .split(';')
-                .filter(|pair| !pair.is_empty() && !pair.starts_with("pt="));
+            let others = restrictions.split(';').filter(|pair| !pair.is_empty() && !pair.starts_with("pt="));
             section.rids.push(RemoteRid {
-                rid: rid
-                    .id
-                    .parse()
-                    .map_err(|error| row.malformed(format!("no rid of this server: {error}")))?,
-                payload_types: rid
-                    .formats
-                    .iter()
-                    .filter(|pt| **pt < 128)
-                    .map(|pt| Pt::new(*pt as u8))
-                    .collect(),
+                rid: rid.id.parse().map_err(|error| row.malformed(format!("no rid of this server: {error}")))?,
+                payload_types: rid.formats.iter().filter(|pt| **pt < 128).map(|pt| Pt::new(*pt as u8)).collect(),
                 restrictions: others.collect::<Vec<_>>().join(";"),
             });
         }
         SdpAttribute::Simulcast(simulcast) => {
-            let first = simulcast
-                .send
-                .into_iter()
-                .filter_map(|version| version.ids.into_iter().next());
+            let first = simulcast.send.into_iter().filter_map(|version| version.ids.into_iter().next());
             section.simulcast = first.map(|id| (id.id, id.paused)).collect();
         }
         attribute => {
@@ -517,33 +422,22 @@ fn note_ssrc(section: &mut RemoteSection<'_>, ssrc: Ssrc) {
 fn payload_type<'a>(row: Row<'a>, value: &'a str) -> Result<(Pt, &'a str), NegotiationError> {
     let (pt, rest) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
     let pt = pt.parse().ok().filter(|pt: &u8| *pt < 128);
-    Ok((
-        Pt::new(pt.ok_or_else(|| row.malformed("it begins with no payload type (0 to 127)"))?),
-        rest.trim(),
-    ))
+    Ok((Pt::new(pt.ok_or_else(|| row.malformed("it begins with no payload type (0 to 127)"))?), rest.trim()))
 }
 
 fn fingerprint(row: Row<'_>, value: &str) -> Result<Option<Fingerprint>, NegotiationError> {
     /// Digests that RFC 8122 §5 names and that are too weak, or not in use.
     const IGNORED: [&str; 4] = ["sha-1", "sha-224", "md5", "md2"];
     let name = value.split_ascii_whitespace().next().unwrap_or_default();
-    if IGNORED
-        .iter()
-        .any(|ignored| ignored.eq_ignore_ascii_case(name))
-    {
+    if IGNORED.iter().any(|ignored| ignored.eq_ignore_ascii_case(name)) {
         return Ok(None);
     }
     let parsed = Fingerprint::parse(value);
-    let wanted =
-        "wanted: sha-256, sha-384 or sha-512, a space, and that digest's bytes as `AB:CD:…`";
+    let wanted = "wanted: sha-256, sha-384 or sha-512, a space, and that digest's bytes as `AB:CD:…`";
     parsed.map(Some).ok_or_else(|| row.malformed(wanted))
 }
 
-fn extmap_of(
-    id: u16,
-    direction: Option<&SdpAttributeDirection>,
-    uri: &str,
-) -> Option<RemoteExtmap> {
+fn extmap_of(id: u16, direction: Option<&SdpAttributeDirection>, uri: &str) -> Option<RemoteExtmap> {
     let direction = match direction {
         None | Some(SdpAttributeDirection::Sendrecv) => Direction::BOTH,
         Some(SdpAttributeDirection::Sendonly) => Direction::SEND,
@@ -551,11 +445,7 @@ fn extmap_of(
     };
     // 4096 and above are offers without a number (RFC 8285 §6).
     let id = u8::try_from(id).ok().filter(|id| *id != 0 && *id != 15)?;
-    Some(RemoteExtmap {
-        id,
-        extension: Extension::from_uri(uri),
-        direction,
-    })
+    Some(RemoteExtmap { id, extension: Extension::from_uri(uri), direction })
 }
 
 fn setup_of(setup: &SdpAttributeSetup) -> Setup {
@@ -580,6 +470,5 @@ fn direction_of(attribute: &SdpAttribute) -> Option<Direction> {
 /// The parser's complaint without its own preamble.
 fn problem(error: &SdpParserInternalError) -> String {
     let text = error.to_string();
-    text.strip_prefix("Parsing error: ")
-        .map_or(text.clone(), str::to_owned)
+    text.strip_prefix("Parsing error: ").map_or(text.clone(), str::to_owned)
 }

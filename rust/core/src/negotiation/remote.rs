@@ -55,17 +55,10 @@ pub(super) fn transport(
         return Ok(None);
     };
     let (own, above) = (&tagged.transport, &description.transport);
-    let missing = |attribute| NegotiationError::Missing {
-        attribute,
-        place: tagged.place.clone(),
-    };
+    let missing = |attribute| NegotiationError::Missing { attribute, place: tagged.place.clone() };
     let ufrag = own.ufrag.as_ref().or(above.ufrag.as_ref());
     let pwd = own.pwd.as_ref().or(above.pwd.as_ref());
-    let fingerprints = if own.fingerprints.is_empty() {
-        &above.fingerprints
-    } else {
-        &own.fingerprints
-    };
+    let fingerprints = if own.fingerprints.is_empty() { &above.fingerprints } else { &own.fingerprints };
     let credentials = IceCredentials {
         ufrag: ufrag.ok_or_else(|| missing("a=ice-ufrag"))?.clone(),
         pwd: pwd.ok_or_else(|| missing("a=ice-pwd"))?.clone(),
@@ -74,9 +67,7 @@ pub(super) fn transport(
         return Err(missing("a=fingerprint"));
     }
     check_setup(own, above, direct)?;
-    let data = live
-        .iter()
-        .find(|section| section.kind == Some(SectionKind::Application));
+    let data = live.iter().find(|section| section.kind == Some(SectionKind::Application));
     Ok(Some(RemoteTransport {
         credentials,
         fingerprints: fingerprints.clone(),
@@ -84,43 +75,25 @@ pub(super) fn transport(
             port: section.sctp_port.unwrap_or(DEFAULT_SCTP_PORT),
             max_message_size: section
                 .max_message_size
-                .map_or(DEFAULT_MAX_MESSAGE_SIZE, |size| {
-                    usize::try_from(size).unwrap_or(usize::MAX)
-                }),
+                .map_or(DEFAULT_MAX_MESSAGE_SIZE, |size| usize::try_from(size).unwrap_or(usize::MAX)),
         }),
     }))
 }
 
 /// The section of the first tag that is alive and says something, else the first one that does.
-fn tagged<'d, 'a>(
-    description: &Description<'_>,
-    live: &[&'d RemoteSection<'a>],
-) -> Option<&'d RemoteSection<'a>> {
-    let named = |tag: &String| {
-        live.iter()
-            .find(|section| section.mid.is_some_and(|(mid, _)| mid.as_str() == tag))
-            .copied()
-    };
+fn tagged<'d, 'a>(description: &Description<'_>, live: &[&'d RemoteSection<'a>]) -> Option<&'d RemoteSection<'a>> {
+    let named =
+        |tag: &String| live.iter().find(|section| section.mid.is_some_and(|(mid, _)| mid.as_str() == tag)).copied();
     let tags = description.bundle.iter().flatten();
     let speaks = |section: &&RemoteSection<'_>| section.transport.ufrag.is_some();
-    tags.clone()
-        .take(1)
-        .find_map(named)
-        .filter(speaks)
-        .or_else(|| {
-            let speaker = live.iter().copied().find(speaks);
-            speaker
-                .or_else(|| tags.clone().find_map(named))
-                .or_else(|| live.first().copied())
-        })
+    tags.clone().take(1).find_map(named).filter(speaks).or_else(|| {
+        let speaker = live.iter().copied().find(speaks);
+        speaker.or_else(|| tags.clone().find_map(named)).or_else(|| live.first().copied())
+    })
 }
 
 /// The SFU is the DTLS server (RFC 8842 §5.2, §5.3): as client it would end with a slower SRTP profile in Chromium.
-fn check_setup(
-    own: &TransportLines<'_>,
-    above: &TransportLines<'_>,
-    direct: Direct,
-) -> Result<(), NegotiationError> {
+fn check_setup(own: &TransportLines<'_>, above: &TransportLines<'_>, direct: Direct) -> Result<(), NegotiationError> {
     match own.setup.as_ref().or(above.setup.as_ref()) {
         // RFC 4145 §4: `active` is the default.
         None | Some((Setup::Active, _)) => Ok(()),

@@ -77,10 +77,7 @@ pub struct NegotiatedCodec {
 
 /// How to read what the client sends in one section.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "each is one negotiated feedback type"
-)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one negotiated feedback type")]
 pub struct ReceiveParameters {
     /// In order of preference.
     pub codecs: Arc<[NegotiatedCodec]>,
@@ -106,10 +103,7 @@ pub struct ReceiveParameters {
 
 /// How to write what one sender sends in one section.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "each is one negotiated feature"
-)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one negotiated feature")]
 pub struct SendParameters {
     /// Which sender.
     pub subscription: SubscriptionId,

@@ -76,18 +76,12 @@ impl Senders {
     pub(super) fn add(&mut self, sender: Sender) {
         let order = self.count;
         self.count += 1;
-        self.entries.entry(sender.subscription).or_insert(Entry {
-            sender,
-            order,
-            standing: Standing::Waiting,
-        });
+        self.entries.entry(sender.subscription).or_insert(Entry { sender, order, standing: Standing::Waiting });
     }
 
     /// Returns where it stood.
     pub(super) fn remove(&mut self, subscription: SubscriptionId) -> Option<Standing> {
-        self.entries
-            .remove(&subscription)
-            .map(|entry| entry.standing)
+        self.entries.remove(&subscription).map(|entry| entry.standing)
     }
 
     pub(super) fn get(&self, subscription: SubscriptionId) -> Option<&Sender> {
@@ -110,8 +104,7 @@ impl Senders {
 
     /// Those without a section that may still get one, in order.
     pub(super) fn unplaced(&self) -> Vec<&Sender> {
-        let open =
-            |entry: &&Entry| matches!(entry.standing, Standing::Waiting | Standing::Unsupported);
+        let open = |entry: &&Entry| matches!(entry.standing, Standing::Waiting | Standing::Unsupported);
         let mut entries: Vec<&Entry> = self.entries.values().filter(open).collect();
         entries.sort_unstable_by_key(|entry| entry.order);
         entries.into_iter().map(|entry| &entry.sender).collect()
@@ -119,14 +112,11 @@ impl Senders {
 
     /// How many of `kind` wait for a section that does not exist yet.
     pub(super) fn waiting(&self, kind: Kind) -> usize {
-        let waits =
-            |entry: &&Entry| entry.standing == Standing::Waiting && entry.sender.kind == kind;
+        let waits = |entry: &&Entry| entry.standing == Standing::Waiting && entry.sender.kind == kind;
         self.entries.values().filter(waits).count()
     }
 
     pub(super) fn any_waiting(&self) -> bool {
-        self.entries
-            .values()
-            .any(|entry| entry.standing == Standing::Waiting)
+        self.entries.values().any(|entry| entry.standing == Standing::Waiting)
     }
 }

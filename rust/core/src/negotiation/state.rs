@@ -46,10 +46,7 @@ pub(super) struct AgreedRid {
 
 /// One section.
 #[derive(Debug, Clone)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "independent attributes of a section"
-)]
+#[allow(clippy::struct_excessive_bools, reason = "independent attributes of a section")]
 pub(super) struct MediaSection {
     /// `None` only in a section that is rejected anyway.
     pub(super) mid: Option<Mid>,
@@ -81,9 +78,7 @@ impl MediaSection {
     /// A section that nothing is agreed about yet.
     pub(super) fn new(creator: Creator, mid: Option<Mid>, kind: Option<SectionKind>) -> Self {
         let (media, protocol, formats) = match kind {
-            Some(SectionKind::Application) => {
-                ("application", "UDP/DTLS/SCTP", "webrtc-datachannel")
-            }
+            Some(SectionKind::Application) => ("application", "UDP/DTLS/SCTP", "webrtc-datachannel"),
             Some(SectionKind::Audio) => ("audio", "UDP/TLS/RTP/SAVPF", ""),
             Some(SectionKind::Video) => ("video", "UDP/TLS/RTP/SAVPF", ""),
             None => ("", "", ""),
@@ -95,11 +90,7 @@ impl MediaSection {
             creator,
             stopped: false,
             // What the server brings up is for the client to receive.
-            client: if creator == Creator::Server {
-                Direction::RECEIVE
-            } else {
-                Direction::NONE
-            },
+            client: if creator == Creator::Server { Direction::RECEIVE } else { Direction::NONE },
             server: Direction::NONE,
             sender: None,
             formats: FormatList::default(),
@@ -116,11 +107,7 @@ impl MediaSection {
     /// Whether this is `m=application` as RFC 8841 writes it.
     pub(super) fn takes_data(&self) -> bool {
         self.kind == Some(SectionKind::Application)
-            && self
-                .line
-                .2
-                .split(' ')
-                .any(|format| format == "webrtc-datachannel")
+            && self.line.2.split(' ').any(|format| format == "webrtc-datachannel")
     }
 
     /// Whether data channels are agreed or offered here.
@@ -161,14 +148,8 @@ impl MediaSection {
             mid: self.mid?,
             kind: self.kind?,
             stopped: self.stopped,
-            receive: self
-                .kind?
-                .media()
-                .filter(|_| self.receives())
-                .map(|_| self.receive_parameters()),
-            send: sender
-                .filter(|_| self.sends())
-                .map(|sender| self.send_parameters(sender)),
+            receive: self.kind?.media().filter(|_| self.receives()).map(|_| self.receive_parameters()),
+            send: sender.filter(|_| self.sends()).map(|sender| self.send_parameters(sender)),
         })
     }
 
@@ -177,12 +158,7 @@ impl MediaSection {
             codecs: self.formats.codecs.clone(),
             extensions: self.extension_map(|direction| direction.receives),
             rids: self.rids.iter().map(|rid| rid.rid).collect(),
-            paused_rids: self
-                .rids
-                .iter()
-                .filter(|rid| rid.paused)
-                .map(|rid| rid.rid)
-                .collect(),
+            paused_rids: self.rids.iter().filter(|rid| rid.paused).map(|rid| rid.rid).collect(),
             ssrcs: self.ssrcs.clone(),
             msid: self.msid.clone(),
             twcc: self.has_feedback(Feedback::TWCC) && self.has_extension(Extension::TransportCc),
@@ -208,23 +184,15 @@ impl MediaSection {
     }
 
     fn extension_map(&self, wanted: impl Fn(Direction) -> bool) -> ExtensionMap {
-        let agreed = self
-            .extensions
-            .iter()
-            .filter(|extmap| wanted(extmap.direction));
+        let agreed = self.extensions.iter().filter(|extmap| wanted(extmap.direction));
         agreed.map(|extmap| (extmap.id, extmap.extension)).collect()
     }
 
     fn has_extension(&self, extension: Extension) -> bool {
-        self.extensions
-            .iter()
-            .any(|extmap| extmap.extension == extension)
+        self.extensions.iter().any(|extmap| extmap.extension == extension)
     }
 
     fn has_feedback(&self, feedback: Feedback) -> bool {
-        self.formats
-            .formats
-            .iter()
-            .any(|format| format.feedback.contains(feedback))
+        self.formats.formats.iter().any(|format| format.feedback.contains(feedback))
     }
 }

@@ -38,33 +38,15 @@ pub(super) fn write(header: &Header<'_>, state: &State, senders: &Senders) -> St
     out
 }
 
-fn write_into(
-    out: &mut String,
-    header: &Header<'_>,
-    state: &State,
-    senders: &Senders,
-) -> fmt::Result {
+fn write_into(out: &mut String, header: &Header<'_>, state: &State, senders: &Senders) -> fmt::Result {
     let live = |section: &&MediaSection| !section.stopped;
     let (id, version) = (header.config.session_id, header.version);
-    write!(
-        out,
-        "v=0\r\no=- {id} {version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-lite\r\na=group:BUNDLE"
-    )?;
-    for mid in state
-        .sections
-        .iter()
-        .filter(live)
-        .filter_map(|section| section.mid)
-    {
+    write!(out, "v=0\r\no=- {id} {version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-lite\r\na=group:BUNDLE")?;
+    for mid in state.sections.iter().filter(live).filter_map(|section| section.mid) {
         write!(out, " {mid}")?;
     }
     out.push_str("\r\na=ice-options:ice2\r\n");
-    if state
-        .sections
-        .iter()
-        .filter(live)
-        .all(|section| section.allow_mixed)
-    {
+    if state.sections.iter().filter(live).all(|section| section.allow_mixed) {
         out.push_str("a=extmap-allow-mixed\r\n");
     }
     out.push_str("a=msid-semantic:WMS *\r\n");
@@ -79,10 +61,7 @@ fn write_into(
         tagged = false;
         match section.kind.and_then(SectionKind::media) {
             Some(kind) => media(out, header, section, kind, senders)?,
-            None => write!(
-                out,
-                "a=sctp-port:5000\r\na=max-message-size:{MAX_MESSAGE_SIZE}\r\n"
-            )?,
+            None => write!(out, "a=sctp-port:5000\r\na=max-message-size:{MAX_MESSAGE_SIZE}\r\n")?,
         }
     }
     Ok(())
@@ -92,10 +71,7 @@ fn write_into(
 fn stopped(out: &mut String, section: &MediaSection) -> fmt::Result {
     let (media, protocol, formats) = &*section.line;
     let formats = if formats.is_empty() { "0" } else { formats };
-    write!(
-        out,
-        "m={media} 0 {protocol} {formats}\r\nc=IN IP4 0.0.0.0\r\n"
-    )?;
+    write!(out, "m={media} 0 {protocol} {formats}\r\nc=IN IP4 0.0.0.0\r\n")?;
     if let Some(mid) = section.mid {
         write!(out, "a=mid:{mid}\r\n")?;
     }
@@ -107,11 +83,7 @@ fn stopped(out: &mut String, section: &MediaSection) -> fmt::Result {
 fn line(out: &mut String, header: &Header<'_>, section: &MediaSection) -> fmt::Result {
     let (media, protocol, data) = &*section.line;
     let default = header.config.candidates.first();
-    write!(
-        out,
-        "m={media} {} {protocol}",
-        default.map_or(9, SocketAddr::port)
-    )?;
+    write!(out, "m={media} {} {protocol}", default.map_or(9, SocketAddr::port))?;
     if section.kind == Some(SectionKind::Application) {
         write!(out, " {data}")?;
     }
@@ -146,23 +118,13 @@ fn transport(out: &mut String, header: &Header<'_>, tagged: bool) -> fmt::Result
         // RFC 8445 §5.1.2.1: type preference 126 for host candidates, the local preference counts down, component 1.
         let priority = (126 << 24) | (65_535_u32.saturating_sub(index as u32) << 8) | 255;
         let (ip, port) = (address.ip(), address.port());
-        write!(
-            out,
-            "a=candidate:{} 1 udp {priority} {ip} {port} typ host\r\n",
-            index + 1
-        )?;
+        write!(out, "a=candidate:{} 1 udp {priority} {ip} {port} typ host\r\n", index + 1)?;
     }
     out.push_str("a=end-of-candidates\r\n");
     Ok(())
 }
 
-fn media(
-    out: &mut String,
-    header: &Header<'_>,
-    section: &MediaSection,
-    kind: Kind,
-    senders: &Senders,
-) -> fmt::Result {
+fn media(out: &mut String, header: &Header<'_>, section: &MediaSection, kind: Kind, senders: &Senders) -> fmt::Result {
     write!(out, "a={}\r\na=rtcp-mux\r\n", section.server.as_str())?;
     if section.rtcp_rsize {
         out.push_str("a=rtcp-rsize\r\n");
@@ -180,22 +142,14 @@ fn media(
     if section.server.receives {
         simulcast(out, section)?;
     }
-    let sender = section
-        .sender
-        .filter(|_| section.server.sends)
-        .and_then(|sender| senders.get(sender));
+    let sender = section.sender.filter(|_| section.server.sends).and_then(|sender| senders.get(sender));
     sender.map_or(Ok(()), |sender| stream(out, header, section, sender))
 }
 
 fn payload_format(out: &mut String, format: &Format, kind: Kind) -> fmt::Result {
     let (pt, name) = (format.codec.pt, format.codec.name);
     let channels = if kind == Kind::Audio { "/2" } else { "" };
-    write!(
-        out,
-        "a=rtpmap:{pt} {}/{}{channels}\r\n",
-        name.as_str(),
-        name.clock_rate()
-    )?;
+    write!(out, "a=rtpmap:{pt} {}/{}{channels}\r\n", name.as_str(), name.clock_rate())?;
     for (feedback, text) in Feedback::NAMES {
         if format.feedback.contains(feedback) && name != CodecName::Red {
             write!(out, "a=rtcp-fb:{pt} {text}\r\n")?;
@@ -205,11 +159,7 @@ fn payload_format(out: &mut String, format: &Format, kind: Kind) -> fmt::Result 
         write!(out, "a=fmtp:{pt} {}\r\n", format.fmtp)?;
     }
     match format.codec.rtx {
-        Some(rtx) => write!(
-            out,
-            "a=rtpmap:{rtx} rtx/{}\r\na=fmtp:{rtx} apt={pt}\r\n",
-            name.clock_rate()
-        ),
+        Some(rtx) => write!(out, "a=rtpmap:{rtx} rtx/{}\r\na=fmtp:{rtx} apt={pt}\r\n", name.clock_rate()),
         None => Ok(()),
     }
 }
@@ -237,25 +187,11 @@ fn simulcast(out: &mut String, section: &MediaSection) -> fmt::Result {
 }
 
 /// What the server sends here (RFC 8830 §2, RFC 5576 §4).
-fn stream(
-    out: &mut String,
-    header: &Header<'_>,
-    section: &MediaSection,
-    sender: &Sender,
-) -> fmt::Result {
-    let (stream, track, cname) = (
-        token(&sender.stream, "-"),
-        token(&sender.track, "-"),
-        token(&header.config.label, "sfu"),
-    );
+fn stream(out: &mut String, header: &Header<'_>, section: &MediaSection, sender: &Sender) -> fmt::Result {
+    let (stream, track, cname) =
+        (token(&sender.stream, "-"), token(&sender.track, "-"), token(&header.config.label, "sfu"));
     write!(out, "a=msid:{stream} {track}\r\n")?;
-    let rtx = sender.rtx_ssrc.filter(|_| {
-        section
-            .formats
-            .formats
-            .iter()
-            .any(|format| format.codec.rtx.is_some())
-    });
+    let rtx = sender.rtx_ssrc.filter(|_| section.formats.formats.iter().any(|format| format.codec.rtx.is_some()));
     if let Some(rtx) = rtx {
         write!(out, "a=ssrc-group:FID {} {rtx}\r\n", sender.ssrc)?;
     }
@@ -267,22 +203,10 @@ fn stream(
 
 /// Application text as an SDP token (RFC 8866 §9): nothing in it can end the line or the value.
 fn token(text: &str, empty: &str) -> String {
-    let allowed = |c: char| {
-        c.is_ascii_graphic()
-            && !matches!(
-                c,
-                '"' | '(' | ')' | ',' | '/' | ':'..='@' | '[' | '\\' | ']'
-            )
-    };
-    let safe: String = text
-        .chars()
-        .map(|c| if allowed(c) { c } else { '_' })
-        .collect();
-    if safe.is_empty() {
-        empty.to_owned()
-    } else {
-        safe
-    }
+    let allowed =
+        |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '(' | ')' | ',' | '/' | ':'..='@' | '[' | '\\' | ']');
+    let safe: String = text.chars().map(|c| if allowed(c) { c } else { '_' }).collect();
+    if safe.is_empty() { empty.to_owned() } else { safe }
 }
 
 fn ip_version(address: &SocketAddr) -> &'static str {

@@ -39,14 +39,7 @@ impl Patch {
 
     /// Keeps the payload as it is.
     pub const fn new(seq: SeqNo, timestamp: u32, marker: bool) -> Self {
-        Self {
-            seq,
-            timestamp,
-            marker,
-            strip: 0,
-            prefix: [0; Self::MAX_PREFIX],
-            prefix_len: 0,
-        }
+        Self { seq, timestamp, marker, strip: 0, prefix: [0; Self::MAX_PREFIX], prefix_len: 0 }
     }
 
     /// Puts what `write` writes in place of the first `strip` bytes of the payload. Whatever does not fit changes nothing.
@@ -64,10 +57,7 @@ impl Patch {
 
     /// The payload as it is sent, in two pieces.
     pub fn apply<'a>(&'a self, payload: &'a [u8]) -> (&'a [u8], &'a [u8]) {
-        (
-            self.prefix(),
-            payload.get(usize::from(self.strip)..).unwrap_or_default(),
-        )
+        (self.prefix(), payload.get(usize::from(self.strip)..).unwrap_or_default())
     }
 }
 
@@ -112,9 +102,7 @@ impl Rewriter {
     /// The next number is last + 1 when the last sent packet ended a frame, else last + 2: the gap tells the receiver that
     /// the old frame is incomplete.
     pub(crate) fn start(&mut self, packet: &Packet<'_>, picture: Option<i64>, offset: i64) {
-        let first = self.last.map_or(self.first_seq, |last| {
-            last.seq.plus(if last.ended_frame { 1 } else { 2 })
-        });
+        let first = self.last.map_or(self.first_seq, |last| last.seq.plus(if last.ended_frame { 1 } else { 2 }));
         self.sequence.start(packet.seq, first);
         self.timestamps.start(packet.timestamp, offset);
         match (packet.facts.descriptor, picture) {
@@ -145,40 +133,18 @@ impl Rewriter {
     }
 
     /// The numbers of a packet that goes out; `None` when it comes too late to have any.
-    pub(crate) fn rewrite(
-        &mut self,
-        packet: &Packet<'_>,
-        frame: Option<&Frame>,
-        offset: i64,
-    ) -> Option<Patch> {
+    pub(crate) fn rewrite(&mut self, packet: &Packet<'_>, frame: Option<&Frame>, offset: i64) -> Option<Patch> {
         let seq = self.sequence.pass(packet.seq)?;
         let marker = packet.marker || frame.is_some_and(|frame| ends_picture(packet, frame));
-        let mut patch = Patch::new(
-            seq,
-            self.timestamps.rewrite(packet.timestamp, offset),
-            marker,
-        );
+        let mut patch = Patch::new(seq, self.timestamps.rewrite(packet.timestamp, offset), marker);
         let newest = self.last.is_none_or(|last| seq > last.seq);
         if newest {
-            self.last = Some(Last {
-                seq,
-                ended_frame: marker || self.kind == Kind::Audio,
-            });
+            self.last = Some(Last { seq, ended_frame: marker || self.kind == Kind::Audio });
         }
-        if let Some(Frame {
-            picture: Some(picture),
-            left_out_before,
-            ..
-        }) = frame
-        {
+        if let Some(Frame { picture: Some(picture), left_out_before, .. }) = frame {
             match packet.facts.descriptor {
                 Descriptor::Vp8(descriptor) => {
-                    self.vp8.rewrite(
-                        &descriptor,
-                        (*picture, *left_out_before),
-                        newest,
-                        &mut patch,
-                    );
+                    self.vp8.rewrite(&descriptor, (*picture, *left_out_before), newest, &mut patch);
                 }
                 Descriptor::Vp9(descriptor) => {
                     self.vp9.rewrite(&descriptor, *picture, newest, &mut patch);
@@ -198,7 +164,5 @@ impl Rewriter {
 /// In SVC the picture ends for the subscriber with the highest spatial layer that goes out (RFC 9628 §4.1: the marker).
 fn ends_picture(packet: &Packet<'_>, frame: &Frame) -> bool {
     let facts = &packet.facts;
-    matches!(facts.descriptor, Descriptor::Vp9(_))
-        && facts.ends_frame
-        && facts.spatial == frame.top_spatial
+    matches!(facts.descriptor, Descriptor::Vp9(_)) && facts.ends_frame && facts.spatial == frame.top_spatial
 }

@@ -34,28 +34,14 @@ pub(crate) struct SequenceMap {
 
 impl SequenceMap {
     pub(crate) const fn new() -> Self {
-        let current = Run {
-            start: 0,
-            left_out: 0,
-            closed: 0,
-        };
-        Self {
-            runs: Ring::new(RUNS),
-            current,
-            first_in: 0,
-            first_out: 0,
-            highest: 0,
-        }
+        let current = Run { start: 0, left_out: 0, closed: 0 };
+        Self { runs: Ring::new(RUNS), current, first_in: 0, first_out: 0, highest: 0 }
     }
 
     /// Begins again: `first_in` becomes `first_out`, and nothing before it has a number.
     pub(crate) fn start(&mut self, first_in: SeqNo, first_out: SeqNo) {
         self.runs.clear();
-        self.current = Run {
-            start: first_in.get(),
-            left_out: 0,
-            closed: 0,
-        };
+        self.current = Run { start: first_in.get(), left_out: 0, closed: 0 };
         self.first_in = first_in.get();
         self.first_out = first_out.get();
         self.highest = first_in.get().wrapping_sub(1);
@@ -96,18 +82,10 @@ impl SequenceMap {
         let count = to - from + 1;
         let start = to + 1;
         if from == self.current.start && self.current.left_out > 0 {
-            self.current = Run {
-                start,
-                left_out: self.current.left_out + count,
-                closed: self.current.closed + count,
-            };
+            self.current = Run { start, left_out: self.current.left_out + count, closed: self.current.closed + count };
         } else {
             self.runs.push(self.current);
-            self.current = Run {
-                start,
-                left_out: count,
-                closed: self.current.closed + count,
-            };
+            self.current = Run { start, left_out: count, closed: self.current.closed + count };
         }
         self.highest = to;
     }
@@ -154,11 +132,7 @@ mod tests {
         assert_eq!(pass(&mut map, 1001), Some(2));
         assert_eq!(pass(&mut map, 1003), None, "its place is closed");
         map.leave_out(SeqNo::new(1002));
-        assert_eq!(
-            pass(&mut map, 1005),
-            Some(5),
-            "late and unwanted: its place stays a gap"
-        );
+        assert_eq!(pass(&mut map, 1005), Some(5), "late and unwanted: its place stays a gap");
     }
 
     #[test]

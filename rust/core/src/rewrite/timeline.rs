@@ -41,16 +41,7 @@ impl TimestampRewriter {
     pub(crate) const fn new(first: u32, slew: Slew) -> Self {
         // One cycle up, so that nothing that comes late falls below zero.
         let first = 1 << 32 | first as i64;
-        Self {
-            slew,
-            first,
-            base: None,
-            shift: 0,
-            since: 0,
-            newest: 0,
-            highest_out: first - 1,
-            past: Ring::new(FRAMES),
-        }
+        Self { slew, first, base: None, shift: 0, since: 0, newest: 0, highest_out: first - 1, past: Ring::new(FRAMES) }
     }
 
     /// A run begins at `timestamp`; `offset` brings it onto the timeline.
@@ -130,11 +121,7 @@ mod tests {
         rewriter.rewrite(9000, 0);
         rewriter.start(9000, 0);
         assert_eq!(rewriter.rewrite(9000, 0), 9001);
-        assert_eq!(
-            rewriter.rewrite(9000 + FRAME, 0),
-            9000 + FRAME as u32,
-            "one tick is slewed within a frame"
-        );
+        assert_eq!(rewriter.rewrite(9000 + FRAME, 0), 9000 + FRAME as u32, "one tick is slewed within a frame");
     }
 
     #[test]
@@ -157,13 +144,9 @@ mod tests {
         rewriter.start(0, 0);
         rewriter.rewrite(0, 0);
         // A sender report tells that this encoding is 100 ticks later.
-        let outs: Vec<u32> = (1..6)
-            .map(|frame| rewriter.rewrite(frame * FRAME, 100))
-            .collect();
+        let outs: Vec<u32> = (1..6).map(|frame| rewriter.rewrite(frame * FRAME, 100)).collect();
         assert_eq!(outs, [3030, 6060, 9090, 12_100, 15_100]);
-        let again: Vec<u32> = (1..6)
-            .map(|frame| rewriter.rewrite(frame * FRAME, 100))
-            .collect();
+        let again: Vec<u32> = (1..6).map(|frame| rewriter.rewrite(frame * FRAME, 100)).collect();
         assert_eq!(again, outs);
     }
 
@@ -173,10 +156,6 @@ mod tests {
         rewriter.start(0, 0);
         rewriter.rewrite(0, 0);
         assert_eq!(rewriter.rewrite(960, 48), 960);
-        assert_eq!(
-            rewriter.at(1008, 48),
-            960,
-            "the timeline stands at 1008 when 960 was sampled"
-        );
+        assert_eq!(rewriter.at(1008, 48), 960, "the timeline stands at 1008 when 960 was sampled");
     }
 }

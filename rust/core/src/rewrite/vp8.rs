@@ -28,10 +28,7 @@ pub(crate) struct Vp8Rewriter {
 impl Vp8Rewriter {
     /// Goes on with the keyframe `descriptor` belongs to.
     pub(crate) fn switch(&mut self, descriptor: &Vp8Descriptor, picture: i64) {
-        let (tl0, key) = (
-            descriptor.tl0_pic_idx.unwrap_or(0),
-            descriptor.key_idx.unwrap_or(0),
-        );
+        let (tl0, key) = (descriptor.tl0_pic_idx.unwrap_or(0), descriptor.key_idx.unwrap_or(0));
         if let Some(sent) = self.sent {
             self.picture_shift = sent.picture + 1 - picture;
             self.tl0_shift = sent.tl0.wrapping_add(1).wrapping_sub(tl0);
@@ -52,10 +49,7 @@ impl Vp8Rewriter {
     ) {
         let numbers = Numbers {
             picture: picture + self.picture_shift - i64::from(left_out),
-            tl0: descriptor
-                .tl0_pic_idx
-                .unwrap_or(0)
-                .wrapping_add(self.tl0_shift),
+            tl0: descriptor.tl0_pic_idx.unwrap_or(0).wrapping_add(self.tl0_shift),
             key: descriptor.key_idx.unwrap_or(0).wrapping_add(self.key_shift),
         };
         if newest {
@@ -73,9 +67,7 @@ impl Vp8Rewriter {
 
 /// How many bytes the received descriptor takes, of those with a picture id.
 fn descriptor_len(descriptor: &Vp8Descriptor) -> usize {
-    let picture_id = descriptor
-        .picture_id
-        .map_or(0, |id| if id.bits() == 7 { 1 } else { 2 });
+    let picture_id = descriptor.picture_id.map_or(0, |id| if id.bits() == 7 { 1 } else { 2 });
     let layers = descriptor.temporal.is_some() || descriptor.key_idx.is_some();
     2 + picture_id + usize::from(descriptor.tl0_pic_idx.is_some()) + usize::from(layers)
 }
@@ -92,21 +84,13 @@ mod tests {
             starts_partition: true,
             picture_id: Some(picture_id),
             tl0_pic_idx: Some(tl0),
-            temporal: Some(Vp8Temporal {
-                tid,
-                layer_sync: false,
-            }),
+            temporal: Some(Vp8Temporal { tid, layer_sync: false }),
             key_idx: Some(key),
             ..Vp8Descriptor::default()
         }
     }
 
-    fn written(
-        rewriter: &mut Vp8Rewriter,
-        came: &Vp8Descriptor,
-        picture: i64,
-        left_out: u32,
-    ) -> Vp8Descriptor {
+    fn written(rewriter: &mut Vp8Rewriter, came: &Vp8Descriptor, picture: i64, left_out: u32) -> Vp8Descriptor {
         let mut patch = Patch::new(SeqNo::new(1), 0, false);
         rewriter.rewrite(came, (picture, left_out), true, &mut patch);
         let mut buffer = [0; Vp8Descriptor::MAX_LEN];
@@ -119,20 +103,13 @@ mod tests {
         let mut rewriter = Vp8Rewriter::default();
         let low = descriptor(PictureId::Long(32_767), 255, 0, 31);
         rewriter.switch(&low, 32_767);
-        assert_eq!(
-            written(&mut rewriter, &low, 32_767, 0),
-            low,
-            "the first run keeps its numbers"
-        );
+        assert_eq!(written(&mut rewriter, &low, 32_767, 0), low, "the first run keeps its numbers");
         let high = descriptor(PictureId::Long(100), 7, 0, 3);
         rewriter.switch(&high, 100);
         let out = written(&mut rewriter, &high, 100, 0);
         assert_eq!(out, descriptor(PictureId::Long(0), 0, 0, 0));
         let next = descriptor(PictureId::Long(101), 7, 2, 3);
-        assert_eq!(
-            written(&mut rewriter, &next, 101, 0),
-            descriptor(PictureId::Long(1), 0, 2, 0)
-        );
+        assert_eq!(written(&mut rewriter, &next, 101, 0), descriptor(PictureId::Long(1), 0, 2, 0));
     }
 
     #[test]
@@ -142,10 +119,7 @@ mod tests {
         rewriter.switch(&first, 10);
         written(&mut rewriter, &first, 10, 0);
         let third = descriptor(PictureId::Long(12), 6, 0, 1);
-        assert_eq!(
-            written(&mut rewriter, &third, 12, 1),
-            descriptor(PictureId::Long(11), 6, 0, 1)
-        );
+        assert_eq!(written(&mut rewriter, &third, 12, 1), descriptor(PictureId::Long(11), 6, 0, 1));
     }
 
     #[test]
@@ -153,14 +127,8 @@ mod tests {
         let mut rewriter = Vp8Rewriter::default();
         let first = descriptor(PictureId::Short(127), 0, 0, 0);
         rewriter.switch(&first, 127);
-        assert_eq!(
-            written(&mut rewriter, &first, 127, 0).picture_id,
-            Some(PictureId::Long(127))
-        );
+        assert_eq!(written(&mut rewriter, &first, 127, 0).picture_id, Some(PictureId::Long(127)));
         let second = descriptor(PictureId::Short(0), 1, 0, 0);
-        assert_eq!(
-            written(&mut rewriter, &second, 128, 0).picture_id,
-            Some(PictureId::Long(128))
-        );
+        assert_eq!(written(&mut rewriter, &second, 128, 0).picture_id, Some(PictureId::Long(128)));
     }
 }

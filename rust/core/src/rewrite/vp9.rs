@@ -36,19 +36,10 @@ impl Vp9Rewriter {
     }
 
     /// Writes the numbers of a packet of picture `picture`. `newest` says that no later picture went out yet.
-    pub(crate) fn rewrite(
-        &mut self,
-        descriptor: &Vp9Descriptor,
-        picture: i64,
-        newest: bool,
-        patch: &mut Patch,
-    ) {
+    pub(crate) fn rewrite(&mut self, descriptor: &Vp9Descriptor, picture: i64, newest: bool, patch: &mut Patch) {
         let numbers = Numbers {
             picture: picture + self.picture_shift,
-            tl0: descriptor
-                .tl0_pic_idx
-                .unwrap_or(0)
-                .wrapping_add(self.tl0_shift),
+            tl0: descriptor.tl0_pic_idx.unwrap_or(0).wrapping_add(self.tl0_shift),
         };
         if newest {
             self.sent = Some(numbers);
@@ -58,9 +49,7 @@ impl Vp9Rewriter {
             tl0_pic_idx: descriptor.tl0_pic_idx.map(|_| numbers.tl0),
             ..*descriptor
         };
-        patch.replace(descriptor.prefix_len(), |buffer| {
-            written.write_prefix(buffer)
-        });
+        patch.replace(descriptor.prefix_len(), |buffer| written.write_prefix(buffer));
     }
 }
 
@@ -87,10 +76,7 @@ mod tests {
         assert_eq!(written(&mut rewriter, &low, 0x7fff), low);
         let high = [0xa8, 0x80, 0x64, 0x00, 0x07, 0x82];
         rewriter.switch(&Vp9Descriptor::parse(&high).unwrap().0, 100);
-        assert_eq!(
-            written(&mut rewriter, &high, 100),
-            [0xa8, 0x80, 0x00, 0x00, 0x00, 0x82]
-        );
+        assert_eq!(written(&mut rewriter, &high, 100), [0xa8, 0x80, 0x00, 0x00, 0x00, 0x82]);
     }
 
     #[test]
@@ -99,9 +85,6 @@ mod tests {
         // I P L F B, 7-bit picture id, T1 U S0, P_DIFF 2.
         let came = [0xf8, 0x05, 0x30, 0x04, 0x82];
         rewriter.switch(&Vp9Descriptor::parse(&came).unwrap().0, 5);
-        assert_eq!(
-            written(&mut rewriter, &came, 5),
-            [0xf8, 0x80, 0x05, 0x30, 0x04, 0x82]
-        );
+        assert_eq!(written(&mut rewriter, &came, 5), [0xf8, 0x80, 0x05, 0x30, 0x04, 0x82]);
     }
 }

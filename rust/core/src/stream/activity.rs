@@ -42,10 +42,7 @@ impl Activity {
             Kind::Audio => AUDIO_STALL,
             Kind::Video => VIDEO_STALL,
         };
-        Self {
-            stall,
-            heard: [Heard::default(); ENCODINGS],
-        }
+        Self { stall, heard: [Heard::default(); ENCODINGS] }
     }
 
     /// A packet of `encoding` came.
@@ -54,10 +51,7 @@ impl Activity {
             return;
         };
         let group_goes_on = heard.last.is_some_and(|last| now < last + GROUP);
-        *heard = Heard {
-            last: Some(now),
-            missed: 0,
-        };
+        *heard = Heard { last: Some(now), missed: 0 };
         if group_goes_on {
             return;
         }
@@ -70,25 +64,17 @@ impl Activity {
 
     /// The encodings that flow.
     pub fn flowing(&self, now: Instant) -> Encodings {
-        (0..Encodings::MAX)
-            .filter(|encoding| self.flows(now, usize::from(*encoding)))
-            .collect()
+        (0..Encodings::MAX).filter(|encoding| self.flows(now, usize::from(*encoding))).collect()
     }
 
     /// Whether nothing at all has come for a while.
     pub fn is_stalled(&self, now: Instant) -> bool {
-        self.heard
-            .iter()
-            .filter_map(|heard| heard.last)
-            .max()
-            .is_none_or(|last| now >= last + self.stall)
+        self.heard.iter().filter_map(|heard| heard.last).max().is_none_or(|last| now >= last + self.stall)
     }
 
     fn flows(&self, now: Instant, encoding: usize) -> bool {
         let heard = self.heard[encoding];
-        heard
-            .last
-            .is_some_and(|last| heard.missed < MISSED || now < last + SILENCE)
+        heard.last.is_some_and(|last| heard.missed < MISSED || now < last + SILENCE)
     }
 }
 
@@ -109,19 +95,10 @@ mod tests {
         for frame in 1..20 {
             activity.arrived(start + millis(frame * 66), 0);
         }
-        assert_eq!(
-            activity.flowing(start + millis(600)),
-            [0, 1].into_iter().collect()
-        );
-        assert_eq!(
-            activity.flowing(start + millis(700)),
-            [0].into_iter().collect()
-        );
+        assert_eq!(activity.flowing(start + millis(600)), [0, 1].into_iter().collect());
+        assert_eq!(activity.flowing(start + millis(700)), [0].into_iter().collect());
         activity.arrived(start + millis(1300), 1);
-        assert_eq!(
-            activity.flowing(start + millis(1300)),
-            [0, 1].into_iter().collect()
-        );
+        assert_eq!(activity.flowing(start + millis(1300)), [0, 1].into_iter().collect());
     }
 
     #[test]
@@ -150,9 +127,6 @@ mod tests {
         activity.arrived(start, 0);
         assert!(!activity.is_stalled(start + millis(1900)));
         assert!(activity.is_stalled(start + millis(2000)));
-        assert!(
-            activity.flowing(start + Duration::from_mins(1)).contains(0),
-            "there is nothing to compare it with"
-        );
+        assert!(activity.flowing(start + Duration::from_mins(1)).contains(0), "there is nothing to compare it with");
     }
 }

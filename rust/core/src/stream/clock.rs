@@ -44,12 +44,7 @@ impl TimestampMap {
             Kind::Audio => 48_000,
             Kind::Video => 90_000,
         };
-        Self {
-            rate,
-            places: [Place::default(); ENCODINGS],
-            reference: None,
-            anchor: None,
-        }
+        Self { rate, places: [Place::default(); ENCODINGS], reference: None, anchor: None }
     }
 
     /// A packet of `encoding` with this extended timestamp came.
@@ -98,10 +93,7 @@ impl TimestampMap {
 
     /// What to add to an extended timestamp of `encoding` to be on the timeline.
     pub fn offset(&self, encoding: u8) -> i64 {
-        self.places
-            .get(usize::from(encoding))
-            .and_then(|place| place.offset)
-            .unwrap_or(0)
+        self.places.get(usize::from(encoding)).and_then(|place| place.offset).unwrap_or(0)
     }
 
     /// Where the timeline stands at a moment of the publisher's clock, once a sender report came.
@@ -117,32 +109,17 @@ impl TimestampMap {
             Some((arrival, timestamp + offset))
         });
         let (arrival, timeline) = newest.max()?;
-        Some(
-            timeline
-                + ticks(
-                    now.saturating_duration_since(arrival).as_nanos() as i64,
-                    self.rate,
-                ),
-        )
+        Some(timeline + ticks(now.saturating_duration_since(arrival).as_nanos() as i64, self.rate))
     }
 
     /// When the last packet came.
     pub fn last_arrival(&self) -> Option<Instant> {
-        self.places
-            .iter()
-            .filter_map(|place| place.newest)
-            .map(|(_, arrival)| arrival)
-            .max()
+        self.places.iter().filter_map(|place| place.newest).map(|(_, arrival)| arrival).max()
     }
 
     /// Draws the conclusions from what is known of `encoding`: it moves the anchor, or the anchor moves it.
     fn settle(&mut self, encoding: usize) {
-        let Place {
-            offset: Some(offset),
-            report: Some((ntp, timestamp)),
-            ..
-        } = self.places[encoding]
-        else {
+        let Place { offset: Some(offset), report: Some((ntp, timestamp)), .. } = self.places[encoding] else {
             return;
         };
         if self.anchor.is_some() && self.reference.is_none() {
@@ -167,11 +144,7 @@ impl TimestampMap {
     }
 
     fn place_by_anchor(&mut self, encoding: usize) {
-        if let Place {
-            offset: Some(_),
-            report: Some((ntp, timestamp)),
-            ..
-        } = self.places[encoding]
+        if let Place { offset: Some(_), report: Some((ntp, timestamp)), .. } = self.places[encoding]
             && let Some(timeline) = self.at(ntp)
         {
             self.places[encoding].offset = Some(timeline - timestamp);
@@ -249,22 +222,14 @@ mod tests {
         let start = Instant::now();
         let mut map = TimestampMap::new(Kind::Video);
         map.arrived(start, 0, 1_000_000);
-        assert_eq!(
-            timeline(&map, 0, 1_000_000),
-            1_000_000,
-            "the first is the reference"
-        );
+        assert_eq!(timeline(&map, 0, 1_000_000), 1_000_000, "the first is the reference");
         // Captured at the same time as the first and 40 ms longer on its way.
         map.arrived(start + Duration::from_millis(40), 1, 77);
         assert_eq!(timeline(&map, 1, 77), 1_003_600);
         map.sender_report(0, ntp(0), 1_000_000);
         map.sender_report(1, ntp(0), 77);
         assert_eq!(timeline(&map, 1, 77), 1_000_000);
-        assert_eq!(
-            timeline(&map, 0, 1_000_000),
-            1_000_000,
-            "the reference does not move"
-        );
+        assert_eq!(timeline(&map, 0, 1_000_000), 1_000_000, "the reference does not move");
     }
 
     #[test]
@@ -301,11 +266,7 @@ mod tests {
         map.sender_report(0, ntp(0), 0);
         map.restarted(0);
         map.sender_report(0, ntp(2000), 180_450);
-        assert_eq!(
-            timeline(&map, 0, 180_450),
-            180_000,
-            "450 ticks of error in the restart are found"
-        );
+        assert_eq!(timeline(&map, 0, 180_450), 180_000, "450 ticks of error in the restart are found");
     }
 
     #[test]
@@ -328,12 +289,7 @@ mod tests {
         let unix = Duration::from_secs(50);
         clock.sender_report(unix, ntp(1000));
         clock.sender_report(unix + Duration::from_millis(1400), ntp(2000));
-        assert_eq!(
-            clock
-                .at(unix + 2 * SECOND)
-                .map(|at| at.nanos_since(ntp(3000))),
-            Some(0)
-        );
+        assert_eq!(clock.at(unix + 2 * SECOND).map(|at| at.nanos_since(ntp(3000))), Some(0));
     }
 
     #[test]

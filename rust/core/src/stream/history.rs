@@ -64,30 +64,16 @@ impl History {
             Kind::Audio => 8 << 10,
             Kind::Video => 64 << 10,
         };
-        Self {
-            bytes: Vec::new(),
-            first_bytes,
-            head: 0,
-            lap_began: None,
-            slots: Vec::new(),
-        }
+        Self { bytes: Vec::new(), first_bytes, head: 0, lap_began: None, slots: Vec::new() }
     }
 
     /// Keeps a packet with its header extensions, each an id and a value.
-    pub fn push<'e>(
-        &mut self,
-        packet: &Packet<'_>,
-        extensions: impl Iterator<Item = (u8, &'e [u8])> + Clone,
-    ) {
-        let extensions_len: usize = extensions
-            .clone()
-            .map(|(_, value)| ELEMENT_HEAD + value.len())
-            .sum();
+    pub fn push<'e>(&mut self, packet: &Packet<'_>, extensions: impl Iterator<Item = (u8, &'e [u8])> + Clone) {
+        let extensions_len: usize = extensions.clone().map(|(_, value)| ELEMENT_HEAD + value.len()).sum();
         let len = extensions_len + packet.payload.len();
-        let (Ok(extensions_len), Ok(payload_len)) = (
-            u16::try_from(extensions_len),
-            u16::try_from(packet.payload.len()),
-        ) else {
+        let (Ok(extensions_len), Ok(payload_len)) =
+            (u16::try_from(extensions_len), u16::try_from(packet.payload.len()))
+        else {
             return;
         };
         let Some(position) = self.reserve(packet.arrival, len) else {
@@ -119,21 +105,14 @@ impl History {
 
     /// The packet with this number, if it is still there.
     pub fn get(&self, seq: SeqNo) -> Option<StoredPacket<'_>> {
-        let slot = self
-            .slots
-            .get(slot_of(seq, self.slots.len())?)?
-            .filter(|slot| slot.seq == seq)?;
+        let slot = self.slots.get(slot_of(seq, self.slots.len())?)?.filter(|slot| slot.seq == seq)?;
         if slot.position + (self.bytes.len() as u64) < self.head {
             return None;
         }
         let start = (slot.position % self.bytes.len() as u64) as usize;
         let bytes = self.bytes.get(start..)?;
         let (extensions, rest) = bytes.split_at_checked(usize::from(slot.extensions_len))?;
-        Some(StoredPacket {
-            slot,
-            extensions,
-            payload: rest.get(..usize::from(slot.payload_len))?,
-        })
+        Some(StoredPacket { slot, extensions, payload: rest.get(..usize::from(slot.payload_len))? })
     }
 
     /// Forgets everything and keeps the memory.
@@ -155,10 +134,7 @@ impl History {
             }
             // A packet lies in one piece: what is left of this lap stays unused.
             self.head += left;
-            let too_fast = self
-                .lap_began
-                .replace(now)
-                .is_some_and(|began| now < began + RETENTION);
+            let too_fast = self.lap_began.replace(now).is_some_and(|began| now < began + RETENTION);
             if (too_fast || len as u64 > capacity) && self.bytes.len() < MAX_BYTES {
                 self.grow_bytes();
             } else if len as u64 > capacity {
@@ -190,8 +166,8 @@ impl History {
                 self.slots = vec![None; FIRST_SLOTS];
                 continue;
             };
-            let young = self.slots[index]
-                .is_some_and(|old| old.seq < slot.seq && slot.arrival < old.arrival + RETENTION);
+            let young =
+                self.slots[index].is_some_and(|old| old.seq < slot.seq && slot.arrival < old.arrival + RETENTION);
             if !young || self.slots.len() >= MAX_SLOTS {
                 // What is older than what stands here came too late to be asked for.
                 if self.slots[index].is_none_or(|old| old.seq <= slot.seq) {
@@ -237,29 +213,9 @@ impl<'a> StoredPacket<'a> {
 
     /// The packet as it was forwarded; `newest` is the highest number of its encoding by now.
     pub fn packet(&self, newest: SeqNo) -> Packet<'a> {
-        let Slot {
-            seq,
-            timestamp,
-            epoch,
-            encoding,
-            marker,
-            codec,
-            arrival,
-            ..
-        } = self.slot;
+        let Slot { seq, timestamp, epoch, encoding, marker, codec, arrival, .. } = self.slot;
         let facts = frame_facts(codec, self.payload, marker);
-        Packet {
-            encoding,
-            epoch,
-            seq,
-            newest,
-            timestamp,
-            marker,
-            codec,
-            payload: self.payload,
-            facts,
-            arrival,
-        }
+        Packet { encoding, epoch, seq, newest, timestamp, marker, codec, payload: self.payload, facts, arrival }
     }
 }
 
@@ -304,16 +260,11 @@ mod tests {
     }
 
     fn payload(seq: u64) -> Vec<u8> {
-        (0..200 + seq % 1000)
-            .map(|byte| (byte ^ seq) as u8)
-            .collect()
+        (0..200 + seq % 1000).map(|byte| (byte ^ seq) as u8).collect()
     }
 
     fn push(history: &mut History, seq: u64, now: Instant) {
-        history.push(
-            &packet(seq, now, &payload(seq)),
-            [(3_u8, &[1_u8, 2][..]), (4, &[])].into_iter(),
-        );
+        history.push(&packet(seq, now, &payload(seq)), [(3_u8, &[1_u8, 2][..]), (4, &[])].into_iter());
     }
 
     fn holds(history: &History, seq: u64) -> bool {
@@ -321,15 +272,9 @@ mod tests {
             return false;
         };
         assert_eq!(stored.payload(), payload(seq));
-        assert_eq!(
-            stored.extensions().collect::<Vec<_>>(),
-            [(3, &[1, 2][..]), (4, &[][..])]
-        );
+        assert_eq!(stored.extensions().collect::<Vec<_>>(), [(3, &[1, 2][..]), (4, &[][..])]);
         let packet = stored.packet(SeqNo::new(seq + 5));
-        assert_eq!(
-            (packet.timestamp, packet.marker, packet.encoding),
-            (seq * 3000, seq.is_multiple_of(2), 1)
-        );
+        assert_eq!((packet.timestamp, packet.marker, packet.encoding), (seq * 3000, seq.is_multiple_of(2), 1));
         true
     }
 
@@ -352,19 +297,12 @@ mod tests {
         let mut sizes = Vec::new();
         // 500 packets a second, 350 kB/s.
         for seq in 0..5000 {
-            push(
-                &mut history,
-                seq,
-                start + Duration::from_millis(2) * seq as u32,
-            );
+            push(&mut history, seq, start + Duration::from_millis(2) * seq as u32);
             if seq % 500 == 499 {
                 sizes.push((history.bytes.len(), history.slots.len()));
             }
             for age in [0, 100, 400] {
-                assert!(
-                    seq < age || holds(&history, seq - age),
-                    "{age} packets before {seq}"
-                );
+                assert!(seq < age || holds(&history, seq - age), "{age} packets before {seq}");
             }
         }
         assert_eq!(sizes[4], sizes[9]);
@@ -381,10 +319,7 @@ mod tests {
             assert!(holds(&history, seq));
             (0..200.min(seq)).for_each(|age| _ = holds(&history, seq - age));
         }
-        assert_eq!(
-            (history.bytes.len(), history.slots.len()),
-            (8 << 10, FIRST_SLOTS)
-        );
+        assert_eq!((history.bytes.len(), history.slots.len()), (8 << 10, FIRST_SLOTS));
     }
 
     #[test]
@@ -392,10 +327,7 @@ mod tests {
         let now = Instant::now();
         let mut history = History::new(Kind::Video);
         (0..20_000).for_each(|seq| push(&mut history, seq, now));
-        assert_eq!(
-            (history.bytes.len(), history.slots.len()),
-            (MAX_BYTES, MAX_SLOTS)
-        );
+        assert_eq!((history.bytes.len(), history.slots.len()), (MAX_BYTES, MAX_SLOTS));
         assert!(holds(&history, 19_999) && holds(&history, 19_000));
     }
 }

@@ -91,9 +91,7 @@ impl Numbering {
             State::Empty => Some(self.begin(now, SeqNo::first_received(seq), seq, timestamp)),
             State::Restarting => Some(self.begin_epoch(now, seq, seq, timestamp)),
             // The first packet after the jump is missing now, and may be asked for.
-            State::Doubting { next } if seq == next => {
-                Some(self.begin_epoch(now, seq.wrapping_sub(1), seq, timestamp))
-            }
+            State::Doubting { next } if seq == next => Some(self.begin_epoch(now, seq.wrapping_sub(1), seq, timestamp)),
             State::Running | State::Doubting { .. } => self.go_on(now, seq, timestamp),
         }
     }
@@ -101,21 +99,14 @@ impl Numbering {
     /// The timestamp of a sender report, on the same scale.
     pub(crate) fn extend_timestamp(&self, timestamp: u32) -> Option<u64> {
         let running = matches!(self.state, State::Running | State::Doubting { .. });
-        running.then(|| {
-            extend_timestamp(
-                self.newest_timestamp,
-                timestamp.wrapping_add(self.timestamp_shift),
-            )
-        })
+        running.then(|| extend_timestamp(self.newest_timestamp, timestamp.wrapping_add(self.timestamp_shift)))
     }
 
     fn go_on(&mut self, now: Instant, seq: u16, timestamp: u32) -> Option<Accepted> {
         let extended = extend_seq(self.highest, seq);
         let ahead = extended.since(self.highest);
         if ahead > MAX_DROPOUT || ahead <= -(WINDOW as i64) {
-            self.state = State::Doubting {
-                next: seq.wrapping_add(1),
-            };
+            self.state = State::Doubting { next: seq.wrapping_add(1) };
             return None;
         }
         if ahead <= 0 && (extended < self.first || self.was_received(extended)) {
@@ -155,20 +146,11 @@ impl Numbering {
         self.note(seq);
         self.newest_arrival = Some(now);
         let previous = (seq > first).then(|| SeqNo::new(first.get() - 1));
-        Accepted {
-            seq,
-            newest: seq,
-            timestamp: self.newest_timestamp,
-            epoch: self.epoch,
-            previous,
-        }
+        Accepted { seq, newest: seq, timestamp: self.newest_timestamp, epoch: self.epoch, previous }
     }
 
     fn timestamp(&mut self, now: Instant, timestamp: u32, is_highest: bool) -> u64 {
-        let extended = extend_timestamp(
-            self.newest_timestamp,
-            timestamp.wrapping_add(self.timestamp_shift),
-        );
+        let extended = extend_timestamp(self.newest_timestamp, timestamp.wrapping_add(self.timestamp_shift));
         if !is_highest {
             return extended;
         }
@@ -190,9 +172,7 @@ impl Numbering {
 
     /// Where the timestamps stand now, by time alone.
     fn expected_timestamp(&self, now: Instant) -> u64 {
-        let passed = self.newest_arrival.map_or(Duration::ZERO, |arrival| {
-            now.saturating_duration_since(arrival)
-        });
+        let passed = self.newest_arrival.map_or(Duration::ZERO, |arrival| now.saturating_duration_since(arrival));
         let ticks = passed.as_nanos() * u128::from(self.rate) / 1_000_000_000;
         self.newest_timestamp + (ticks as u64).max(1)
     }
@@ -223,9 +203,7 @@ mod tests {
     use super::*;
 
     fn accept(numbering: &mut Numbering, now: Instant, seq: u16) -> Option<u64> {
-        numbering
-            .accept(now, seq, u32::from(seq))
-            .map(|accepted| accepted.seq.get())
+        numbering.accept(now, seq, u32::from(seq)).map(|accepted| accepted.seq.get())
     }
 
     #[test]
@@ -234,30 +212,14 @@ mod tests {
         let mut numbering = Numbering::new(90_000);
         assert_eq!(accept(&mut numbering, now, 65_530), Some(65_536 + 65_530));
         assert_eq!(accept(&mut numbering, now, 65_530), None);
-        assert_eq!(
-            accept(&mut numbering, now, 65_529),
-            None,
-            "before the first"
-        );
-        assert_eq!(
-            accept(&mut numbering, now, 3),
-            Some(2 * 65_536 + 3),
-            "wrapped"
-        );
-        assert_eq!(
-            accept(&mut numbering, now, 65_535),
-            Some(65_536 + 65_535),
-            "late"
-        );
+        assert_eq!(accept(&mut numbering, now, 65_529), None, "before the first");
+        assert_eq!(accept(&mut numbering, now, 3), Some(2 * 65_536 + 3), "wrapped");
+        assert_eq!(accept(&mut numbering, now, 65_535), Some(65_536 + 65_535), "late");
         assert_eq!(accept(&mut numbering, now, 65_535), None);
         for seq in 4..2100 {
             assert!(accept(&mut numbering, now, seq).is_some());
         }
-        assert_eq!(
-            accept(&mut numbering, now, 0),
-            None,
-            "older than the window"
-        );
+        assert_eq!(accept(&mut numbering, now, 0), None, "older than the window");
     }
 
     #[test]
@@ -266,26 +228,12 @@ mod tests {
         let mut numbering = Numbering::new(90_000);
         accept(&mut numbering, now, 1000);
         assert_eq!(accept(&mut numbering, now, 30_000), None);
-        assert_eq!(
-            accept(&mut numbering, now, 1001),
-            Some(65_536 + 1001),
-            "one stray packet is no restart"
-        );
+        assert_eq!(accept(&mut numbering, now, 1001), Some(65_536 + 1001), "one stray packet is no restart");
         assert_eq!(accept(&mut numbering, now, 30_000), None);
         let accepted = numbering.accept(now, 30_001, 5).unwrap();
-        assert_eq!(
-            (accepted.seq.get(), accepted.epoch),
-            (3 * 65_536 + 30_001, 1)
-        );
-        assert_eq!(
-            accepted.previous.map(SeqNo::get),
-            Some(3 * 65_536 + 29_999),
-            "the first one is missing"
-        );
-        assert_eq!(
-            accept(&mut numbering, now, 30_000),
-            Some(3 * 65_536 + 30_000)
-        );
+        assert_eq!((accepted.seq.get(), accepted.epoch), (3 * 65_536 + 30_001, 1));
+        assert_eq!(accepted.previous.map(SeqNo::get), Some(3 * 65_536 + 29_999), "the first one is missing");
+        assert_eq!(accept(&mut numbering, now, 30_000), Some(3 * 65_536 + 30_000));
         assert_eq!(accept(&mut numbering, now, 1002), None);
     }
 
@@ -295,15 +243,11 @@ mod tests {
         let mut numbering = Numbering::new(90_000);
         let before = numbering.accept(now, 7, 1_000_000).unwrap();
         numbering.restart();
-        let after = numbering
-            .accept(now + Duration::from_secs(2), 60_000, 77)
-            .unwrap();
+        let after = numbering.accept(now + Duration::from_secs(2), 60_000, 77).unwrap();
         assert_eq!(after.epoch, 1);
         assert!(after.seq > before.seq && after.previous.is_none());
         assert_eq!(after.timestamp, before.timestamp + 180_000);
-        let next = numbering
-            .accept(now + Duration::from_secs(2), 60_001, 3077)
-            .unwrap();
+        let next = numbering.accept(now + Duration::from_secs(2), 60_001, 3077).unwrap();
         assert_eq!(next.timestamp, after.timestamp + 3000);
         assert_eq!(numbering.extend_timestamp(3077), Some(next.timestamp));
     }
@@ -313,17 +257,9 @@ mod tests {
         let now = Instant::now();
         let mut numbering = Numbering::new(48_000);
         let first = numbering.accept(now, 1, 4_000_000_000).unwrap();
-        let wrapped = numbering
-            .accept(now + Duration::from_secs(8), 2, 89_032_704)
-            .unwrap();
-        assert_eq!(
-            wrapped.timestamp - first.timestamp,
-            384_000,
-            "a wrap is no jump"
-        );
-        let anew = numbering
-            .accept(now + Duration::from_secs(9), 3, 2_000_000_000)
-            .unwrap();
+        let wrapped = numbering.accept(now + Duration::from_secs(8), 2, 89_032_704).unwrap();
+        assert_eq!(wrapped.timestamp - first.timestamp, 384_000, "a wrap is no jump");
+        let anew = numbering.accept(now + Duration::from_secs(9), 3, 2_000_000_000).unwrap();
         assert_eq!(anew.timestamp - wrapped.timestamp, 48_000);
     }
 
@@ -334,10 +270,6 @@ mod tests {
         accept(&mut numbering, now, 10);
         numbering.restart();
         assert_eq!(numbering.accept(now, 40_000, 0).unwrap().epoch, 1);
-        assert_eq!(
-            accept(&mut numbering, now, 11),
-            None,
-            "it belongs to the old one"
-        );
+        assert_eq!(accept(&mut numbering, now, 11), None, "it belongs to the old one");
     }
 }

@@ -18,11 +18,7 @@ pub(crate) struct RateMeter {
 
 impl RateMeter {
     pub(crate) const fn new() -> Self {
-        Self {
-            buckets: [0; BUCKETS],
-            start: None,
-            current: 0,
-        }
+        Self { buckets: [0; BUCKETS], start: None, current: 0 }
     }
 
     pub(crate) fn add(&mut self, now: Instant, bytes: usize) {
@@ -58,14 +54,8 @@ mod tests {
         for ms in (0..2000).step_by(10) {
             meter.add(start + Duration::from_millis(ms), 125);
         }
-        assert_eq!(
-            meter.rate(start + Duration::from_millis(1999)),
-            Bitrate::from_kbps(100)
-        );
-        assert_eq!(
-            meter.rate(start + Duration::from_millis(2450)),
-            Bitrate::from_kbps(50)
-        );
+        assert_eq!(meter.rate(start + Duration::from_millis(1999)), Bitrate::from_kbps(100));
+        assert_eq!(meter.rate(start + Duration::from_millis(2450)), Bitrate::from_kbps(50));
         assert_eq!(meter.rate(start + Duration::from_secs(9)), Bitrate::ZERO);
     }
 }

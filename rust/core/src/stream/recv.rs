@@ -76,19 +76,8 @@ impl RecvStream {
             rate,
             numbering: Numbering::new(rate),
             nack: NackGenerator::new(),
-            counts: Counts {
-                packets: 0,
-                bytes: 0,
-                repaired: 0,
-                nacks: 0,
-                keyframes: 0,
-                frames: 0,
-            },
-            losses: Losses {
-                expected: 0,
-                received: 0,
-                reported: (0, 0),
-            },
+            counts: Counts { packets: 0, bytes: 0, repaired: 0, nacks: 0, keyframes: 0, frames: 0 },
+            losses: Losses { expected: 0, received: 0, reported: (0, 0) },
             meter: RateMeter::new(),
             jitter: 0,
             transit: None,
@@ -154,15 +143,8 @@ impl RecvStream {
     /// What to report to the publisher under `ssrc`; `None` before anything came.
     pub fn report_block(&mut self, now: Instant, ssrc: Ssrc) -> Option<ReportBlock> {
         self.last_arrival?;
-        let Losses {
-            expected,
-            received,
-            reported,
-        } = self.losses;
-        let (new, lost) = (
-            expected - reported.0,
-            (expected - reported.0).saturating_sub(received - reported.1),
-        );
+        let Losses { expected, received, reported } = self.losses;
+        let (new, lost) = (expected - reported.0, (expected - reported.0).saturating_sub(received - reported.1));
         self.losses.reported = (expected, received);
         Some(ReportBlock {
             ssrc,
@@ -171,9 +153,9 @@ impl RecvStream {
             highest_seq: self.numbering.highest().get() as u32,
             jitter: (self.jitter >> 4) as u32,
             last_sr: self.last_report.map_or(0, |(ntp, _)| ntp.middle()),
-            delay_since_last_sr: self.last_report.map_or(0, |(_, arrival)| {
-                ntp::to_short(now.saturating_duration_since(arrival))
-            }),
+            delay_since_last_sr: self
+                .last_report
+                .map_or(0, |(_, arrival)| ntp::to_short(now.saturating_duration_since(arrival))),
         })
     }
 
@@ -195,14 +177,7 @@ impl RecvStream {
     }
 
     /// The statistics, with what the stream does not know of itself.
-    pub fn stats(
-        &mut self,
-        now: Instant,
-        rid: Option<Rid>,
-        ssrc: Ssrc,
-        spatial: u8,
-        plis_sent: u64,
-    ) -> EncodingStats {
+    pub fn stats(&mut self, now: Instant, rid: Option<Rid>, ssrc: Ssrc, spatial: u8, plis_sent: u64) -> EncodingStats {
         EncodingStats {
             rid,
             ssrc,
@@ -223,10 +198,8 @@ impl RecvStream {
 
     fn measure_jitter(&mut self, now: Instant, timestamp: u64) {
         if let Some((arrival, reference)) = self.transit.replace((now, timestamp)) {
-            let passed = now.saturating_duration_since(arrival).as_nanos() * u128::from(self.rate)
-                / 1_000_000_000;
-            let difference =
-                (passed as i64 - timestamp.wrapping_sub(reference) as i64).unsigned_abs();
+            let passed = now.saturating_duration_since(arrival).as_nanos() * u128::from(self.rate) / 1_000_000_000;
+            let difference = (passed as i64 - timestamp.wrapping_sub(reference) as i64).unsigned_abs();
             // RFC 3550 §A.8, with the estimate in 1/16 ticks.
             self.jitter = self.jitter + difference - ((self.jitter + 8) >> 4);
         }
@@ -247,12 +220,7 @@ mod tests {
     }
 
     fn arrival(seq: u16) -> Arrival {
-        Arrival {
-            seq,
-            timestamp: u32::from(seq) * 3000,
-            len: 100,
-            repaired: false,
-        }
+        Arrival { seq, timestamp: u32::from(seq) * 3000, len: 100, repaired: false }
     }
 
     const SSRC: Ssrc = Ssrc::new(9);
@@ -266,29 +234,13 @@ mod tests {
             stream.receive(start, &arrival(seq));
         }
         let block = stream.report_block(start, SSRC).unwrap();
-        assert_eq!(
-            (block.cumulative_lost, block.highest_seq),
-            (25, 65_536 + 99)
-        );
+        assert_eq!((block.cumulative_lost, block.highest_seq), (25, 65_536 + 99));
         assert_eq!(block.fraction_lost, 64);
         let block = stream.report_block(start, SSRC).unwrap();
         assert_eq!((block.cumulative_lost, block.fraction_lost), (25, 0));
-        stream.receive(
-            start,
-            &Arrival {
-                repaired: true,
-                ..arrival(1)
-            },
-        );
+        stream.receive(start, &Arrival { repaired: true, ..arrival(1) });
         let stats = stream.stats(start, None, SSRC, 0, 3);
-        assert_eq!(
-            (
-                stats.packets_lost,
-                stats.packets_repaired,
-                stats.packets_received
-            ),
-            (24, 1, 76)
-        );
+        assert_eq!((stats.packets_lost, stats.packets_repaired, stats.packets_received), (24, 1, 76));
     }
 
     #[test]
@@ -298,19 +250,9 @@ mod tests {
         for seq in [5, 6, 9] {
             stream.receive(start, &arrival(seq));
         }
-        stream.receive(
-            start + millis(1),
-            &Arrival {
-                repaired: true,
-                ..arrival(8)
-            },
-        );
+        stream.receive(start + millis(1), &Arrival { repaired: true, ..arrival(8) });
         let due = stream.poll_timeout().unwrap();
-        let asked: Vec<u16> = stream
-            .poll_nacks(due, None)
-            .iter()
-            .map(|seq| seq.as_u16())
-            .collect();
+        let asked: Vec<u16> = stream.poll_nacks(due, None).iter().map(|seq| seq.as_u16()).collect();
         assert_eq!(asked, [7]);
         assert!(stream.receive(due, &arrival(7)).is_some());
         assert!(stream.receive(due, &arrival(7)).is_none(), "a duplicate");
@@ -338,15 +280,9 @@ mod tests {
         let mut stream = RecvStream::new(Kind::Audio);
         stream.receive(start, &arrival(1));
         let ntp = NtpTime::new(0x1234_5678_9abc_def0);
-        assert_eq!(
-            stream.sender_report(start, ntp, 3000),
-            Some((1 << 32) + 3000)
-        );
+        assert_eq!(stream.sender_report(start, ntp, 3000), Some((1 << 32) + 3000));
         let block = stream.report_block(start + millis(500), SSRC).unwrap();
-        assert_eq!(
-            (block.last_sr, block.delay_since_last_sr),
-            (0x5678_9abc, 32_768)
-        );
+        assert_eq!((block.last_sr, block.delay_since_last_sr), (0x5678_9abc, 32_768));
     }
 
     #[test]
@@ -365,25 +301,11 @@ mod tests {
     fn frames_and_keyframes_are_counted_by_their_timestamp() {
         let start = Instant::now();
         let mut stream = RecvStream::new(Kind::Video);
-        let keyframe = FrameFacts {
-            keyframe: true,
-            ..FrameFacts::opaque(false)
-        };
-        for (seq, timestamp, facts) in [
-            (1, 0, keyframe),
-            (2, 0, keyframe),
-            (3, 0, FrameFacts::opaque(true)),
-            (4, 3000, FrameFacts::opaque(true)),
-        ] {
-            let accepted = stream
-                .receive(
-                    start,
-                    &Arrival {
-                        timestamp,
-                        ..arrival(seq)
-                    },
-                )
-                .unwrap();
+        let keyframe = FrameFacts { keyframe: true, ..FrameFacts::opaque(false) };
+        for (seq, timestamp, facts) in
+            [(1, 0, keyframe), (2, 0, keyframe), (3, 0, FrameFacts::opaque(true)), (4, 3000, FrameFacts::opaque(true))]
+        {
+            let accepted = stream.receive(start, &Arrival { timestamp, ..arrival(seq) }).unwrap();
             stream.frame(&accepted, &facts);
         }
         let stats = stream.stats(start, None, SSRC, 0, 0);

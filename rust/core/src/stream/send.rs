@@ -131,22 +131,8 @@ impl SendStream {
         self.budget.sent(len);
         if self.rtx_ssrc.is_some() {
             self.newest = self.newest.max(patch.seq);
-            let (source, encoding, len) = (
-                packet.seq,
-                packet.encoding,
-                u16::try_from(len).unwrap_or(u16::MAX),
-            );
-            self.remember(
-                now,
-                Entry {
-                    patch: *patch,
-                    source,
-                    encoding,
-                    resends: 0,
-                    len,
-                    sent: now,
-                },
-            );
+            let (source, encoding, len) = (packet.seq, packet.encoding, u16::try_from(len).unwrap_or(u16::MAX));
+            self.remember(now, Entry { patch: *patch, source, encoding, resends: 0, len, sent: now });
         }
     }
 
@@ -155,22 +141,14 @@ impl SendStream {
         self.stats.nacks_received += 1;
         let seq = sfu_wire::extend_seq(self.newest, seq);
         let index = index_of(seq, self.entries.len())?;
-        let entry = self.entries[index]
-            .as_mut()
-            .filter(|entry| entry.patch.seq == seq)?;
+        let entry = self.entries[index].as_mut().filter(|entry| entry.patch.seq == seq)?;
         let since = now.saturating_duration_since(entry.sent);
-        if !may_resend(entry.resends, since, rtt.or(self.stats.rtt))
-            || !self.budget.allows(usize::from(entry.len))
-        {
+        if !may_resend(entry.resends, since, rtt.or(self.stats.rtt)) || !self.budget.allows(usize::from(entry.len)) {
             return None;
         }
         entry.resends = (entry.resends + 1).min(MAX_RESENDS);
         entry.sent = now;
-        Some(Sent {
-            encoding: entry.encoding,
-            seq: entry.source,
-            patch: entry.patch,
-        })
+        Some(Sent { encoding: entry.encoding, seq: entry.source, patch: entry.patch })
     }
 
     /// The number of the next retransmission.
@@ -193,10 +171,7 @@ impl SendStream {
         self.stats.jitter = ticks_to_duration(u64::from(block.jitter), self.rate);
         if block.last_sr != 0 {
             // RFC 3550 §6.4.1, in units of 1/65536 s.
-            let passed = ntp
-                .middle()
-                .wrapping_sub(block.last_sr)
-                .wrapping_sub(block.delay_since_last_sr) as i32;
+            let passed = ntp.middle().wrapping_sub(block.last_sr).wrapping_sub(block.delay_since_last_sr) as i32;
             let nanos = i64::from(passed.max(0)) * 1_000_000_000 / 65_536;
             if nanos < MAX_RTT_NANOS {
                 self.stats.rtt = Some(Duration::from_nanos(nanos as u64));
@@ -260,12 +235,7 @@ mod tests {
     }
 
     fn stream() -> SendStream {
-        SendStream::new(
-            Kind::Video,
-            Ssrc::new(1),
-            Some(Ssrc::new(2)),
-            SeqNo::new(100),
-        )
+        SendStream::new(Kind::Video, Ssrc::new(1), Some(Ssrc::new(2)), SeqNo::new(100))
     }
 
     fn send(stream: &mut SendStream, now: Instant, out: u64) {
@@ -281,12 +251,7 @@ mod tests {
             facts: FrameFacts::opaque(false),
             arrival: now,
         };
-        stream.sent(
-            now,
-            &packet,
-            &Patch::new(SeqNo::new(out), out as u32, true),
-            1050,
-        );
+        stream.sent(now, &packet, &Patch::new(SeqNo::new(out), out as u32, true), 1050);
     }
 
     #[test]
@@ -296,10 +261,7 @@ mod tests {
         (65_500..65_600).for_each(|out| send(&mut stream, now, out));
         for out in [65_500_u64, 65_535, 65_536, 65_599] {
             let sent = stream.answer_nack(now, out as u16, RTT).unwrap();
-            assert_eq!(
-                (sent.seq.get(), sent.patch.seq.get(), sent.encoding),
-                (out + 70_000, out, 2)
-            );
+            assert_eq!((sent.seq.get(), sent.patch.seq.get(), sent.encoding), (out + 70_000, out, 2));
         }
         assert_eq!(stream.answer_nack(now, 65_499, RTT), None);
         assert_eq!(stream.answer_nack(now, 64, RTT), None, "not sent yet");
@@ -311,9 +273,8 @@ mod tests {
         let now = Instant::now();
         let mut stream = stream();
         send(&mut stream, now, 7);
-        let answered: Vec<u64> = (0..500)
-            .filter(|ms| stream.answer_nack(now + millis(*ms), 7, RTT).is_some())
-            .collect();
+        let answered: Vec<u64> =
+            (0..500).filter(|ms| stream.answer_nack(now + millis(*ms), 7, RTT).is_some()).collect();
         assert_eq!(answered, [0, 40, 80]);
         assert_eq!(stream.stats().nacks_received, 500);
     }
@@ -327,10 +288,7 @@ mod tests {
             let now = start + millis(out);
             send(&mut stream, now, out);
             for back in 0..20 {
-                if stream
-                    .answer_nack(now, (out as u16).wrapping_sub(back), RTT)
-                    .is_some()
-                {
+                if stream.answer_nack(now, (out as u16).wrapping_sub(back), RTT).is_some() {
                     stream.retransmitted(1050);
                     resent += 1;
                 }
