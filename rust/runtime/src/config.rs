@@ -25,9 +25,7 @@ impl CertificatePem {
 /// Hides the key.
 impl std::fmt::Debug for CertificatePem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CertificatePem")
-            .field("certificate", &self.certificate)
-            .finish_non_exhaustive()
+        f.debug_struct("CertificatePem").field("certificate", &self.certificate).finish_non_exhaustive()
     }
 }
 

@@ -45,9 +45,7 @@ pub enum StartError {
     #[error("announce: {0} has no socket of its family: add an address like \"{wildcard}\" to `udp`", wildcard = if .0.is_ipv6() { "[::]:7882" } else { "0.0.0.0:7882" })]
     Announce(IpAddr),
     /// An unspecified address is announced.
-    #[error(
-        "announce: {0} is no address that a peer can send to: give the one by which peers reach this machine"
-    )]
+    #[error("announce: {0} is no address that a peer can send to: give the one by which peers reach this machine")]
     AnnounceUnspecified(IpAddr),
     /// The own certificate cannot be used.
     #[error("certificate: {0}")]
@@ -108,8 +106,6 @@ pub enum ServerGone {
     #[error("the server is closed")]
     Closed,
     /// This process is a fork of the one that started it; threads do not survive a fork.
-    #[error(
-        "the server belongs to the process that started it and does not survive a fork: start it after forking"
-    )]
+    #[error("the server belongs to the process that started it and does not survive a fork: start it after forking")]
     Forked,
 }

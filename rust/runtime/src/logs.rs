@@ -33,10 +33,7 @@ pub(crate) fn listen(outbox: &Arc<Outbox>, level: LevelFilter) {
         let _ = log::set_logger(&FORWARDER);
     });
     let mut listeners = LISTENERS.write().unwrap_or_else(PoisonError::into_inner);
-    listeners.push(Listener {
-        outbox: Arc::downgrade(outbox),
-        level,
-    });
+    listeners.push(Listener { outbox: Arc::downgrade(outbox), level });
     settle(&mut listeners);
 }
 
@@ -49,35 +46,19 @@ pub(crate) fn forget(outbox: &Arc<Outbox>) {
 
 /// Makes the calling thread log into `outbox`.
 pub(crate) fn own(outbox: &Arc<Outbox>, level: LevelFilter) {
-    OWN.with(|own| {
-        *own.borrow_mut() = Some(Listener {
-            outbox: Arc::downgrade(outbox),
-            level,
-        })
-    });
+    OWN.with(|own| *own.borrow_mut() = Some(Listener { outbox: Arc::downgrade(outbox), level }));
 }
 
 fn settle(listeners: &mut Vec<Listener>) {
     listeners.retain(|listener| listener.outbox.strong_count() > 0);
-    log::set_max_level(
-        listeners
-            .iter()
-            .map(|listener| listener.level)
-            .max()
-            .unwrap_or(LevelFilter::Off),
-    );
+    log::set_max_level(listeners.iter().map(|listener| listener.level).max().unwrap_or(LevelFilter::Off));
 }
 
 /// Where a record of this thread goes.
 fn listener() -> Option<Listener> {
     let own = OWN.try_with(|own| own.borrow().clone()).ok().flatten();
     // A write lock is held for a moment at the start and the end of a server; better to lose a record than to wait.
-    own.or_else(|| {
-        LISTENERS
-            .try_read()
-            .ok()
-            .and_then(|listeners| listeners.last().cloned())
-    })
+    own.or_else(|| LISTENERS.try_read().ok().and_then(|listeners| listeners.last().cloned()))
 }
 
 struct Forwarder;
@@ -85,8 +66,7 @@ struct Forwarder;
 impl Log for Forwarder {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let target = metadata.target();
-        target.starts_with("sfu_")
-            && listener().is_some_and(|listener| metadata.level() <= listener.level)
+        target.starts_with("sfu_") && listener().is_some_and(|listener| metadata.level() <= listener.level)
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -118,10 +98,7 @@ mod tests {
 
     #[test]
     fn a_thread_logs_into_its_own_server_and_by_its_level() {
-        let (one, two) = (
-            Arc::new(Outbox::new(1).unwrap()),
-            Arc::new(Outbox::new(1).unwrap()),
-        );
+        let (one, two) = (Arc::new(Outbox::new(1).unwrap()), Arc::new(Outbox::new(1).unwrap()));
         listen(&one, LevelFilter::Debug);
         listen(&two, LevelFilter::Warn);
         let mine = Arc::clone(&one);
@@ -137,20 +114,9 @@ mod tests {
         let mut drained = Drained::default();
         one.drain(&mut drained);
         assert_eq!(drained.logs.len(), 1);
-        assert_eq!(
-            (
-                drained.logs[0].target.as_str(),
-                drained.logs[0].message.as_str()
-            ),
-            ("sfu_test", "for one")
-        );
+        assert_eq!((drained.logs[0].target.as_str(), drained.logs[0].message.as_str()), ("sfu_test", "for one"));
         two.drain(&mut drained);
-        assert!(
-            drained
-                .logs
-                .iter()
-                .all(|record| record.message != "for one")
-        );
+        assert!(drained.logs.iter().all(|record| record.message != "for one"));
         forget(&one);
         forget(&two);
     }

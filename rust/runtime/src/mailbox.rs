@@ -38,10 +38,7 @@ pub(crate) struct Mailbox {
 
 impl Mailbox {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self {
-            state: Mutex::new(State::Open(Vec::new())),
-            wake: Wake::new()?,
-        })
+        Ok(Self { state: Mutex::new(State::Open(Vec::new())), wake: Wake::new()? })
     }
 
     /// Posts a letter; gives it back when nobody takes letters any more.
@@ -97,12 +94,7 @@ mod tests {
     fn letters_keep_their_order_and_come_back_after_close() {
         let mailbox = Mailbox::new().unwrap();
         for number in 0..3 {
-            mailbox
-                .post(Letter::Command(
-                    Ticket::new(number),
-                    Box::new(Command::SfuStats),
-                ))
-                .unwrap();
+            mailbox.post(Letter::Command(Ticket::new(number), Box::new(Command::SfuStats))).unwrap();
         }
         let mut letters = Vec::new();
         mailbox.take(&mut letters);

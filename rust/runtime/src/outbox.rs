@@ -101,19 +101,11 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     pub(crate) fn new(event_capacity: usize) -> io::Result<Self> {
-        Ok(Self {
-            waiting: Mutex::default(),
-            wake: Wake::new()?,
-            event_capacity,
-        })
+        Ok(Self { waiting: Mutex::default(), wake: Wake::new()?, event_capacity })
     }
 
     /// Moves a batch in; both vectors are left empty.
-    pub(crate) fn publish(
-        &self,
-        replies: &mut Vec<(Ticket, Result<Reply, CommandFailure>)>,
-        events: &mut Vec<Event>,
-    ) {
+    pub(crate) fn publish(&self, replies: &mut Vec<(Ticket, Result<Reply, CommandFailure>)>, events: &mut Vec<Event>) {
         if replies.is_empty() && events.is_empty() {
             return;
         }
@@ -157,14 +149,9 @@ impl Outbox {
         let bulk = bulk_bytes(&event);
         // Messages and dumps leave half the room to events that change state: losing those would leave the application
         // with a wrong picture.
-        let capacity = if bulk.is_some() {
-            self.event_capacity / 2
-        } else {
-            self.event_capacity
-        };
+        let capacity = if bulk.is_some() { self.event_capacity / 2 } else { self.event_capacity };
         let bulk_bytes = waiting.bulk_bytes + bulk.unwrap_or(0);
-        if waiting.batch.events.len() >= capacity || (bulk.is_some() && bulk_bytes > MAX_BULK_BYTES)
-        {
+        if waiting.batch.events.len() >= capacity || (bulk.is_some() && bulk_bytes > MAX_BULK_BYTES) {
             waiting.batch.events_dropped += 1;
             waiting.events_dropped += 1;
         } else {
@@ -197,9 +184,7 @@ impl AsFd for Outbox {
 fn bulk_bytes(event: &Event) -> Option<usize> {
     match event {
         Event::ChannelMessage { payload, .. } => Some(payload.len()),
-        Event::Dump {
-            bytes, last: false, ..
-        } => Some(bytes.len()),
+        Event::Dump { bytes, last: false, .. } => Some(bytes.len()),
         _ => None,
     }
 }
@@ -219,11 +204,7 @@ mod tests {
     }
 
     fn message(len: usize) -> Event {
-        Event::ChannelMessage {
-            channel: ChannelId::new(1),
-            binary: true,
-            payload: vec![0; len],
-        }
+        Event::ChannelMessage { channel: ChannelId::new(1), binary: true, payload: vec![0; len] }
     }
 
     fn readable(outbox: &Outbox) -> bool {
@@ -238,9 +219,7 @@ mod tests {
         use std::io::Read as _;
         let mut counter = [0; 8];
         let file = std::fs::File::from(outbox.as_fd().try_clone_to_owned().unwrap());
-        (&file)
-            .read_exact(&mut counter)
-            .map_or(0, |()| u64::from_ne_bytes(counter))
+        (&file).read_exact(&mut counter).map_or(0, |()| u64::from_ne_bytes(counter))
     }
 
     #[test]
@@ -250,29 +229,15 @@ mod tests {
         outbox.publish(&mut Vec::new(), &mut vec![]);
         assert!(!readable(&outbox), "an empty batch wakes nobody");
         for _ in 0..5 {
-            outbox.publish(
-                &mut vec![(Ticket::new(1), Ok(Reply::Done))],
-                &mut vec![stalled()],
-            );
+            outbox.publish(&mut vec![(Ticket::new(1), Ok(Reply::Done))], &mut vec![stalled()]);
         }
-        outbox.log(LogRecord {
-            level: Level::Info,
-            target: String::new(),
-            message: String::new(),
-        });
+        outbox.log(LogRecord { level: Level::Info, target: String::new(), message: String::new() });
         assert!(readable(&outbox));
         assert_eq!(wakes(&outbox), 1);
 
         outbox.drain(&mut drained);
         assert!(!readable(&outbox));
-        assert_eq!(
-            (
-                drained.replies.len(),
-                drained.events.len(),
-                drained.logs.len()
-            ),
-            (5, 5, 1)
-        );
+        assert_eq!((drained.replies.len(), drained.events.len(), drained.logs.len()), (5, 5, 1));
         outbox.publish(&mut Vec::new(), &mut vec![stalled()]);
         assert_eq!(wakes(&outbox), 1);
     }
@@ -280,19 +245,10 @@ mod tests {
     #[test]
     fn events_are_bounded_and_counted_and_replies_are_not() {
         let (outbox, mut drained) = (Outbox::new(4).unwrap(), Drained::default());
-        let mut replies: Vec<_> = (0..100)
-            .map(|n| (Ticket::new(n), Ok(Reply::Done)))
-            .collect();
+        let mut replies: Vec<_> = (0..100).map(|n| (Ticket::new(n), Ok(Reply::Done))).collect();
         outbox.publish(&mut replies, &mut (0..7).map(|_| stalled()).collect());
         outbox.drain(&mut drained);
-        assert_eq!(
-            (
-                drained.replies.len(),
-                drained.events.len(),
-                drained.events_dropped
-            ),
-            (100, 4, 3)
-        );
+        assert_eq!((drained.replies.len(), drained.events.len(), drained.events_dropped), (100, 4, 3));
         outbox.drain(&mut drained);
         assert!(drained.is_empty(), "the count starts anew");
         assert_eq!(outbox.events_dropped(), 3);
@@ -301,26 +257,17 @@ mod tests {
     #[test]
     fn messages_leave_room_for_state() {
         let (outbox, mut drained) = (Outbox::new(4).unwrap(), Drained::default());
-        let mut events: Vec<_> = (0..4)
-            .map(|_| message(1))
-            .chain((0..3).map(|_| stalled()))
-            .collect();
+        let mut events: Vec<_> = (0..4).map(|_| message(1)).chain((0..3).map(|_| stalled())).collect();
         outbox.publish(&mut Vec::new(), &mut events);
         outbox.drain(&mut drained);
         assert_eq!(drained.events_dropped, 3);
-        assert_eq!(
-            drained.events,
-            [message(1), message(1), stalled(), stalled()]
-        );
+        assert_eq!(drained.events, [message(1), message(1), stalled(), stalled()]);
     }
 
     #[test]
     fn messages_are_bounded_by_bytes() {
         let (outbox, mut drained) = (Outbox::new(64).unwrap(), Drained::default());
-        outbox.publish(
-            &mut Vec::new(),
-            &mut vec![message(MAX_BULK_BYTES), message(1), message(0), stalled()],
-        );
+        outbox.publish(&mut Vec::new(), &mut vec![message(MAX_BULK_BYTES), message(1), message(0), stalled()]);
         outbox.drain(&mut drained);
         assert_eq!((drained.events.len(), drained.events_dropped), (3, 1));
         outbox.publish(&mut Vec::new(), &mut vec![message(1)]);
@@ -332,11 +279,7 @@ mod tests {
     fn logs_are_bounded_and_counted() {
         let (outbox, mut drained) = (Outbox::new(4).unwrap(), Drained::default());
         for _ in 0..MAX_LOGS + 2 {
-            outbox.log(LogRecord {
-                level: Level::Warn,
-                target: String::new(),
-                message: String::new(),
-            });
+            outbox.log(LogRecord { level: Level::Warn, target: String::new(), message: String::new() });
         }
         outbox.drain(&mut drained);
         assert_eq!((drained.logs.len(), drained.logs_dropped), (MAX_LOGS, 2));

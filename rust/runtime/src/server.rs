@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sfu_core::Sfu;
 use sfu_core::command::Command;
@@ -18,7 +18,7 @@ use crate::logs;
 use crate::outbox::{Drained, Outbox, Ticket};
 use crate::shard::Shard;
 use crate::socket::{Bound, bind, candidates};
-use crate::sys::{interface_addresses, random_seed};
+use crate::sys::{interface_addresses, random_seed, wait_readable};
 
 /// A running data plane. Dropping it closes it.
 ///
@@ -46,23 +46,16 @@ impl Server {
             Some(pem) => pem.parse()?,
             None => Certificate::generate()?,
         });
-        let Bound { sockets, warnings } =
-            bind(&config.udp, config.receive_buffer, config.send_buffer)?;
-        let bound: Vec<SocketAddr> = sockets
-            .iter()
-            .map(crate::socket::UdpSocket::local)
-            .collect();
+        let Bound { sockets, warnings } = bind(&config.udp, config.receive_buffer, config.send_buffer)?;
+        let bound: Vec<SocketAddr> = sockets.iter().map(crate::socket::UdpSocket::local).collect();
         let candidates = candidates(&bound, &config.announce, interface_addresses)?;
         let fingerprint = certificate.fingerprint().to_string();
-        let outbox =
-            Arc::new(Outbox::new(config.event_capacity).map_err(StartError::system("an eventfd"))?);
+        let outbox = Arc::new(Outbox::new(config.event_capacity).map_err(StartError::system("an eventfd"))?);
         let core = core_config(config, candidates.clone(), certificate)?;
         logs::listen(&outbox, config.log_level);
         let number = core.shard;
-        let shard = Shard::start(number, sockets, &outbox, config.log_level, || {
-            Sfu::new(Instant::now(), core)
-        })
-        .inspect_err(|_| logs::forget(&outbox))?;
+        let shard = Shard::start(number, sockets, &outbox, config.log_level, || Sfu::new(Instant::now(), core))
+            .inspect_err(|_| logs::forget(&outbox))?;
         Ok(Self {
             shards: RwLock::new(vec![shard]),
             outbox,
@@ -79,10 +72,7 @@ impl Server {
         self.same_process()?;
         let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner);
         // An id of no shard is no id of ours: any shard says so.
-        let shard = shards
-            .get(usize::from(shard_of(&command)))
-            .or(shards.first())
-            .ok_or(ServerGone::Closed)?;
+        let shard = shards.get(usize::from(shard_of(&command))).or(shards.first()).ok_or(ServerGone::Closed)?;
         let ticket = Ticket::new(self.next_ticket.fetch_add(1, Ordering::Relaxed));
         shard.post(ticket, command);
         Ok(ticket)
@@ -93,6 +83,12 @@ impl Server {
         self.same_process()?;
         self.outbox.drain(drained);
         Ok(())
+    }
+
+    /// Waits until [`drain`](Self::drain) has something to give, at most `timeout` (`None`: for ever); says whether it has.
+    /// For callers without an event loop; the others watch [`event_fd`](Self::event_fd).
+    pub fn wait(&self, timeout: Option<Duration>) -> bool {
+        wait_readable(self.outbox.as_fd(), timeout).unwrap_or(false)
     }
 
     /// Readable while something waits; [`drain`](Self::drain) resets it.
@@ -121,8 +117,7 @@ impl Server {
             self.abandon();
             return;
         }
-        let shards =
-            std::mem::take(&mut *self.shards.write().unwrap_or_else(PoisonError::into_inner));
+        let shards = std::mem::take(&mut *self.shards.write().unwrap_or_else(PoisonError::into_inner));
         shards.into_iter().for_each(Shard::stop);
         logs::forget(&self.outbox);
     }
@@ -130,18 +125,12 @@ impl Server {
     /// In a forked process the threads do not exist and the locks may be held for ever: touches neither.
     fn abandon(&self) {
         if let Ok(mut shards) = self.shards.try_write() {
-            std::mem::take(&mut *shards)
-                .into_iter()
-                .for_each(Shard::abandon);
+            std::mem::take(&mut *shards).into_iter().for_each(Shard::abandon);
         }
     }
 
     fn same_process(&self) -> Result<(), ServerGone> {
-        if self.process == process::id() {
-            Ok(())
-        } else {
-            Err(ServerGone::Forked)
-        }
+        if self.process == process::id() { Ok(()) } else { Err(ServerGone::Forked) }
     }
 }
 
@@ -161,9 +150,7 @@ fn core_config(
     Ok(SfuConfig {
         shard: 0,
         seed: random_seed().map_err(StartError::system("randomness"))?,
-        unix_time: SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default(),
+        unix_time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
         candidates,
         certificate,
         consent_timeout: core.consent_timeout,
@@ -180,9 +167,7 @@ fn core_config(
 fn shard_of(command: &Command) -> u16 {
     match command {
         Command::CreateRoom(_) | Command::SfuStats => 0,
-        Command::CloseRoom(room) | Command::Join(room, _) | Command::RoomStats(room) => {
-            room.shard()
-        }
+        Command::CloseRoom(room) | Command::Join(room, _) | Command::RoomStats(room) => room.shard(),
         Command::CloseSession(session)
         | Command::Receive(session, _)
         | Command::AddCandidate(session, ..)
@@ -193,9 +178,7 @@ fn shard_of(command: &Command) -> u16 {
         Command::Unsubscribe(subscription)
         | Command::SetLayer(subscription, _)
         | Command::SetPaused(subscription, _) => subscription.shard(),
-        Command::SetMuted(track, _)
-        | Command::RequestKeyframe(track)
-        | Command::Dump { track, .. } => track.shard(),
+        Command::SetMuted(track, _) | Command::RequestKeyframe(track) | Command::Dump { track, .. } => track.shard(),
         Command::SendMessage { channel, .. } | Command::CloseChannel(channel) => channel.shard(),
     }
 }

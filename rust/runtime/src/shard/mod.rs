@@ -48,8 +48,7 @@ impl Shard {
             logs::own(&out, log_level);
             let mut unanswered = Vec::new();
             let ended = panic::catch_unwind(AssertUnwindSafe(|| {
-                Reactor::new(plane(), sockets, Arc::clone(&mine), Arc::clone(&out))?
-                    .run(&mut unanswered)
+                Reactor::new(plane(), sockets, Arc::clone(&mine), Arc::clone(&out))?.run(&mut unanswered)
             }));
             let reason = match ended {
                 Ok(Ok(())) => None,
@@ -58,28 +57,14 @@ impl Shard {
             };
             end(number, reason, unanswered, &mine, &out);
         };
-        let thread = thread::Builder::new()
-            .name(format!("sfu-shard-{number}"))
-            .spawn(run)
-            .map_err(system())?;
-        Ok(Self {
-            mailbox,
-            outbox: Arc::clone(outbox),
-            thread: Some(thread),
-        })
+        let thread = thread::Builder::new().name(format!("sfu-shard-{number}")).spawn(run).map_err(system())?;
+        Ok(Self { mailbox, outbox: Arc::clone(outbox), thread: Some(thread) })
     }
 
     /// Posts a command; its answer comes out of the outbox, whatever becomes of the shard.
     pub(crate) fn post(&self, ticket: Ticket, command: Command) {
-        if self
-            .mailbox
-            .post(Letter::Command(ticket, Box::new(command)))
-            .is_err()
-        {
-            self.outbox.publish(
-                &mut vec![(ticket, Err(CommandFailure::Crashed))],
-                &mut Vec::new(),
-            );
+        if self.mailbox.post(Letter::Command(ticket, Box::new(command))).is_err() {
+            self.outbox.publish(&mut vec![(ticket, Err(CommandFailure::Crashed))], &mut Vec::new());
         }
     }
 
@@ -99,25 +84,12 @@ impl Shard {
 }
 
 /// Answers what is left and says why, if it was not asked for.
-fn end(
-    number: u16,
-    reason: Option<String>,
-    unanswered: Vec<Ticket>,
-    mailbox: &Mailbox,
-    outbox: &Outbox,
-) {
-    let waiting = mailbox
-        .close()
-        .into_iter()
-        .filter_map(|letter| match letter {
-            Letter::Command(ticket, _) => Some(ticket),
-            Letter::Stop => None,
-        });
-    let mut replies = unanswered
-        .into_iter()
-        .chain(waiting)
-        .map(|t| (t, Err(CommandFailure::Crashed)))
-        .collect();
+fn end(number: u16, reason: Option<String>, unanswered: Vec<Ticket>, mailbox: &Mailbox, outbox: &Outbox) {
+    let waiting = mailbox.close().into_iter().filter_map(|letter| match letter {
+        Letter::Command(ticket, _) => Some(ticket),
+        Letter::Stop => None,
+    });
+    let mut replies = unanswered.into_iter().chain(waiting).map(|t| (t, Err(CommandFailure::Crashed))).collect();
     if let Some(reason) = reason {
         outbox.log(LogRecord {
             level: Level::Error,
@@ -130,8 +102,7 @@ fn end(
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| String::from("a panic without a text"))
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| String::from("a panic without a text"))
 }
 
 /// For `io::Result` in the thread, where [`StartError`] comes too late.
@@ -163,13 +134,7 @@ mod tests {
     }
 
     impl Plane for Echo {
-        fn handle_datagram(
-            &mut self,
-            _: Instant,
-            path: Path,
-            datagram: &mut [u8],
-            egress: &mut Egress,
-        ) {
+        fn handle_datagram(&mut self, _: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress) {
             for _ in 0..self.copies {
                 egress.push(path, Class::Video, datagram);
             }
@@ -180,12 +145,7 @@ mod tests {
             });
         }
 
-        fn handle_command(
-            &mut self,
-            now: Instant,
-            command: Command,
-            _: &mut Egress,
-        ) -> Result<Reply, CommandError> {
+        fn handle_command(&mut self, now: Instant, command: Command, _: &mut Egress) -> Result<Reply, CommandError> {
             match command {
                 Command::SfuStats => Ok(Reply::SfuStats(Box::<SfuStats>::default())),
                 Command::RequestKeyframe(_) => {
@@ -217,20 +177,14 @@ mod tests {
         let bound = bind(&[udp.parse().unwrap()], 1 << 20, 1 << 20).unwrap();
         let local = bound.sockets[0].local();
         let outbox = Arc::new(Outbox::new(1024).unwrap());
-        let plane = move || Echo {
-            copies,
-            events: Vec::new(),
-            timeout: None,
-        };
+        let plane = move || Echo { copies, events: Vec::new(), timeout: None };
         let shard = Shard::start(0, bound.sockets, &outbox, LevelFilter::Off, plane).unwrap();
         (shard, outbox, local)
     }
 
     fn peer(local: &str) -> StdSocket {
         let socket = StdSocket::bind(local).unwrap();
-        socket
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         socket
     }
 
@@ -239,8 +193,7 @@ mod tests {
         let (poll, mut ready, mut all) = (Poll::new().unwrap(), Vec::new(), Drained::default());
         poll.add(outbox.as_fd(), 0, Interest::Read).unwrap();
         while !done(&all) {
-            poll.wait(Some(Duration::from_secs(10)), &mut ready)
-                .unwrap();
+            poll.wait(Some(Duration::from_secs(10)), &mut ready).unwrap();
             assert!(!ready.is_empty(), "nothing came: {all:?}");
             let mut drained = Drained::default();
             outbox.drain(&mut drained);
@@ -261,9 +214,7 @@ mod tests {
             let (len, from) = socket.recv_from(&mut buffer).unwrap();
             assert_eq!((&buffer[..len], from), (&b"hello"[..], target));
             let drained = drain_until(&outbox, |drained| !drained.events.is_empty());
-            let Event::ChannelMessage { payload, .. } = &drained.events[0] else {
-                panic!("{drained:?}")
-            };
+            let Event::ChannelMessage { payload, .. } = &drained.events[0] else { panic!("{drained:?}") };
             assert_eq!(payload, target.to_string().as_bytes(), "address {count}");
         }
         shard.stop();
@@ -271,11 +222,7 @@ mod tests {
 
     #[test]
     fn ipv4_replies_leave_from_the_address_that_was_reached() {
-        echoes_from_the_address_that_was_reached(
-            "0.0.0.0:0",
-            &["127.0.0.1", "127.0.0.2", "127.1.2.3"],
-            "127.0.0.1:0",
-        );
+        echoes_from_the_address_that_was_reached("0.0.0.0:0", &["127.0.0.1", "127.0.0.2", "127.1.2.3"], "127.0.0.1:0");
         echoes_from_the_address_that_was_reached("127.0.0.3:0", &["127.0.0.3"], "127.0.0.1:0");
     }
 
@@ -298,11 +245,7 @@ mod tests {
         assert_eq!(bound.sockets.len(), 2, "both families");
         let port = bound.sockets[0].local().port();
         let outbox = Arc::new(Outbox::new(1024).unwrap());
-        let plane = || Echo {
-            copies: 1,
-            events: Vec::new(),
-            timeout: None,
-        };
+        let plane = || Echo { copies: 1, events: Vec::new(), timeout: None };
         let shard = Shard::start(0, bound.sockets, &outbox, LevelFilter::Off, plane).unwrap();
         for (own, reach) in [("[::1]:0", "::1"), ("127.0.0.1:0", "127.0.0.9")] {
             let target = SocketAddr::new(reach.parse().unwrap(), port);
@@ -317,17 +260,11 @@ mod tests {
     fn many_datagrams_at_once_arrive_whole_and_in_order() {
         let (shard, _outbox, local) = start("127.0.0.1:0", 3);
         let socket = peer("127.0.0.1:0");
-        socket2::SockRef::from(&socket)
-            .set_recv_buffer_size(4 << 20)
-            .unwrap();
+        socket2::SockRef::from(&socket).set_recv_buffer_size(4 << 20).unwrap();
         socket.connect(local).unwrap();
         // Sizes rise and fall, so that runs begin and end everywhere.
         let sizes = [900, 900, 900, 300, 300, 1200, 5, 1200, 1200, 1199, 1];
-        let datagrams: Vec<Vec<u8>> = sizes
-            .iter()
-            .enumerate()
-            .map(|(n, size)| vec![n as u8; *size])
-            .collect();
+        let datagrams: Vec<Vec<u8>> = sizes.iter().enumerate().map(|(n, size)| vec![n as u8; *size]).collect();
         for datagram in &datagrams {
             socket.send(datagram).unwrap();
         }
@@ -347,17 +284,9 @@ mod tests {
         let socket = peer("127.0.0.1:0");
         // One message that the kernel cuts into 20; on loopback it stays whole until it is read (UDP_GRO).
         let bytes: Vec<u8> = (0..20).flat_map(|n| vec![n; 500]).collect();
-        let path = Path {
-            local: socket.local_addr().unwrap(),
-            remote: local,
-        };
+        let path = Path { local: socket.local_addr().unwrap(), remote: local };
         let message = (path, Some(500), std::iter::once(bytes.as_slice()));
-        assert_eq!(
-            SendBuffers::default()
-                .send(socket.as_fd(), std::iter::once(message))
-                .unwrap(),
-            1
-        );
+        assert_eq!(SendBuffers::default().send(socket.as_fd(), std::iter::once(message)).unwrap(), 1);
         let mut buffer = [0; 2000];
         for expected in bytes.chunks(500) {
             let len = socket.recv(&mut buffer).unwrap();
@@ -374,47 +303,26 @@ mod tests {
         shard.post(Ticket::new(4), Command::SfuStats);
         shard.post(Ticket::new(5), Command::RequestKeyframe(TrackId::new(1)));
         shard.post(Ticket::new(6), Command::RoomStats(RoomId::new(1)));
-        let drained = drain_until(&outbox, |drained| {
-            drained.replies.len() == 3 && drained.events.len() == 1
-        });
-        assert!(
-            matches!(drained.replies[0], (ticket, Ok(Reply::SfuStats(_))) if ticket.get() == 4)
-        );
+        let drained = drain_until(&outbox, |drained| drained.replies.len() == 3 && drained.events.len() == 1);
+        assert!(matches!(drained.replies[0], (ticket, Ok(Reply::SfuStats(_))) if ticket.get() == 4));
         assert!(matches!(drained.replies[1], (ticket, Ok(Reply::Done)) if ticket.get() == 5));
         let refused = CommandFailure::Refused(CommandError::RoomClosed);
-        assert!(
-            matches!(&drained.replies[2], (ticket, Err(error)) if ticket.get() == 6 && *error == refused)
-        );
+        assert!(matches!(&drained.replies[2], (ticket, Err(error)) if ticket.get() == 6 && *error == refused));
         shard.stop();
     }
 
     #[test]
     fn a_panic_is_reported_and_fails_what_is_and_will_be_asked() {
         let (shard, outbox, _) = start("127.0.0.1:0", 1);
-        for (ticket, command) in [Command::CloseRoom(RoomId::new(1)), Command::SfuStats]
-            .into_iter()
-            .enumerate()
-        {
+        for (ticket, command) in [Command::CloseRoom(RoomId::new(1)), Command::SfuStats].into_iter().enumerate() {
             shard.post(Ticket::new(ticket as u64), command);
         }
-        let drained = drain_until(&outbox, |drained| {
-            drained.replies.len() == 2 && !drained.logs.is_empty()
-        });
-        assert!(
-            drained
-                .replies
-                .iter()
-                .all(|(_, reply)| matches!(reply, Err(CommandFailure::Crashed)))
-        );
-        assert!(
-            drained.logs[0].message.contains("asked to panic"),
-            "{drained:?}"
-        );
+        let drained = drain_until(&outbox, |drained| drained.replies.len() == 2 && !drained.logs.is_empty());
+        assert!(drained.replies.iter().all(|(_, reply)| matches!(reply, Err(CommandFailure::Crashed))));
+        assert!(drained.logs[0].message.contains("asked to panic"), "{drained:?}");
         shard.post(Ticket::new(9), Command::SfuStats);
         let drained = drain_until(&outbox, |drained| !drained.replies.is_empty());
-        assert!(
-            matches!(drained.replies[0], (ticket, Err(CommandFailure::Crashed)) if ticket.get() == 9)
-        );
+        assert!(matches!(drained.replies[0], (ticket, Err(CommandFailure::Crashed)) if ticket.get() == 9));
         shard.stop();
     }
 }

@@ -11,20 +11,9 @@ use sfu_transport::{Egress, Path};
 /// and events (`poll_*`). It need not be `Send`: it lives and dies on its shard's thread.
 pub(crate) trait Plane {
     /// A datagram has come.
-    fn handle_datagram(
-        &mut self,
-        now: Instant,
-        path: Path,
-        datagram: &mut [u8],
-        egress: &mut Egress,
-    );
+    fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress);
     /// The application asks for something.
-    fn handle_command(
-        &mut self,
-        now: Instant,
-        command: Command,
-        egress: &mut Egress,
-    ) -> Result<Reply, CommandError>;
+    fn handle_command(&mut self, now: Instant, command: Command, egress: &mut Egress) -> Result<Reply, CommandError>;
     /// Time has passed.
     fn handle_timeout(&mut self, now: Instant, egress: &mut Egress);
     /// When `handle_timeout` wants to be called.
@@ -34,22 +23,11 @@ pub(crate) trait Plane {
 }
 
 impl Plane for Sfu {
-    fn handle_datagram(
-        &mut self,
-        now: Instant,
-        path: Path,
-        datagram: &mut [u8],
-        egress: &mut Egress,
-    ) {
+    fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress) {
         Sfu::handle_datagram(self, now, path, datagram, egress);
     }
 
-    fn handle_command(
-        &mut self,
-        now: Instant,
-        command: Command,
-        egress: &mut Egress,
-    ) -> Result<Reply, CommandError> {
+    fn handle_command(&mut self, now: Instant, command: Command, egress: &mut Egress) -> Result<Reply, CommandError> {
         Sfu::handle_command(self, now, command, egress)
     }
 

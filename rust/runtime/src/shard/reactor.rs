@@ -113,16 +113,8 @@ impl<P: Plane> Reactor<P> {
             for &token in ready.iter().filter(|token| **token != MAILBOX) {
                 self.receive(token, now);
             }
-            let turn = if ready.contains(&MAILBOX) {
-                self.obey(now, &mut letters, unanswered)
-            } else {
-                Turn::Again
-            };
-            if self
-                .plane
-                .poll_timeout()
-                .is_some_and(|timeout| timeout <= now)
-            {
+            let turn = if ready.contains(&MAILBOX) { self.obey(now, &mut letters, unanswered) } else { Turn::Again };
+            if self.plane.poll_timeout().is_some_and(|timeout| timeout <= now) {
                 self.plane.handle_timeout(now, &mut self.egress);
             }
             self.send(now)?;
@@ -135,23 +127,12 @@ impl<P: Plane> Reactor<P> {
 
     /// How long to wait at most.
     fn patience(&self, now: Instant) -> Option<Duration> {
-        self.plane
-            .poll_timeout()
-            .map(|timeout| timeout.saturating_duration_since(now).max(TICK))
+        self.plane.poll_timeout().map(|timeout| timeout.saturating_duration_since(now).max(TICK))
     }
 
     /// Takes one batch out of a socket.
     fn receive(&mut self, token: usize, now: Instant) {
-        let Self {
-            plane,
-            sockets,
-            incoming,
-            outgoing,
-            sender,
-            egress,
-            losses,
-            ..
-        } = self;
+        let Self { plane, sockets, incoming, outgoing, sender, egress, losses, .. } = self;
         let Some(socket) = sockets.get(token) else {
             return;
         };
@@ -163,10 +144,7 @@ impl<P: Plane> Reactor<P> {
             if let Some(overflow) = message.overflow {
                 losses.count_overflow(token, overflow);
             }
-            let path = Path {
-                local: socket.reached(message.local),
-                remote: message.remote,
-            };
+            let path = Path { local: socket.reached(message.local), remote: message.remote };
             for datagram in message.datagrams() {
                 plane.handle_datagram(now, path, datagram, egress);
                 if egress.len() >= FLUSH_AT {
@@ -177,12 +155,7 @@ impl<P: Plane> Reactor<P> {
     }
 
     /// Carries out what is in the mailbox.
-    fn obey(
-        &mut self,
-        now: Instant,
-        letters: &mut Vec<Letter>,
-        unanswered: &mut Vec<Ticket>,
-    ) -> Turn {
+    fn obey(&mut self, now: Instant, letters: &mut Vec<Letter>, unanswered: &mut Vec<Ticket>) -> Turn {
         self.mailbox.take(letters);
         unanswered.extend(letters.iter().filter_map(|letter| match letter {
             Letter::Command(ticket, _) => Some(*ticket),
@@ -193,9 +166,7 @@ impl<P: Plane> Reactor<P> {
             match letter {
                 Letter::Command(ticket, command) => {
                     let reply = self.plane.handle_command(now, *command, &mut self.egress);
-                    let reply = reply
-                        .map(|reply| self.complete(reply))
-                        .map_err(CommandFailure::from);
+                    let reply = reply.map(|reply| self.complete(reply)).map_err(CommandFailure::from);
                     self.batch.replies.push((ticket, reply));
                 }
                 Letter::Stop => turn = Turn::Last,
@@ -219,18 +190,9 @@ impl<P: Plane> Reactor<P> {
     /// Gives the kernel what the turn wrote, and waits for room to write if something is left.
     fn send(&mut self, now: Instant) -> Ended {
         if !self.egress.is_empty() || self.sender.waits() {
-            flush(
-                &mut self.sender,
-                &self.sockets,
-                &mut self.outgoing,
-                &mut self.egress,
-            );
+            flush(&mut self.sender, &self.sockets, &mut self.outgoing, &mut self.egress);
         }
-        let interest = if self.sender.waits() {
-            Interest::ReadWrite
-        } else {
-            Interest::Read
-        };
+        let interest = if self.sender.waits() { Interest::ReadWrite } else { Interest::Read };
         if interest != self.interest {
             for (token, socket) in self.sockets.iter().enumerate() {
                 self.poll.change(socket.as_fd(), token, interest)?;
@@ -245,18 +207,12 @@ impl<P: Plane> Reactor<P> {
         while let Some(event) = self.plane.poll_event() {
             self.batch.events.push(event);
         }
-        self.outbox
-            .publish(&mut self.batch.replies, &mut self.batch.events);
+        self.outbox.publish(&mut self.batch.replies, &mut self.batch.events);
         unanswered.clear();
     }
 }
 
-fn flush(
-    sender: &mut Sender,
-    sockets: &[UdpSocket],
-    buffers: &mut SendBuffers,
-    egress: &mut Egress,
-) {
+fn flush(sender: &mut Sender, sockets: &[UdpSocket], buffers: &mut SendBuffers, egress: &mut Egress) {
     sender.flush(&mut SocketsKernel { sockets, buffers }, egress);
     egress.clear();
 }

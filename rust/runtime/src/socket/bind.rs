@@ -22,11 +22,7 @@ pub(crate) struct Bound {
 }
 
 /// Binds all addresses; those with port 0 share one port.
-pub(crate) fn bind(
-    udp: &[SocketAddr],
-    receive_buffer: usize,
-    send_buffer: usize,
-) -> Result<Bound, StartError> {
+pub(crate) fn bind(udp: &[SocketAddr], receive_buffer: usize, send_buffer: usize) -> Result<Bound, StartError> {
     let addresses = both_families(udp);
     if addresses.is_empty() {
         return Err(StartError::NoAddress);
@@ -35,8 +31,7 @@ pub(crate) fn bind(
     let mut bound = loop {
         match bind_once(&addresses) {
             Err(StartError::PortInUse { .. })
-                if attempt < PORT_ATTEMPTS
-                    && addresses.iter().all(|address| address.port() == 0) =>
+                if attempt < PORT_ATTEMPTS && addresses.iter().all(|address| address.port() == 0) =>
             {
                 attempt += 1;
             }
@@ -48,11 +43,7 @@ pub(crate) fn bind(
     }
     // The kernel caps all sockets alike: one warning each way.
     let capped = |direction: &Buffer, asked| {
-        let granted = bound
-            .sockets
-            .iter()
-            .map(|socket| direction.resize(socket.as_fd(), asked))
-            .min()?;
+        let granted = bound.sockets.iter().map(|socket| direction.resize(socket.as_fd(), asked)).min()?;
         (granted < asked).then(|| direction.warning(asked, granted))
     };
     let warnings = [capped(&RECEIVE, receive_buffer), capped(&SEND, send_buffer)];
@@ -64,14 +55,9 @@ pub(crate) fn bind(
 fn both_families(udp: &[SocketAddr]) -> Vec<SocketAddr> {
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for &address in udp {
-        let alone = !udp
-            .iter()
-            .any(|other| other.is_ipv4() && other.port() == address.port());
+        let alone = !udp.iter().any(|other| other.is_ipv4() && other.port() == address.port());
         if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && alone {
-            addresses.push(SocketAddr::new(
-                IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-                address.port(),
-            ));
+            addresses.push(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port()));
         }
         addresses.push(address);
     }
@@ -85,10 +71,7 @@ fn both_families(udp: &[SocketAddr]) -> Vec<SocketAddr> {
 }
 
 fn bind_once(addresses: &[SocketAddr]) -> Result<Bound, StartError> {
-    let mut bound = Bound {
-        sockets: Vec::new(),
-        warnings: Vec::new(),
-    };
+    let mut bound = Bound { sockets: Vec::new(), warnings: Vec::new() };
     let mut picked = 0;
     let more_than_one = addresses.len() > 1;
     for &(mut address) in addresses {
@@ -100,33 +83,19 @@ fn bind_once(addresses: &[SocketAddr]) -> Result<Bound, StartError> {
                 if address.port() == 0 {
                     picked = local.port();
                 }
-                bound.sockets.push(UdpSocket {
-                    socket,
-                    local,
-                    offload: false,
-                });
+                bound.sockets.push(UdpSocket { socket, local, offload: false });
             }
             Err(error) if more_than_one && lacks_ipv6(address, &error) => {
-                bound.warnings.push(format!(
-                    "udp: IPv6 is not available on this machine: {address} is left out"
-                ));
+                bound.warnings.push(format!("udp: IPv6 is not available on this machine: {address} is left out"));
             }
             Err(error) => return Err(StartError::bind(address, error)),
         }
     }
-    if bound.sockets.is_empty() {
-        Err(StartError::NoAddress)
-    } else {
-        Ok(bound)
-    }
+    if bound.sockets.is_empty() { Err(StartError::NoAddress) } else { Ok(bound) }
 }
 
 fn open(address: SocketAddr) -> io::Result<(Socket, SocketAddr)> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::DGRAM,
-        Some(Protocol::UDP),
-    )?;
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -169,25 +138,16 @@ struct Buffer {
     limit: &'static str,
 }
 
-const RECEIVE: Buffer = Buffer {
-    name: "receive",
-    option: libc::SO_RCVBUF,
-    force: libc::SO_RCVBUFFORCE,
-    limit: "net.core.rmem_max",
-};
-const SEND: Buffer = Buffer {
-    name: "send",
-    option: libc::SO_SNDBUF,
-    force: libc::SO_SNDBUFFORCE,
-    limit: "net.core.wmem_max",
-};
+const RECEIVE: Buffer =
+    Buffer { name: "receive", option: libc::SO_RCVBUF, force: libc::SO_RCVBUFFORCE, limit: "net.core.rmem_max" };
+const SEND: Buffer =
+    Buffer { name: "send", option: libc::SO_SNDBUF, force: libc::SO_SNDBUFFORCE, limit: "net.core.wmem_max" };
 
 impl Buffer {
     /// Asks for a size, beyond the limit if this process may; returns what the kernel grants.
     fn resize(&self, socket: BorrowedFd<'_>, bytes: usize) -> usize {
         let asked = c_int::try_from(bytes).unwrap_or(c_int::MAX / 2);
-        let granted =
-            || get_option(socket, libc::SOL_SOCKET, self.option).unwrap_or(0) as usize / 2; // socket(7): doubled
+        let granted = || get_option(socket, libc::SOL_SOCKET, self.option).unwrap_or(0) as usize / 2; // socket(7): doubled
         let _ = set_option(socket, libc::SOL_SOCKET, self.option, asked);
         if granted() < bytes {
             let _ = set_option(socket, libc::SOL_SOCKET, self.force, asked); // needs CAP_NET_ADMIN
@@ -215,32 +175,16 @@ mod tests {
 
     #[test]
     fn the_ipv6_wildcard_alone_means_both_families() {
-        assert_eq!(
-            both_families(&addresses(&["[::]:7"])),
-            addresses(&["0.0.0.0:7", "[::]:7"])
-        );
-        assert_eq!(
-            both_families(&addresses(&["[::]:7", "10.0.0.1:7"])),
-            addresses(&["[::]:7", "10.0.0.1:7"])
-        );
-        assert_eq!(
-            both_families(&addresses(&["[::1]:7"])),
-            addresses(&["[::1]:7"])
-        );
-        assert_eq!(
-            both_families(&addresses(&["0.0.0.0:7", "0.0.0.0:7"])),
-            addresses(&["0.0.0.0:7"])
-        );
+        assert_eq!(both_families(&addresses(&["[::]:7"])), addresses(&["0.0.0.0:7", "[::]:7"]));
+        assert_eq!(both_families(&addresses(&["[::]:7", "10.0.0.1:7"])), addresses(&["[::]:7", "10.0.0.1:7"]));
+        assert_eq!(both_families(&addresses(&["[::1]:7"])), addresses(&["[::1]:7"]));
+        assert_eq!(both_families(&addresses(&["0.0.0.0:7", "0.0.0.0:7"])), addresses(&["0.0.0.0:7"]));
     }
 
     #[test]
     fn port_0_is_one_port_for_all() {
         let bound = bind(&addresses(&["127.0.0.1:0", "[::1]:0"]), 1 << 16, 1 << 16).unwrap();
-        let ports: Vec<u16> = bound
-            .sockets
-            .iter()
-            .map(|socket| socket.local().port())
-            .collect();
+        let ports: Vec<u16> = bound.sockets.iter().map(|socket| socket.local().port()).collect();
         assert_ne!(ports[0], 0);
         assert!(ports.iter().all(|port| *port == ports[0]), "{ports:?}");
     }
@@ -250,23 +194,13 @@ mod tests {
         let first = bind(&addresses(&["127.0.0.1:0"]), 1 << 16, 1 << 16).unwrap();
         let taken = first.sockets[0].local();
         let error = bind(&[taken], 1 << 16, 1 << 16).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains(&format!("port {} is in use", taken.port())),
-            "{error}"
-        );
+        assert!(error.to_string().contains(&format!("port {} is in use", taken.port())), "{error}");
     }
 
     #[test]
     fn a_foreign_address_is_named() {
         let error = bind(&addresses(&["192.0.2.1:0"]), 1 << 16, 1 << 16).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("192.0.2.1 is not an address of this machine"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("192.0.2.1 is not an address of this machine"), "{error}");
         assert!(matches!(bind(&[], 1, 1), Err(StartError::NoAddress)));
     }
 

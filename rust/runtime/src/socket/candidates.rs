@@ -27,10 +27,7 @@ pub(crate) fn candidates(
         };
         for socket in bound {
             if socket.ip().is_unspecified() {
-                found
-                    .iter()
-                    .filter(|ip| ip.is_ipv4() == socket.is_ipv4())
-                    .for_each(|ip| add(*ip, socket));
+                found.iter().filter(|ip| ip.is_ipv4() == socket.is_ipv4()).for_each(|ip| add(*ip, socket));
             } else {
                 add(socket.ip(), socket);
             }
@@ -40,10 +37,7 @@ pub(crate) fn candidates(
         if ip.is_unspecified() {
             return Err(StartError::AnnounceUnspecified(ip));
         }
-        let mut matching = bound
-            .iter()
-            .filter(|socket| socket.is_ipv4() == ip.is_ipv4())
-            .peekable();
+        let mut matching = bound.iter().filter(|socket| socket.is_ipv4() == ip.is_ipv4()).peekable();
         if matching.peek().is_none() {
             return Err(StartError::Announce(ip));
         }
@@ -74,33 +68,19 @@ mod tests {
 
     #[expect(clippy::unnecessary_wraps, reason = "stands for a system call")]
     fn interfaces() -> io::Result<Vec<IpAddr>> {
-        Ok(all(&[
-            "127.0.0.1",
-            "::1",
-            "192.168.1.5",
-            "169.254.3.4",
-            "fe80::1",
-            "2001:db8::5",
-        ]))
+        Ok(all(&["127.0.0.1", "::1", "192.168.1.5", "169.254.3.4", "fe80::1", "2001:db8::5"]))
     }
 
     #[test]
     fn announced_addresses_get_the_port_of_their_family() {
         let bound = all(&["0.0.0.0:7", "[::]:7"]);
-        let found = candidates(&bound, &all(&["203.0.113.7", "2001:db8::7"]), || {
-            unreachable!("not asked")
-        })
-        .unwrap();
-        assert_eq!(
-            found,
-            all::<SocketAddr>(&["203.0.113.7:7", "[2001:db8::7]:7"])
-        );
+        let found = candidates(&bound, &all(&["203.0.113.7", "2001:db8::7"]), || unreachable!("not asked")).unwrap();
+        assert_eq!(found, all::<SocketAddr>(&["203.0.113.7:7", "[2001:db8::7]:7"]));
     }
 
     #[test]
     fn a_family_without_a_socket_cannot_be_announced() {
-        let error =
-            candidates(&all(&["0.0.0.0:7"]), &all(&["2001:db8::7"]), interfaces).unwrap_err();
+        let error = candidates(&all(&["0.0.0.0:7"]), &all(&["2001:db8::7"]), interfaces).unwrap_err();
         assert!(error.to_string().contains("[::]:7882"), "{error}");
         assert!(candidates(&all(&["0.0.0.0:7"]), &all(&["0.0.0.0"]), interfaces).is_err());
     }
@@ -108,10 +88,7 @@ mod tests {
     #[test]
     fn a_wildcard_announces_the_interfaces_without_link_local_ones() {
         let found = candidates(&all(&["0.0.0.0:7", "[::]:7"]), &[], interfaces).unwrap();
-        assert_eq!(
-            found,
-            all::<SocketAddr>(&["192.168.1.5:7", "127.0.0.1:7", "[2001:db8::5]:7", "[::1]:7"])
-        );
+        assert_eq!(found, all::<SocketAddr>(&["192.168.1.5:7", "127.0.0.1:7", "[2001:db8::5]:7", "[::1]:7"]));
         let found = candidates(&all(&["0.0.0.0:7"]), &[], interfaces).unwrap();
         assert_eq!(found, all::<SocketAddr>(&["192.168.1.5:7", "127.0.0.1:7"]));
     }

@@ -59,11 +59,7 @@ impl Plan {
 
     /// Plans for `egress`. `socket` says which socket serves a path and whether it can cut; `None` leaves the path out,
     /// and its datagrams are counted in the result.
-    pub(crate) fn make(
-        &mut self,
-        egress: &Egress,
-        socket: impl Fn(Path) -> Option<(usize, bool)>,
-    ) -> u64 {
+    pub(crate) fn make(&mut self, egress: &Egress, socket: impl Fn(Path) -> Option<(usize, bool)>) -> u64 {
         self.group(egress);
         self.sort();
         self.messages.clear();
@@ -76,12 +72,7 @@ impl Plan {
                     while start < end {
                         let longest = if offload { end } else { start + 1 };
                         let (next, segment) = run(egress, &self.order, start..longest);
-                        self.messages.push(Message {
-                            path: group.path,
-                            socket,
-                            datagrams: start..next,
-                            segment,
-                        });
+                        self.messages.push(Message { path: group.path, socket, datagrams: start..next, segment });
                         start = next;
                     }
                 }
@@ -101,10 +92,7 @@ impl Plan {
             let group = match self.membership.last() {
                 Some(&last) if self.groups[last].path == outgoing.path => last,
                 _ => *self.by_path.entry(outgoing.path).or_insert_with(|| {
-                    self.groups.push(Group {
-                        path: outgoing.path,
-                        count: 0,
-                    });
+                    self.groups.push(Group { path: outgoing.path, count: 0 });
                     self.groups.len() - 1
                 }),
             };
@@ -131,11 +119,7 @@ impl Plan {
 
 /// The longest run that one message can carry from the start of `range`: its end, and where to cut.
 fn run(egress: &Egress, order: &[usize], range: Range<usize>) -> (usize, Option<u16>) {
-    let len = |place: usize| {
-        egress
-            .get(order[place])
-            .map_or(0, |(_, bytes): (Outgoing, &[u8])| bytes.len())
-    };
+    let len = |place: usize| egress.get(order[place]).map_or(0, |(_, bytes): (Outgoing, &[u8])| bytes.len());
     let (start, segment) = (range.start, len(range.start));
     let mut end = start + 1;
     let mut total = segment;
@@ -206,10 +190,7 @@ mod tests {
     use super::*;
 
     fn path(port: u16) -> Path {
-        Path {
-            local: "127.0.0.1:7".parse().unwrap(),
-            remote: ([127, 0, 0, 1], port).into(),
-        }
+        Path { local: "127.0.0.1:7".parse().unwrap(), remote: ([127, 0, 0, 1], port).into() }
     }
 
     fn egress(datagrams: &[(u16, usize)]) -> Egress {
@@ -224,83 +205,42 @@ mod tests {
     fn planned(datagrams: &[(u16, usize)], offload: bool) -> Vec<(u16, Vec<usize>, Option<u16>)> {
         let mut plan = Plan::default();
         assert_eq!(plan.make(&egress(datagrams), |_| Some((0, offload))), 0);
-        let shape = |m: &Message| {
-            (
-                m.path.remote.port(),
-                plan.order[m.datagrams.clone()].to_vec(),
-                m.segment,
-            )
-        };
+        let shape = |m: &Message| (m.path.remote.port(), plan.order[m.datagrams.clone()].to_vec(), m.segment);
         plan.messages().iter().map(shape).collect()
     }
 
     #[test]
     fn interleaved_paths_become_one_message_each_in_order() {
         let datagrams = [(1, 100), (2, 100), (1, 100), (2, 100), (1, 60)];
-        assert_eq!(
-            planned(&datagrams, true),
-            [(1, vec![0, 2, 4], Some(100)), (2, vec![1, 3], Some(100))]
-        );
+        assert_eq!(planned(&datagrams, true), [(1, vec![0, 2, 4], Some(100)), (2, vec![1, 3], Some(100))]);
     }
 
     #[test]
     fn a_shorter_datagram_ends_a_message_and_a_longer_one_begins_another() {
         let datagrams = [(1, 100), (1, 60), (1, 60), (1, 80)];
-        assert_eq!(
-            planned(&datagrams, true),
-            [
-                (1, vec![0, 1], Some(100)),
-                (1, vec![2], None),
-                (1, vec![3], None)
-            ]
-        );
+        assert_eq!(planned(&datagrams, true), [(1, vec![0, 1], Some(100)), (1, vec![2], None), (1, vec![3], None)]);
     }
 
     #[test]
     fn without_offload_each_datagram_is_a_message_and_paths_stay_together() {
         let datagrams = [(1, 100), (2, 100), (1, 100)];
-        assert_eq!(
-            planned(&datagrams, false),
-            [(1, vec![0], None), (1, vec![2], None), (2, vec![1], None)]
-        );
+        assert_eq!(planned(&datagrams, false), [(1, vec![0], None), (1, vec![2], None), (2, vec![1], None)]);
     }
 
     #[test]
     fn a_message_holds_64_datagrams_and_64_kilobytes() {
         let small = planned(&[(1, 10); 65], true);
-        assert_eq!(
-            small
-                .iter()
-                .map(|(_, indices, _)| indices.len())
-                .collect::<Vec<_>>(),
-            [64, 1]
-        );
+        assert_eq!(small.iter().map(|(_, indices, _)| indices.len()).collect::<Vec<_>>(), [64, 1]);
         let large = planned(&[(1, 1400); 64], true);
-        assert_eq!(
-            large
-                .iter()
-                .map(|(_, indices, _)| indices.len())
-                .collect::<Vec<_>>(),
-            [46, 18]
-        );
+        assert_eq!(large.iter().map(|(_, indices, _)| indices.len()).collect::<Vec<_>>(), [46, 18]);
     }
 
     #[test]
     fn paths_without_a_socket_are_counted() {
         let mut plan = Plan::default();
         let egress = egress(&[(1, 10), (2, 10), (2, 10), (3, 10)]);
-        assert_eq!(
-            plan.make(&egress, |path| (path.remote.port() != 2)
-                .then_some((0, true))),
-            2
-        );
-        assert_eq!(
-            plan.messages()
-                .iter()
-                .map(|m| m.path.remote.port())
-                .collect::<Vec<_>>(),
-            [1, 3]
-        );
+        assert_eq!(plan.make(&egress, |path| (path.remote.port() != 2).then_some((0, true))), 2);
+        assert_eq!(plan.messages().iter().map(|m| m.path.remote.port()).collect::<Vec<_>>(), [1, 3]);
     }
 
     #[test]

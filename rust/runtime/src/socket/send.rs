@@ -21,8 +21,7 @@ const MAX_CARRY_BYTES: usize = 256 << 10;
 /// What the kernel is asked for; a trait, so that its refusals can be tested.
 pub(crate) trait Kernel {
     /// Sends messages in order until one fails; says how many went, or why the first did not.
-    fn send(&mut self, messages: &[Message], order: &[usize], egress: &Egress)
-    -> io::Result<usize>;
+    fn send(&mut self, messages: &[Message], order: &[usize], egress: &Egress) -> io::Result<usize>;
 }
 
 /// The sockets themselves.
@@ -32,12 +31,7 @@ pub(crate) struct SocketsKernel<'a> {
 }
 
 impl Kernel for SocketsKernel<'_> {
-    fn send(
-        &mut self,
-        messages: &[Message],
-        order: &[usize],
-        egress: &Egress,
-    ) -> io::Result<usize> {
+    fn send(&mut self, messages: &[Message], order: &[usize], egress: &Egress) -> io::Result<usize> {
         let Some(first) = messages.first() else {
             return Ok(0);
         };
@@ -78,11 +72,7 @@ pub(crate) struct Outlet {
 
 impl Outlet {
     pub(crate) fn new(local: SocketAddr, offload: bool) -> Self {
-        Self {
-            local,
-            offload,
-            full: false,
-        }
+        Self { local, offload, full: false }
     }
 
     fn serves(&self, path: Path) -> bool {
@@ -119,9 +109,7 @@ impl Sender {
 
     /// Sends what waited and then `egress`.
     pub(crate) fn flush(&mut self, kernel: &mut impl Kernel, egress: &Egress) {
-        self.outlets
-            .iter_mut()
-            .for_each(|outlet| outlet.full = false);
+        self.outlets.iter_mut().for_each(|outlet| outlet.full = false);
         if self.waits() {
             std::mem::swap(&mut self.carry, &mut self.spare);
             self.carry_bytes = 0;
@@ -171,13 +159,7 @@ impl Sender {
     }
 
     /// Sends some of `messages`, or does with the first what its error asks for; returns how many are dealt with.
-    fn send(
-        &mut self,
-        kernel: &mut impl Kernel,
-        messages: &[Message],
-        order: &[usize],
-        egress: &Egress,
-    ) -> usize {
+    fn send(&mut self, kernel: &mut impl Kernel, messages: &[Message], order: &[usize], egress: &Egress) -> usize {
         let error = match kernel.send(messages, order, egress) {
             Ok(sent) => return sent.max(1),
             Err(error) => error,
@@ -204,19 +186,9 @@ impl Sender {
         1
     }
 
-    fn send_one_by_one(
-        &mut self,
-        kernel: &mut impl Kernel,
-        message: &Message,
-        order: &[usize],
-        egress: &Egress,
-    ) {
+    fn send_one_by_one(&mut self, kernel: &mut impl Kernel, message: &Message, order: &[usize], egress: &Egress) {
         for place in message.datagrams.clone() {
-            let single = Message {
-                datagrams: place..place + 1,
-                segment: None,
-                ..message.clone()
-            };
+            let single = Message { datagrams: place..place + 1, segment: None, ..message.clone() };
             if self.outlets[message.socket].full {
                 self.defer(&single, order, egress);
             } else {
@@ -259,30 +231,19 @@ mod tests {
 
     impl Scripted {
         fn new(script: &[Result<usize, i32>]) -> Self {
-            Self {
-                script: script.iter().copied().collect(),
-                ..Self::default()
-            }
+            Self { script: script.iter().copied().collect(), ..Self::default() }
         }
     }
 
     impl Kernel for Scripted {
-        fn send(
-            &mut self,
-            messages: &[Message],
-            order: &[usize],
-            egress: &Egress,
-        ) -> io::Result<usize> {
+        fn send(&mut self, messages: &[Message], order: &[usize], egress: &Egress) -> io::Result<usize> {
             self.calls += 1;
             let result = self.script.pop_front().unwrap_or(Ok(messages.len()));
-            let count = result
-                .map_err(io::Error::from_raw_os_error)?
-                .min(messages.len());
+            let count = result.map_err(io::Error::from_raw_os_error)?.min(messages.len());
             for message in &messages[..count] {
                 self.messages.push(message.datagrams.len());
                 for &index in &order[message.datagrams.clone()] {
-                    self.taken
-                        .push((message.path.remote.port(), egress.get(index).unwrap().1[0]));
+                    self.taken.push((message.path.remote.port(), egress.get(index).unwrap().1[0]));
                 }
             }
             Ok(count)
@@ -290,10 +251,7 @@ mod tests {
     }
 
     fn path(port: u16) -> Path {
-        Path {
-            local: "127.0.0.1:7".parse().unwrap(),
-            remote: ([127, 0, 0, 1], port).into(),
-        }
+        Path { local: "127.0.0.1:7".parse().unwrap(), remote: ([127, 0, 0, 1], port).into() }
     }
 
     fn sender() -> Sender {
@@ -311,14 +269,7 @@ mod tests {
     #[test]
     fn a_short_count_goes_on_where_it_stopped() {
         let (mut kernel, mut sender) = (Scripted::new(&[Ok(1)]), sender());
-        sender.flush(
-            &mut kernel,
-            &egress(&[
-                (1, Class::Video, 1),
-                (2, Class::Video, 2),
-                (3, Class::Video, 3),
-            ]),
-        );
+        sender.flush(&mut kernel, &egress(&[(1, Class::Video, 1), (2, Class::Video, 2), (3, Class::Video, 3)]));
         assert_eq!(kernel.taken, [(1, 1), (2, 2), (3, 3)]);
         assert_eq!(sender.dropped(), Dropped::default());
     }
@@ -326,18 +277,11 @@ mod tests {
     #[test]
     fn a_device_without_checksum_offload_gets_single_datagrams_from_then_on() {
         let (mut kernel, mut sender) = (Scripted::new(&[Err(libc::EIO)]), sender());
-        let run = egress(&[
-            (1, Class::Video, 1),
-            (1, Class::Video, 2),
-            (1, Class::Video, 3),
-        ]);
+        let run = egress(&[(1, Class::Video, 1), (1, Class::Video, 2), (1, Class::Video, 3)]);
         sender.flush(&mut kernel, &run);
         sender.flush(&mut kernel, &run);
         assert_eq!(kernel.messages, [1; 6]);
-        assert_eq!(
-            kernel.taken,
-            [(1, 1), (1, 2), (1, 3), (1, 1), (1, 2), (1, 3)]
-        );
+        assert_eq!(kernel.taken, [(1, 1), (1, 2), (1, 3), (1, 1), (1, 2), (1, 3)]);
         assert_eq!(sender.dropped(), Dropped::default());
     }
 
@@ -345,12 +289,7 @@ mod tests {
     fn a_path_that_cannot_be_cut_for_does_not_spoil_the_others() {
         for error in [libc::EMSGSIZE, libc::EINVAL] {
             let (mut kernel, mut sender) = (Scripted::new(&[Err(error)]), sender());
-            let two = egress(&[
-                (1, Class::Video, 1),
-                (1, Class::Video, 2),
-                (2, Class::Video, 3),
-                (2, Class::Video, 4),
-            ]);
+            let two = egress(&[(1, Class::Video, 1), (1, Class::Video, 2), (2, Class::Video, 3), (2, Class::Video, 4)]);
             sender.flush(&mut kernel, &two);
             assert_eq!(kernel.messages, [1, 1, 2]);
             assert_eq!(kernel.taken, [(1, 1), (1, 2), (2, 3), (2, 4)]);
@@ -360,18 +299,9 @@ mod tests {
     #[test]
     fn an_unreachable_peer_costs_its_own_datagrams_only() {
         let (mut kernel, mut sender) = (Scripted::new(&[Err(libc::ENETUNREACH)]), sender());
-        sender.flush(
-            &mut kernel,
-            &egress(&[(1, Class::Audio, 1), (2, Class::Audio, 2)]),
-        );
+        sender.flush(&mut kernel, &egress(&[(1, Class::Audio, 1), (2, Class::Audio, 2)]));
         assert_eq!(kernel.taken, [(2, 2)]);
-        assert_eq!(
-            sender.dropped(),
-            Dropped {
-                failed: 1,
-                ..Dropped::default()
-            }
-        );
+        assert_eq!(sender.dropped(), Dropped { failed: 1, ..Dropped::default() });
     }
 
     #[test]
@@ -396,15 +326,9 @@ mod tests {
 
     #[test]
     fn what_waits_goes_first_and_stays_in_order_while_the_buffer_is_full() {
-        let (mut kernel, mut sender) = (
-            Scripted::new(&[Err(libc::EAGAIN), Err(libc::EAGAIN)]),
-            sender(),
-        );
+        let (mut kernel, mut sender) = (Scripted::new(&[Err(libc::EAGAIN), Err(libc::EAGAIN)]), sender());
         sender.flush(&mut kernel, &egress(&[(1, Class::Audio, 1)]));
-        sender.flush(
-            &mut kernel,
-            &egress(&[(1, Class::Audio, 2), (1, Class::Video, 3)]),
-        );
+        sender.flush(&mut kernel, &egress(&[(1, Class::Audio, 2), (1, Class::Video, 3)]));
         assert_eq!(kernel.calls, 2, "one try a flush");
         sender.flush(&mut kernel, &Egress::new());
         assert_eq!(kernel.taken, [(1, 1), (1, 2)]);
@@ -423,10 +347,7 @@ mod tests {
     fn a_path_goes_through_the_socket_of_its_local_address() {
         let (mut kernel, mut sender) = (Scripted::default(), sender());
         let mut egress = Egress::new();
-        let other = Path {
-            local: "127.0.0.1:8".parse().unwrap(),
-            ..path(1)
-        };
+        let other = Path { local: "127.0.0.1:8".parse().unwrap(), ..path(1) };
         egress.push(other, Class::Control, &[1; 50]);
         sender.flush(&mut kernel, &egress);
         assert_eq!((kernel.calls, sender.dropped().failed), (0, 1));

@@ -52,9 +52,6 @@ mod tests {
     #[test]
     fn loopback_is_among_the_addresses() {
         let addresses = interface_addresses().unwrap();
-        assert!(
-            addresses.contains(&IpAddr::V4(Ipv4Addr::LOCALHOST)),
-            "{addresses:?}"
-        );
+        assert!(addresses.contains(&IpAddr::V4(Ipv4Addr::LOCALHOST)), "{addresses:?}");
     }
 }

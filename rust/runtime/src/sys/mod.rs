@@ -13,7 +13,7 @@ mod send;
 
 pub(crate) use interface::interface_addresses;
 pub(crate) use option::{get_option, set_option};
-pub(crate) use poll::{Interest, Poll, Wake};
+pub(crate) use poll::{Interest, Poll, Wake, wait_readable};
 pub(crate) use random::random_seed;
 pub(crate) use receive::ReceiveBuffers;
 pub(crate) use send::SendBuffers;

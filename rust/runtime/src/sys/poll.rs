@@ -71,22 +71,12 @@ impl Poll {
     }
 
     /// Adds a descriptor. Closing it takes it out.
-    pub(crate) fn add(
-        &self,
-        fd: BorrowedFd<'_>,
-        token: usize,
-        interest: Interest,
-    ) -> io::Result<()> {
+    pub(crate) fn add(&self, fd: BorrowedFd<'_>, token: usize, interest: Interest) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_ADD, fd, token, interest)
     }
 
     /// Changes what is waited for.
-    pub(crate) fn change(
-        &self,
-        fd: BorrowedFd<'_>,
-        token: usize,
-        interest: Interest,
-    ) -> io::Result<()> {
+    pub(crate) fn change(&self, fd: BorrowedFd<'_>, token: usize, interest: Interest) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_MOD, fd, token, interest)
     }
 
@@ -94,62 +84,42 @@ impl Poll {
     /// into `ready`. A signal ends the wait early with nothing ready.
     pub(crate) fn wait(&self, timeout: Option<Duration>, ready: &mut Vec<usize>) -> io::Result<()> {
         ready.clear();
-        let timeout = timeout.map_or(-1, |t| {
-            c_int::try_from(t.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX)
-        });
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; READY_AT_ONCE];
         // SAFETY: `events` is writable for `READY_AT_ONCE` events for the time of the call.
         let count = unsafe {
-            libc::epoll_wait(
-                self.0.as_raw_fd(),
-                events.as_mut_ptr(),
-                READY_AT_ONCE as c_int,
-                timeout,
-            )
+            libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), READY_AT_ONCE as c_int, milliseconds(timeout))
         };
         if count < 0 {
             let error = io::Error::last_os_error();
-            return if error.kind() == io::ErrorKind::Interrupted {
-                Ok(())
-            } else {
-                Err(error)
-            };
+            return if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) };
         }
-        ready.extend(
-            events
-                .iter()
-                .take(count as usize)
-                .map(|event| event.u64 as usize),
-        );
+        ready.extend(events.iter().take(count as usize).map(|event| event.u64 as usize));
         Ok(())
     }
 
-    fn control(
-        &self,
-        operation: c_int,
-        fd: BorrowedFd<'_>,
-        token: usize,
-        interest: Interest,
-    ) -> io::Result<()> {
-        let mut event = libc::epoll_event {
-            events: interest.events() as u32,
-            u64: token as u64,
-        };
+    fn control(&self, operation: c_int, fd: BorrowedFd<'_>, token: usize, interest: Interest) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: interest.events() as u32, u64: token as u64 };
         // SAFETY: both descriptors are open, `event` is live for the time of the call.
-        let result = unsafe {
-            libc::epoll_ctl(
-                self.0.as_raw_fd(),
-                operation,
-                fd.as_raw_fd(),
-                &raw mut event,
-            )
-        };
-        if result == 0 {
-            Ok(())
-        } else {
-            Err(io::Error::last_os_error())
-        }
+        let result = unsafe { libc::epoll_ctl(self.0.as_raw_fd(), operation, fd.as_raw_fd(), &raw mut event) };
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
+}
+
+/// Waits for one descriptor to become readable, at most `timeout` (`None`: for ever); says whether it is (poll(2)).
+pub(crate) fn wait_readable(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bool> {
+    let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one live entry, and a count of one.
+    let count = unsafe { libc::poll(&raw mut entry, 1, milliseconds(timeout)) };
+    if count >= 0 {
+        return Ok(count > 0);
+    }
+    let error = io::Error::last_os_error();
+    if error.kind() == io::ErrorKind::Interrupted { Ok(false) } else { Err(error) }
+}
+
+/// As the kernel wants it: rounded up, -1 for ever.
+fn milliseconds(timeout: Option<Duration>) -> c_int {
+    timeout.map_or(-1, |time| c_int::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX))
 }
 
 fn owned(fd: c_int) -> io::Result<OwnedFd> {

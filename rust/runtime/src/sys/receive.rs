@@ -91,36 +91,27 @@ impl ReceiveBuffers {
     pub(crate) fn messages(&mut self) -> impl Iterator<Item = Received<'_>> {
         let buffers = self.bytes.chunks_exact_mut(MESSAGE_LEN);
         let parts = self.headers.iter().zip(&self.names).zip(buffers);
-        parts
-            .take(self.filled)
-            .filter_map(|((header, name), buffer)| {
-                let len = (header.msg_len as usize).min(MESSAGE_LEN);
-                let mut message = Received {
-                    remote: socket_address(name)?,
-                    local: None,
-                    segment: len,
-                    overflow: None,
-                    bytes: &mut buffer[..len],
-                };
-                read_control(&header.msg_hdr, &mut message);
-                Some(message)
-            })
+        parts.take(self.filled).filter_map(|((header, name), buffer)| {
+            let len = (header.msg_len as usize).min(MESSAGE_LEN);
+            let mut message = Received {
+                remote: socket_address(name)?,
+                local: None,
+                segment: len,
+                overflow: None,
+                bytes: &mut buffer[..len],
+            };
+            read_control(&header.msg_hdr, &mut message);
+            Some(message)
+        })
     }
 
     fn prepare(&mut self) {
         self.vectors.clear();
         self.headers.clear();
         for buffer in self.bytes.chunks_exact_mut(MESSAGE_LEN) {
-            self.vectors.push(libc::iovec {
-                iov_base: buffer.as_mut_ptr().cast(),
-                iov_len: MESSAGE_LEN,
-            });
+            self.vectors.push(libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: MESSAGE_LEN });
         }
-        let parts = self
-            .vectors
-            .iter_mut()
-            .zip(&mut self.names)
-            .zip(&mut self.controls);
+        let parts = self.vectors.iter_mut().zip(&mut self.names).zip(&mut self.controls);
         for ((vector, name), control) in parts {
             // SAFETY: `msghdr` is plain old data (musl pads it, so it cannot be written as a literal).
             let mut header: libc::msghdr = unsafe { mem::zeroed() };
@@ -130,10 +121,7 @@ impl ReceiveBuffers {
             header.msg_iovlen = 1;
             header.msg_control = control.0.as_mut_ptr().cast();
             header.msg_controllen = Control::LEN as _;
-            self.headers.push(libc::mmsghdr {
-                msg_hdr: header,
-                msg_len: 0,
-            });
+            self.headers.push(libc::mmsghdr { msg_hdr: header, msg_len: 0 });
         }
     }
 }
@@ -144,22 +132,14 @@ fn socket_address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
             // SAFETY: a storage of family AF_INET holds a `sockaddr_in`, and is aligned for all of its kind.
             let v4 = unsafe { &*ptr::from_ref(name).cast::<libc::sockaddr_in>() };
             let ip = Ipv4Addr::from(v4.sin_addr.s_addr.to_ne_bytes());
-            Some(SocketAddr::V4(SocketAddrV4::new(
-                ip,
-                u16::from_be(v4.sin_port),
-            )))
+            Some(SocketAddr::V4(SocketAddrV4::new(ip, u16::from_be(v4.sin_port))))
         }
         libc::AF_INET6 => {
             // SAFETY: a storage of family AF_INET6 holds a `sockaddr_in6`, and is aligned for all of its kind.
             let v6 = unsafe { &*ptr::from_ref(name).cast::<libc::sockaddr_in6>() };
             // The scope belongs to the address (RFC 4007 §6), the flow label does not: it may change between packets.
             let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
-            Some(SocketAddr::V6(SocketAddrV6::new(
-                ip,
-                u16::from_be(v6.sin6_port),
-                0,
-                v6.sin6_scope_id,
-            )))
+            Some(SocketAddr::V6(SocketAddrV6::new(ip, u16::from_be(v6.sin6_port), 0, v6.sin6_scope_id)))
         }
         _ => None,
     }
@@ -176,9 +156,7 @@ fn read_control(header: &libc::msghdr, message: &mut Received<'_>) {
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                 // SAFETY: the value of this type is an `in_pktinfo`.
                 let reached = unsafe { value.cast::<libc::in_pktinfo>().read_unaligned() };
-                message.local = Some(IpAddr::V4(Ipv4Addr::from(
-                    reached.ipi_spec_dst.s_addr.to_ne_bytes(),
-                )));
+                message.local = Some(IpAddr::V4(Ipv4Addr::from(reached.ipi_spec_dst.s_addr.to_ne_bytes())));
             }
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                 // SAFETY: the value of this type is an `in6_pktinfo`.

@@ -58,19 +58,13 @@ impl SendBuffers {
                 libc::MSG_DONTWAIT,
             )
         };
-        if count < 0 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(count as usize)
-        }
+        if count < 0 { Err(io::Error::last_os_error()) } else { Ok(count as usize) }
     }
 
     fn point(&mut self) {
         self.headers.clear();
         let mut vectors = self.vectors.as_mut_slice();
-        for ((name, control), &(count, control_len)) in
-            self.names.iter().zip(&mut self.controls).zip(&self.shapes)
-        {
+        for ((name, control), &(count, control_len)) in self.names.iter().zip(&mut self.controls).zip(&self.shapes) {
             let (mine, rest) = vectors.split_at_mut(count);
             vectors = rest;
             // SAFETY: `msghdr` is plain old data (musl pads it, so it cannot be written as a literal).
@@ -83,10 +77,7 @@ impl SendBuffers {
                 header.msg_control = control.0.as_mut_ptr().cast();
                 header.msg_controllen = control_len as _;
             }
-            self.headers.push(libc::mmsghdr {
-                msg_hdr: header,
-                msg_len: 0,
-            });
+            self.headers.push(libc::mmsghdr { msg_hdr: header, msg_len: 0 });
         }
     }
 }
@@ -97,15 +88,9 @@ fn write_control(control: &mut Control, path: Path, segment: Option<u16>) -> usi
     match path.local.ip() {
         ip if ip.is_unspecified() => {}
         IpAddr::V4(ip) => {
-            let address = libc::in_addr {
-                s_addr: u32::from_ne_bytes(ip.octets()),
-            };
+            let address = libc::in_addr { s_addr: u32::from_ne_bytes(ip.octets()) };
             let none = libc::in_addr { s_addr: 0 };
-            let source = libc::in_pktinfo {
-                ipi_ifindex: 0,
-                ipi_spec_dst: address,
-                ipi_addr: none,
-            };
+            let source = libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: address, ipi_addr: none };
             used += put(control, used, (libc::IPPROTO_IP, libc::IP_PKTINFO), source);
         }
         IpAddr::V6(ip) => {
@@ -113,19 +98,9 @@ fn write_control(control: &mut Control, path: Path, segment: Option<u16>) -> usi
                 SocketAddr::V6(remote) => remote.scope_id(),
                 SocketAddr::V4(_) => 0,
             };
-            let address = libc::in6_addr {
-                s6_addr: ip.octets(),
-            };
-            let source = libc::in6_pktinfo {
-                ipi6_addr: address,
-                ipi6_ifindex: scope as _,
-            };
-            used += put(
-                control,
-                used,
-                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO),
-                source,
-            );
+            let address = libc::in6_addr { s6_addr: ip.octets() };
+            let source = libc::in6_pktinfo { ipi6_addr: address, ipi6_ifindex: scope as _ };
+            used += put(control, used, (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO), source);
         }
     }
     if let Some(segment) = segment {
@@ -135,20 +110,10 @@ fn write_control(control: &mut Control, path: Path, segment: Option<u16>) -> usi
 }
 
 /// Appends one control message (cmsg(3)) and returns its size with padding.
-fn put<T: Copy>(
-    control: &mut Control,
-    at: usize,
-    kind: (libc::c_int, libc::c_int),
-    value: T,
-) -> usize {
+fn put<T: Copy>(control: &mut Control, at: usize, kind: (libc::c_int, libc::c_int), value: T) -> usize {
     let value_len = size_of::<T>() as libc::c_uint;
     // SAFETY: these two only compute.
-    let (len, space) = unsafe {
-        (
-            libc::CMSG_LEN(value_len) as usize,
-            libc::CMSG_SPACE(value_len) as usize,
-        )
-    };
+    let (len, space) = unsafe { (libc::CMSG_LEN(value_len) as usize, libc::CMSG_SPACE(value_len) as usize) };
     let room = &mut control.0[at..at + space];
     let header: *mut libc::cmsghdr = room.as_mut_ptr().cast();
     // SAFETY: `room` holds the header and the value, which CMSG_SPACE counts, and is aligned for a header: the buffer
