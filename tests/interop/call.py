@@ -43,6 +43,11 @@ class Call:
                 raise AssertionError(f"no {kind.__name__} within {PATIENCE:.0f} s; seen: {self.seen}") from None
             return found()[0]
 
+    async def tracks(self, *kinds: str) -> None:
+        """Wait until this session publishes a track of each kind."""
+        for kind in kinds:
+            await self.event(sfu.OwnTrackPublished, lambda event, kind=kind: event.track.kind == kind)
+
     async def follow(self) -> None:
         """Answer the server's offers until the session ends."""
         async for event in self.session.events():
