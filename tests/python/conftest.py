@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
 import sfu
 
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # starlette's test client warns about the httpx that it runs on
+    import starlette.testclient  # noqa: F401
+
 from python.fake_backend import FakeBackend
+
+# Time says nothing on a loaded machine, and a run should repeat.
+settings.register_profile("sfu", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("sfu")
 
 
 @pytest.fixture

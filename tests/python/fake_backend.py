@@ -64,9 +64,7 @@ class FakeBackend:
 
     def subscribed(self, session: int, track: int, *, subscription: int | None = None, mid: str = "5") -> int:
         number = subscription if subscription is not None else self._number()
-        self.deliver(
-            event("Subscribed", session=session, subscription=number, track=track, mid=mid, transport="main")
-        )
+        self.deliver(event("Subscribed", session=session, subscription=number, track=track, mid=mid, transport="main"))
         return number
 
     def open_by_peer(self, session: int, label: str) -> int:

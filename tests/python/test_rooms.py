@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 
 import pytest
-import sfu
-
 from python.fake_backend import FakeBackend
+
+import sfu
 
 
 async def turns(count: int = 5) -> None:
@@ -232,4 +232,8 @@ async def test_topic_messages_reach_whom_they_should(room: sfu.Room) -> None:
     async def messages(session: sfu.Session) -> list[object]:
         return [event.data async for event in session.events() if isinstance(event, sfu.MessageReceived)]
 
-    assert [await messages(one) for one in (alice, bob, carol)] == [[None], [{"text": "hi"}, None], [{"text": "hi"}, 1, None]]
+    assert [await messages(one) for one in (alice, bob, carol)] == [
+        [None],
+        [{"text": "hi"}, None],
+        [{"text": "hi"}, 1, None],
+    ]
