@@ -1,1 +1,20 @@
-//! placeholder
+//! The client's side of a call, sans-IO: what a browser does towards an SFU, scripted, deterministic and cheap.
+//!
+//! A [`Peer`] negotiates by SDP text, checks and nominates its one path, runs DTLS as client, publishes scripted audio and
+//! video whose payload proves itself, and verifies, repairs and reports what it receives. It is what the core's
+//! virtual-time tests, the tests over real sockets and the load generator call with. Floors 0–3 never import it.
+
+pub mod config;
+mod ice;
+mod outlet;
+pub mod peer;
+pub mod proof;
+mod publish;
+pub mod receive;
+mod sdp;
+
+pub use config::{AudioSource, Encoding, PeerConfig, VideoSource};
+pub use peer::{Peer, PeerEvent, PeerStats, UplinkStats};
+pub use proof::Proof;
+pub use receive::stream::{FrameStats, Numbers, StreamStats};
+pub use sdp::SdpError;

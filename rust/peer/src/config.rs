@@ -1,0 +1,138 @@
+//! What a peer is and sends.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sfu_transport::Certificate;
+use sfu_wire::Rid;
+
+/// Settings of a [`Peer`](crate::Peer).
+#[derive(Debug, Clone)]
+pub struct PeerConfig {
+    /// Goes into every payload: who published it.
+    pub id: u32,
+    /// Seeds every random choice.
+    pub seed: [u8; 32],
+    /// The wall clock at the `now` given to `Peer::new`, since the Unix epoch.
+    pub unix_time: Duration,
+    /// The peer's own address, announced as its candidate.
+    pub local: SocketAddr,
+    /// Where to send, whatever the SDP says; `None`: the first candidate of `local`'s family.
+    pub remote: Option<SocketAddr>,
+    /// Many peers may share one.
+    pub certificate: Arc<Certificate>,
+    /// What it publishes.
+    pub audio: Vec<AudioSource>,
+    /// What it publishes.
+    pub video: Vec<VideoSource>,
+    /// `recvonly` audio sections in its own offers.
+    pub receive_audio: usize,
+    /// `recvonly` video sections in its own offers.
+    pub receive_video: usize,
+    /// Offers data channels.
+    pub channels: bool,
+    /// Sends every message back over the channel that it came through.
+    pub echo: bool,
+}
+
+impl PeerConfig {
+    /// A peer that publishes and receives nothing yet.
+    pub fn new(id: u32, local: SocketAddr, certificate: Arc<Certificate>) -> Self {
+        let mut seed = [0; 32];
+        seed[..4].copy_from_slice(&id.to_be_bytes());
+        Self {
+            id,
+            seed,
+            // 2026-01-01: any fixed time will do.
+            unix_time: Duration::from_secs(1_767_225_600),
+            local,
+            remote: None,
+            certificate,
+            audio: Vec::new(),
+            video: Vec::new(),
+            receive_audio: 0,
+            receive_video: 0,
+            channels: false,
+            echo: false,
+        }
+    }
+}
+
+/// Opus-like audio: one packet of `packet_len` payload bytes every 20 ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AudioSource {
+    /// Loudness (RFC 6464): 0 loudest, 127 silence.
+    pub level: u8,
+    /// Payload bytes, 32 at least.
+    pub packet_len: usize,
+}
+
+impl Default for AudioSource {
+    fn default() -> Self {
+        Self { level: 30, packet_len: 80 }
+    }
+}
+
+/// VP8 frames with valid descriptors around payload that proves itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VideoSource {
+    /// By rising quality; more than one is simulcast and each needs a rid.
+    pub encodings: Vec<Encoding>,
+    /// Of every encoding.
+    pub frames_per_second: u32,
+    /// Three temporal layers (L1T3) instead of one.
+    pub temporal_layers: bool,
+    /// From a keyframe request to the first frame that may be one.
+    pub keyframe_delay: Duration,
+}
+
+/// One encoding of a [`VideoSource`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Encoding {
+    /// Its name in SDP, with simulcast.
+    pub rid: Option<Rid>,
+    /// In keyframes.
+    pub width: u16,
+    /// In keyframes.
+    pub height: u16,
+    /// Of a delta frame; a keyframe has four times as many.
+    pub packets_per_frame: usize,
+    /// Payload bytes of a packet, 64 at least.
+    pub packet_len: usize,
+}
+
+impl VideoSource {
+    /// One encoding without simulcast: `packets_per_second` spread over 10 frames a second.
+    pub fn single(packets_per_second: u32) -> Self {
+        Self {
+            encodings: vec![Encoding {
+                rid: None,
+                width: 640,
+                height: 360,
+                packets_per_frame: (packets_per_second / 10).max(1) as usize,
+                packet_len: 1000,
+            }],
+            frames_per_second: 10,
+            temporal_layers: true,
+            keyframe_delay: Duration::from_millis(50),
+        }
+    }
+
+    /// Three encodings as a browser sends them: `l`, `m`, `h` at 15 frames a second.
+    pub fn simulcast() -> Self {
+        let encoding = |rid, width, height, packets_per_frame| Encoding {
+            rid: Rid::new(rid),
+            width,
+            height,
+            packets_per_frame,
+            packet_len: 1000,
+        };
+        Self {
+            encodings: vec![encoding("l", 240, 135, 1), encoding("m", 480, 270, 2), encoding("h", 960, 540, 5)],
+            frames_per_second: 15,
+            temporal_layers: true,
+            keyframe_delay: Duration::from_millis(50),
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! One stream in: verified, repaired, measured.
+
+use std::time::{Duration, Instant};
+
+use sfu_wire::payload::Vp8Descriptor;
+use sfu_wire::rtcp::{ReportBlock, SenderReport};
+use sfu_wire::rtp::RtpPacket;
+use sfu_wire::{Mid, SeqExtender, SeqNo, Ssrc, ntp};
+
+use super::frames::{Facts, Frames};
+use super::gaps::{Arrival, Gaps};
+use crate::proof::Proof;
+use crate::publish::proof_offset;
+use crate::sdp::{Section, SectionKind};
+
+pub use super::frames::FrameStats;
+
+/// Between requests for a keyframe. (libwebrtc asks once per 200 ms at most; the SFU throttles to 500 ms.)
+const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);
+/// Encodings that are told apart.
+const ENCODINGS: usize = 4;
+
+/// What was received of one stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamStats {
+    /// The section.
+    pub mid: Mid,
+    /// The stream.
+    pub ssrc: Ssrc,
+    /// Whether it is video.
+    pub video: bool,
+    /// Whose payload it carries: publisher and source of the first packet.
+    pub source: Option<(u32, u16)>,
+    /// Packets, without duplicates.
+    pub packets: u64,
+    /// Of `packets`: came by retransmission.
+    pub repaired: u64,
+    /// Came twice.
+    pub duplicates: u64,
+    /// Retransmissions of what was there already.
+    pub needless_repairs: u64,
+    /// Payload that does not prove itself.
+    pub corrupt: u64,
+    /// Payload of another source than the first packet's.
+    pub misrouted: u64,
+    /// Not here yet.
+    pub missing: u64,
+    /// Given up.
+    pub lost: u64,
+    /// Asked for.
+    pub nacks: u64,
+    /// Keyframes asked for.
+    pub keyframe_requests: u64,
+    /// Sender reports.
+    pub sender_reports: u64,
+    /// Of each encoding: which of the publisher's packets came.
+    pub numbers: [Option<Numbers>; ENCODINGS],
+    /// The encoding of the last frame (video).
+    pub encoding: Option<u8>,
+    /// What became of the frames (video).
+    pub frames: FrameStats,
+    /// From capture to arrival, the longest.
+    pub max_latency: Duration,
+}
+
+/// Which of the publisher's packets of one encoding came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Numbers {
+    /// The lowest number.
+    pub first: u32,
+    /// The highest number.
+    pub last: u32,
+    /// How many.
+    pub count: u64,
+}
+
+impl Numbers {
+    /// Whether none between the first and the last is missing.
+    pub fn is_complete(&self) -> bool {
+        self.count == u64::from(self.last - self.first) + 1
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct RecvStream {
+    pub(crate) mid: Mid,
+    kind: SectionKind,
+    seqs: SeqExtender,
+    first: Option<SeqNo>,
+    gaps: Gaps,
+    frames: Frames,
+    jitter: Jitter,
+    last_report: Option<(u32, Instant)>,
+    /// Expected and received at the last report.
+    reported: (u64, u64),
+    keyframe_asked: Option<Instant>,
+    stats: StreamStats,
+}
+
+/// Interarrival jitter (RFC 3550 §A.8).
+#[derive(Debug, Default)]
+struct Jitter {
+    last: Option<(Instant, u32)>,
+    estimate: f64,
+}
+
+impl RecvStream {
+    pub(crate) fn new(section: &Section, ssrc: Ssrc) -> Self {
+        Self {
+            mid: section.mid,
+            kind: section.kind,
+            seqs: SeqExtender::new(),
+            first: None,
+            gaps: Gaps::default(),
+            frames: Frames::default(),
+            jitter: Jitter::default(),
+            last_report: None,
+            reported: (0, 0),
+            keyframe_asked: None,
+            stats: StreamStats {
+                mid: section.mid,
+                ssrc,
+                video: section.kind == SectionKind::Video,
+                source: None,
+                packets: 0,
+                repaired: 0,
+                duplicates: 0,
+                needless_repairs: 0,
+                corrupt: 0,
+                misrouted: 0,
+                missing: 0,
+                lost: 0,
+                nacks: 0,
+                keyframe_requests: 0,
+                sender_reports: 0,
+                numbers: [None; ENCODINGS],
+                encoding: None,
+                frames: FrameStats::default(),
+                max_latency: Duration::ZERO,
+            },
+        }
+    }
+
+    pub(crate) fn stats(&self) -> &StreamStats {
+        &self.stats
+    }
+
+    pub(crate) fn receive(&mut self, now: Instant, unix_time: Duration, packet: &RtpPacket<'_>) {
+        let header = packet.header();
+        let before = self.gaps.highest();
+        let seq = self.seqs.extend(header.seq);
+        self.first.get_or_insert(seq);
+        self.jitter.note(now, header.timestamp, self.kind.clock_rate());
+        match self.gaps.note(now, seq) {
+            Arrival::Duplicate => self.stats.duplicates += 1,
+            Arrival::New if before.is_some_and(|before| self.gaps.is_empty() && seq > before.next()) => {
+                self.frames.jump_to(seq);
+                self.take(seq, unix_time, packet, packet.payload());
+            }
+            Arrival::New | Arrival::Late => self.take(seq, unix_time, packet, packet.payload()),
+        }
+        self.stats.missing = self.gaps.len() as u64;
+    }
+
+    /// RFC 4588 §4: two bytes of original sequence number, then the payload. Padding carries nothing: a probe.
+    pub(crate) fn receive_repair(&mut self, now: Instant, unix_time: Duration, packet: &RtpPacket<'_>) {
+        let Some((original, payload)) = packet.payload().split_first_chunk::<2>() else { return };
+        let seq = self.seqs.extend(u16::from_be_bytes(*original));
+        self.first.get_or_insert(seq);
+        match self.gaps.note(now, seq) {
+            Arrival::Duplicate => self.stats.needless_repairs += 1,
+            Arrival::New | Arrival::Late => {
+                self.stats.repaired += 1;
+                self.take(seq, unix_time, packet, payload);
+            }
+        }
+        self.stats.missing = self.gaps.len() as u64;
+    }
+
+    pub(crate) fn note_sender_report(&mut self, now: Instant, report: &SenderReport<'_>) {
+        self.stats.sender_reports += 1;
+        self.last_report = Some((report.ntp.middle(), now));
+    }
+
+    /// What to ask for now; only video is repaired.
+    pub(crate) fn missing(&mut self, now: Instant, rtt: Option<Duration>) -> Vec<u16> {
+        let mut given_up = Vec::new();
+        let mut seqs = self.gaps.due(now, rtt, &mut given_up);
+        self.stats.lost += given_up.len() as u64;
+        self.stats.missing = self.gaps.len() as u64;
+        if self.kind == SectionKind::Video {
+            for seq in given_up {
+                self.frames.skip(seq);
+            }
+            self.stats.frames = *self.frames.stats();
+        } else {
+            seqs.clear();
+        }
+        self.stats.nacks += seqs.len() as u64;
+        seqs
+    }
+
+    pub(crate) fn wants_keyframe(&mut self, now: Instant) -> bool {
+        let is_due = self.keyframe_asked.is_none_or(|asked| now >= asked + KEYFRAME_INTERVAL);
+        let wants = self.kind == SectionKind::Video && self.frames.is_broken() && is_due;
+        if wants {
+            self.keyframe_asked = Some(now);
+            self.stats.keyframe_requests += 1;
+        }
+        wants
+    }
+
+    /// RFC 3550 §6.4.1.
+    pub(crate) fn report_block(&mut self, now: Instant) -> ReportBlock {
+        let (highest, first) = (self.gaps.highest().unwrap_or_default(), self.first.unwrap_or_default());
+        let expected = highest.get() - first.get() + 1;
+        let received = self.stats.packets - self.stats.repaired;
+        let (expected_before, received_before) = std::mem::replace(&mut self.reported, (expected, received));
+        let expected_now = expected.saturating_sub(expected_before);
+        let lost_now = expected_now.saturating_sub(received.saturating_sub(received_before));
+        let (last_sr, delay_since_last_sr) =
+            self.last_report.map_or((0, 0), |(middle, at)| (middle, ntp::to_short(now - at)));
+        ReportBlock {
+            ssrc: self.stats.ssrc,
+            fraction_lost: (lost_now * 256).checked_div(expected_now).unwrap_or(0).min(255) as u8,
+            cumulative_lost: (expected as i64 - received as i64).clamp(-0x80_0000, 0x7f_ffff) as i32,
+            // The stream counts its first cycle as 1; a receiver's count starts at 0.
+            highest_seq: highest.get().saturating_sub(1 << 16) as u32,
+            jitter: self.jitter.estimate as u32,
+            last_sr,
+            delay_since_last_sr,
+        }
+    }
+
+    fn take(&mut self, seq: SeqNo, unix_time: Duration, packet: &RtpPacket<'_>, payload: &[u8]) {
+        self.stats.packets += 1;
+        if self.kind == SectionKind::Audio {
+            self.verify(unix_time, payload);
+            return;
+        }
+        let facts = if payload.is_empty() { None } else { self.facts(unix_time, packet, payload) };
+        self.frames.insert(seq, facts);
+        self.stats.frames = *self.frames.stats();
+        self.stats.encoding = self.frames.encoding();
+    }
+
+    fn facts(&mut self, unix_time: Duration, packet: &RtpPacket<'_>, payload: &[u8]) -> Option<Facts> {
+        let Ok((descriptor, len)) = Vp8Descriptor::parse(payload) else {
+            self.stats.corrupt += 1;
+            return None;
+        };
+        let frame = payload.get(len..).unwrap_or_default();
+        let proof = payload.get(proof_offset(&descriptor, len, frame)..).unwrap_or_default();
+        let encoding = self.verify(unix_time, proof)?.encoding;
+        let keyframe = descriptor.starts_keyframe(frame);
+        Some(Facts {
+            marker: packet.header().marker,
+            timestamp: packet.header().timestamp,
+            keyframe,
+            encoding,
+            descriptor,
+        })
+    }
+
+    fn verify(&mut self, unix_time: Duration, payload: &[u8]) -> Option<Proof> {
+        let stats = &mut self.stats;
+        let Some(proof) = Proof::parse(payload) else {
+            stats.corrupt += 1;
+            return None;
+        };
+        if *stats.source.get_or_insert((proof.publisher, proof.source)) != (proof.publisher, proof.source) {
+            stats.misrouted += 1;
+        }
+        let numbers = stats.numbers.get_mut(usize::from(proof.encoding))?;
+        let first = Numbers { first: proof.number, last: proof.number, count: 0 };
+        let numbers = numbers.get_or_insert(first);
+        numbers.first = numbers.first.min(proof.number);
+        numbers.last = numbers.last.max(proof.number);
+        numbers.count += 1;
+        stats.max_latency = stats.max_latency.max(unix_time.saturating_sub(proof.captured));
+        Some(proof)
+    }
+}
+
+impl Jitter {
+    fn note(&mut self, now: Instant, timestamp: u32, clock_rate: u32) {
+        if let Some((last, last_timestamp)) = self.last {
+            let elapsed = now.saturating_duration_since(last).as_secs_f64() * f64::from(clock_rate);
+            let difference = elapsed - f64::from(timestamp.wrapping_sub(last_timestamp) as i32);
+            self.estimate += (difference.abs() - self.estimate) / 16.0;
+        }
+        self.last = Some((now, timestamp));
+    }
+}
