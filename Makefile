@@ -52,9 +52,9 @@ bench: ready-for-tests ## every figure of benches/ (release build)
 	@for script in benches/*.py; do $(STEP) "$$script" $(PYTHON) "$$script" $(ARGS); done
 
 .PHONY: wheel
-wheel: $(VENV)/.stamp-run ## one abi3 wheel in dist/
-	@scripts/system_packages.sh build
-	@$(STEP) "wheel"        $(VENV)/bin/maturin build --release --out dist
+wheel: build-packages $(VENV)/.stamp-run ## one abi3 wheel in dist/
+	@rm -f dist/*.whl
+	@$(STEP) "wheel"        $(VENV)/bin/maturin build --release --locked --strip --quiet --out dist
 
 .PHONY: clean
 clean: ## remove what was built (the virtual environment and downloads too: make clean ALL=1)
@@ -101,7 +101,7 @@ test-python: extension
 	@$(STEP) "pytest"       $(PYTHON) -m pytest --ignore=tests/interop $(PYTEST_ARGS)
 
 .PHONY: test-interop
-test-interop: extension $(CACHE)/.stamp-npm
+test-interop: extension wheel $(CACHE)/.stamp-npm
 	@$(STEP) "interop"      $(PYTHON) -m pytest tests/interop $(PYTEST_ARGS)
 
 # What has to be there first.

@@ -106,35 +106,39 @@ class Peer {
   }
 
   async report() {
-    const stats = [...(await this.pc.getStats()).values()];
-    const byId = new Map(stats.map((entry) => [entry.id, entry]));
-    const of = (type) => stats.filter((entry) => entry.type === type);
-    const codec = (entry) => byId.get(entry.codecId)?.mimeType ?? null;
-    const transport = of("transport")[0];
-    const pair = byId.get(transport?.selectedCandidatePairId) ?? of("candidate-pair").find((one) => one.selected);
-    return {
-      connection: this.pc.connectionState,
-      signaling: this.pc.signalingState,
-      cipher: transport?.srtpCipher ?? null,
-      dtls: transport?.dtlsCipher ?? null,
-      available: pair?.availableOutgoingBitrate ?? null,
-      channels: [...this.channels.values()].map(({ channel, messages }) => ({
-        label: channel.label, state: channel.readyState, messages,
-      })),
-      inbound: of("inbound-rtp").map((entry) => ({
-        kind: entry.kind, mid: entry.mid ?? null, codec: codec(entry), packets: entry.packetsReceived ?? 0,
-        lost: entry.packetsLost ?? 0, frames: entry.framesDecoded ?? 0, width: entry.frameWidth ?? 0,
-        height: entry.frameHeight ?? 0, freezes: entry.freezeCount ?? 0, plis: entry.pliCount ?? 0,
-        nacks: entry.nackCount ?? 0, energy: entry.totalAudioEnergy ?? 0, keyframes: entry.keyFramesDecoded ?? 0,
-      })),
-      outbound: of("outbound-rtp").map((entry) => ({
-        kind: entry.kind, mid: entry.mid ?? null, rid: entry.rid ?? null, codec: codec(entry),
-        packets: entry.packetsSent ?? 0, frames: entry.framesEncoded ?? 0, width: entry.frameWidth ?? 0,
-        height: entry.frameHeight ?? 0, plis: entry.pliCount ?? 0, nacks: entry.nackCount ?? 0,
-        keyframes: entry.keyFramesEncoded ?? 0,
-      })),
-    };
+    return await reportOf(this.pc, [...this.channels.values()]);
   }
+}
+
+// The parts of getStats that the tests look at, under the same names in every browser.
+async function reportOf(pc, channels) {
+  const stats = [...(await pc.getStats()).values()];
+  const byId = new Map(stats.map((entry) => [entry.id, entry]));
+  const of = (type) => stats.filter((entry) => entry.type === type);
+  const codec = (entry) => byId.get(entry.codecId)?.mimeType ?? null;
+  const transport = of("transport")[0];
+  const pair = byId.get(transport?.selectedCandidatePairId) ?? of("candidate-pair").find((one) => one.selected);
+  return {
+    connection: pc.connectionState,
+    signaling: pc.signalingState,
+    cipher: transport?.srtpCipher ?? null,
+    available: pair?.availableOutgoingBitrate ?? null,
+    channels: channels.map(({ channel, messages }) => ({
+      label: channel.label, state: channel.readyState, messages,
+    })),
+    inbound: of("inbound-rtp").map((entry) => ({
+      kind: entry.kind, mid: entry.mid ?? null, codec: codec(entry), packets: entry.packetsReceived ?? 0,
+      lost: entry.packetsLost ?? 0, frames: entry.framesDecoded ?? 0, width: entry.frameWidth ?? 0,
+      height: entry.frameHeight ?? 0, freezes: entry.freezeCount ?? 0, plis: entry.pliCount ?? 0,
+      nacks: entry.nackCount ?? 0, energy: entry.totalAudioEnergy ?? 0, keyframes: entry.keyFramesDecoded ?? 0,
+    })),
+    outbound: of("outbound-rtp").map((entry) => ({
+      kind: entry.kind, mid: entry.mid ?? null, rid: entry.rid ?? null, codec: codec(entry),
+      packets: entry.packetsSent ?? 0, frames: entry.framesEncoded ?? 0, width: entry.frameWidth ?? 0,
+      height: entry.frameHeight ?? 0, plis: entry.pliCount ?? 0, nacks: entry.nackCount ?? 0,
+      keyframes: entry.keyFramesEncoded ?? 0,
+    })),
+  };
 }
 
 function pick(object, names) {
@@ -154,6 +158,19 @@ function describe(data) {
   const bytes = new Uint8Array(data);
   return { length: bytes.length, intact: bytes.every((byte, index) => byte === index % 251) };
 }
+
+// Every connection of the page, whoever makes it: so the tests can look into pages that know nothing of them.
+const connections = [];
+globalThis.RTCPeerConnection = class extends globalThis.RTCPeerConnection {
+  constructor(...rest) {
+    super(...rest);
+    connections.push(this);
+  }
+};
+globalThis.pageReport = async () => {
+  const pc = connections.findLast((one) => one.signalingState !== "closed");
+  return pc ? await reportOf(pc, []) : { connection: "none", inbound: [], outbound: [], channels: [] };
+};
 
 globalThis.peers = {};
 globalThis.makePeer = (name, configuration) => {
