@@ -10,17 +10,7 @@ use crate::id::{ChannelId, RoomId, SessionId, SubscriptionId, TrackId};
 use crate::layer::Layer;
 use crate::negotiation::NegotiationError;
 use crate::stats::{RoomStats, SessionStats, SfuStats};
-
-/// Which of a session's transports is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TransportKind {
-    /// The only one (`Offers::Either`, `Offers::Client`).
-    Main,
-    /// The one that the client offers (`Offers::Split`).
-    Publisher,
-    /// The one that the server offers (`Offers::Split`).
-    Subscriber,
-}
+use crate::transport::TransportKind;
 
 /// Whether a description offers or answers (RFC 9429 §4.1.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use sfu_congestion::{TwccReceiver, TwccSender};
 use sfu_transport::{StreamId, Transport};
 use sfu_wire::{ExtensionMap, Mid, Ssrc};
 
-use crate::command::TransportKind;
 use crate::id::{ChannelId, SessionId, SubscriptionId, TrackId};
 use crate::negotiation::Negotiator;
 use crate::stream::PublisherClock;
+use crate::transport::TransportKind;
 
 /// What an incoming SSRC carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

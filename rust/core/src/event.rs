@@ -3,22 +3,10 @@
 use sfu_wire::{Mid, Rid};
 
 use crate::codec::{CodecName, Kind};
-use crate::command::{Description, TransportKind};
+use crate::command::Description;
 use crate::id::{ChannelId, RoomId, SessionId, SubscriptionId, TrackId};
 use crate::layer::Layer;
-
-/// The state of a session's media path, worst of its transports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ConnectionState {
-    /// Waiting for checks and the handshake.
-    Connecting,
-    /// Keys are there and the peer consents.
-    Connected,
-    /// Consent expired (RFC 7675); media is held back; a check revives it.
-    Disconnected,
-    /// Over.
-    Closed,
-}
+use crate::transport::{ConnectionState, TransportKind};
 
 /// Why a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -96,6 +96,10 @@ impl Forwarder {
 
     /// What `packet`, of any encoding of the track, is for this subscriber; `None`: nothing.
     pub fn forward(&mut self, now: Instant, packet: &Packet<'_>, clock: &TimestampMap) -> Option<Patch> {
+        if packet.payload.is_empty() {
+            self.padding(packet.encoding, packet.seq);
+            return None;
+        }
         self.simulcast |= packet.encoding > 0;
         self.selector.observe(now, packet);
         match self.selector.decide(now, packet) {
@@ -236,3 +240,6 @@ impl Forwarder {
         self.frames.newest().is_some_and(|frame| frame.top_spatial < wanted)
     }
 }
+
+#[cfg(test)]
+mod tests;

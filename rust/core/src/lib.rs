@@ -31,5 +31,6 @@ pub mod stream;
 mod subscription;
 mod timers;
 mod track;
+pub mod transport;
 
 pub use sfu::Sfu;

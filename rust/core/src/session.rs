@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::arena::ConnectionId;
-use crate::command::TransportKind;
 use crate::config::{Offers, SessionConfig};
-use crate::event::ConnectionState;
 use crate::id::{ChannelId, RoomId, SubscriptionId, TrackId};
+use crate::transport::ConnectionState;
+use crate::transport::TransportKind;
 
 /// See the module's text.
 #[derive(Debug)]

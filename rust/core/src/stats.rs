@@ -6,10 +6,9 @@ use sfu_transport::{DropCounts, SrtpProfile};
 use sfu_wire::{Bitrate, Mid, Rid, Ssrc};
 
 use crate::codec::{CodecName, Kind};
-use crate::command::TransportKind;
-use crate::event::ConnectionState;
 use crate::id::{RoomId, SessionId, SubscriptionId, TrackId};
 use crate::layer::Layer;
+use crate::transport::{ConnectionState, TransportKind};
 
 /// Of one shard.
 #[derive(Debug, Clone, Default)]

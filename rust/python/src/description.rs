@@ -1,7 +1,8 @@
 //! Session descriptions and the names that go with them.
 
 use pyo3::prelude::*;
-use sfu_core::command::{self, SdpType, TransportKind};
+use sfu_core::command::{self, SdpType};
+use sfu_core::transport::TransportKind;
 
 record! {
     /// A session description; `id` counts the server's offers of a transport.
@@ -14,29 +15,13 @@ record! {
 }
 
 impl Description {
-    pub(crate) fn from_core(
-        py: Python<'_>,
-        description: command::Description,
-    ) -> PyResult<Py<Self>> {
-        let command::Description {
-            transport,
-            kind,
-            sdp,
-            id,
-        } = description;
+    pub(crate) fn from_core(py: Python<'_>, description: command::Description) -> PyResult<Py<Self>> {
+        let command::Description { transport, kind, sdp, id } = description;
         let r#type = match kind {
             SdpType::Offer => "offer",
             SdpType::Answer => "answer",
         };
-        Py::new(
-            py,
-            Self {
-                transport: transport_name(transport),
-                r#type,
-                sdp,
-                id,
-            },
-        )
+        Py::new(py, Self { transport: transport_name(transport), r#type, sdp, id })
     }
 }
 

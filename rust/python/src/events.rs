@@ -3,8 +3,9 @@
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use sfu_core::codec::Kind;
-use sfu_core::event::{self, CloseReason, ConnectionState, Event, SubscriptionProblem};
+use sfu_core::event::{self, CloseReason, Event, SubscriptionProblem};
 use sfu_core::layer::Layer;
+use sfu_core::transport::ConnectionState;
 
 use crate::description::{Description, transport_name};
 
@@ -119,71 +120,24 @@ pub(crate) fn from_core(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
     match event {
         Event::OfferReady(session, description) => {
             let description = Description::from_core(py, description)?;
-            object(
-                py,
-                OfferReady {
-                    session: session.get(),
-                    description,
-                },
-            )
+            object(py, OfferReady { session: session.get(), description })
         }
-        Event::SectionsNeeded {
-            session,
-            audio,
-            video,
-        } => object(
-            py,
-            SectionsNeeded {
-                session: session.get(),
-                audio,
-                video,
-            },
-        ),
-        Event::ConnectionStateChanged(session, state) => object(
-            py,
-            ConnectionStateChanged {
-                session: session.get(),
-                state: state_name(state),
-            },
-        ),
+        Event::SectionsNeeded { session, audio, video } => {
+            object(py, SectionsNeeded { session: session.get(), audio, video })
+        }
+        Event::ConnectionStateChanged(session, state) => {
+            object(py, ConnectionStateChanged { session: session.get(), state: state_name(state) })
+        }
         Event::SessionClosed(session, reason) => {
             let (reason, detail) = close_reason(reason);
-            object(
-                py,
-                SessionEnded {
-                    session: session.get(),
-                    reason,
-                    detail,
-                },
-            )
+            object(py, SessionEnded { session: session.get(), reason, detail })
         }
         Event::TrackPublished(track) => object(py, TrackPublished::from(track)),
-        Event::TrackUnpublished {
-            room,
-            session,
-            track,
-        } => object(
-            py,
-            TrackUnpublished {
-                room: room.get(),
-                session: session.get(),
-                track: track.get(),
-            },
-        ),
-        Event::TrackStalled(track, stalled) => object(
-            py,
-            TrackStalled {
-                track: track.get(),
-                stalled,
-            },
-        ),
-        Event::Subscribed {
-            session,
-            subscription,
-            track,
-            mid,
-            transport,
-        } => object(
+        Event::TrackUnpublished { room, session, track } => {
+            object(py, TrackUnpublished { room: room.get(), session: session.get(), track: track.get() })
+        }
+        Event::TrackStalled(track, stalled) => object(py, TrackStalled { track: track.get(), stalled }),
+        Event::Subscribed { session, subscription, track, mid, transport } => object(
             py,
             Subscribed {
                 session: session.get(),
@@ -193,48 +147,18 @@ pub(crate) fn from_core(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
                 transport: transport_name(transport),
             },
         ),
-        Event::Unsubscribed {
-            session,
-            subscription,
-            track,
-        } => object(
-            py,
-            Unsubscribed {
-                session: session.get(),
-                subscription: subscription.get(),
-                track: track.get(),
-            },
-        ),
-        Event::SubscriptionFailed {
-            session,
-            subscription,
-            track,
-            problem,
-        } => {
+        Event::Unsubscribed { session, subscription, track } => {
+            object(py, Unsubscribed { session: session.get(), subscription: subscription.get(), track: track.get() })
+        }
+        Event::SubscriptionFailed { session, subscription, track, problem } => {
             let (problem, codec) = match problem {
-                SubscriptionProblem::CodecUnsupported(codec) => {
-                    ("codec_unsupported", Some(codec.as_str()))
-                }
+                SubscriptionProblem::CodecUnsupported(codec) => ("codec_unsupported", Some(codec.as_str())),
                 SubscriptionProblem::Rejected => ("rejected", None),
             };
             let (session, subscription, track) = (session.get(), subscription.get(), track.get());
-            object(
-                py,
-                SubscriptionFailed {
-                    session,
-                    subscription,
-                    track,
-                    problem,
-                    codec,
-                },
-            )
+            object(py, SubscriptionFailed { session, subscription, track, problem, codec })
         }
-        Event::LayerChanged {
-            session,
-            subscription,
-            from,
-            to,
-        } => object(
+        Event::LayerChanged { session, subscription, from, to } => object(
             py,
             LayerChanged {
                 session: session.get(),
@@ -244,85 +168,29 @@ pub(crate) fn from_core(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
             },
         ),
         Event::SpeakersChanged(room, speakers) => {
-            let speakers = speakers
-                .iter()
-                .map(|s| (s.session.get(), s.track.get(), s.level))
-                .collect();
-            object(
-                py,
-                SpeakersChanged {
-                    room: room.get(),
-                    speakers,
-                },
-            )
+            let speakers = speakers.iter().map(|s| (s.session.get(), s.track.get(), s.level)).collect();
+            object(py, SpeakersChanged { room: room.get(), speakers })
         }
-        Event::ChannelOpened {
-            session,
-            channel,
-            label,
-            protocol,
-            ordered,
-            by_peer,
-        } => object(
+        Event::ChannelOpened { session, channel, label, protocol, ordered, by_peer } => object(
             py,
-            ChannelOpened {
-                session: session.get(),
-                channel: channel.get(),
-                label,
-                protocol,
-                ordered,
-                by_peer,
-            },
+            ChannelOpened { session: session.get(), channel: channel.get(), label, protocol, ordered, by_peer },
         ),
-        Event::ChannelMessage {
-            channel,
-            binary,
-            payload,
-        } => {
+        Event::ChannelMessage { channel, binary, payload } => {
             let payload = PyBytes::new(py, &payload).unbind();
-            object(
-                py,
-                ChannelMessage {
-                    channel: channel.get(),
-                    binary,
-                    payload,
-                },
-            )
+            object(py, ChannelMessage { channel: channel.get(), binary, payload })
         }
-        Event::ChannelWritable(channel) => object(
-            py,
-            ChannelWritable {
-                channel: channel.get(),
-            },
-        ),
-        Event::ChannelClosed(channel) => object(
-            py,
-            ChannelEnded {
-                channel: channel.get(),
-            },
-        ),
+        Event::ChannelWritable(channel) => object(py, ChannelWritable { channel: channel.get() }),
+        Event::ChannelClosed(channel) => object(py, ChannelEnded { channel: channel.get() }),
         Event::Dump { track, bytes, last } => {
             let data = PyBytes::new(py, &bytes).unbind();
-            object(
-                py,
-                Dump {
-                    track: track.get(),
-                    data,
-                    last,
-                },
-            )
+            object(py, Dump { track: track.get(), data, last })
         }
         // The enum may grow; an event without a class here is a fault that a test of the boundary shows.
-        other => Err(pyo3::exceptions::PyNotImplementedError::new_err(format!(
-            "no class for {other:?}"
-        ))),
+        other => Err(pyo3::exceptions::PyNotImplementedError::new_err(format!("no class for {other:?}"))),
     }
 }
 
-fn object<T: pyo3::PyClass + Into<PyClassInitializer<T>>>(
-    py: Python<'_>,
-    value: T,
-) -> PyResult<Py<PyAny>> {
+fn object<T: pyo3::PyClass + Into<PyClassInitializer<T>>>(py: Python<'_>, value: T) -> PyResult<Py<PyAny>> {
     Ok(Py::new(py, value)?.into_any())
 }
 

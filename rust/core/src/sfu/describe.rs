@@ -6,13 +6,14 @@ use sfu_transport::{Egress, Remote, SctpParameters};
 
 use super::Sfu;
 use crate::arena::ConnectionId;
-use crate::command::{CommandError, Description, IceCredentials, SdpType, TransportKind};
+use crate::command::{CommandError, Description, IceCredentials, SdpType};
 use crate::connection::Progress;
 use crate::event::{Event, SubscriptionProblem};
 use crate::id::SessionId;
 use crate::negotiation::{ReceiveParameters, Section, SendParameters};
 use crate::subscription::Wire;
 use crate::timers::Timer;
+use crate::transport::TransportKind;
 
 impl Sfu {
     pub(super) fn receive(

@@ -102,7 +102,7 @@ impl Delivery<'_> {
         if len == 0 {
             return Sent::default();
         }
-        subscription.send.sent(self.now, packet, &patch, len);
+        subscription.send.sent(self.now, packet, patch, len);
         Sent { packets: 1, bytes: len as u64 }
     }
 

@@ -77,8 +77,8 @@ impl Sfu {
         let Some(track) = self.tracks.get_mut(binding.track).filter(|_| !binding.rtx) else { return };
         if let Some(encoding) = track.encodings.get_mut(binding.encoding) {
             if let Some(timestamp) = encoding.stream.sender_report(now, ntp, timestamp) {
-                track.timestamps.sender_report(binding.encoding, ntp, timestamp);
-                connection.publisher_clock.sender_report(self.clock.unix(now), ntp);
+                track.timestamps.reported(binding.encoding, ntp, timestamp);
+                connection.publisher_clock.reported(self.clock.unix(now), ntp);
             }
         }
     }

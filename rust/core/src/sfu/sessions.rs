@@ -9,15 +9,17 @@ use sfu_wire::{ExtensionMap, SeqNo, Ssrc};
 
 use super::Sfu;
 use crate::arena::ConnectionId;
-use crate::command::{CommandError, IceCredentials, TransportKind};
+use crate::command::{CommandError, IceCredentials};
 use crate::config::{Offers, SessionConfig};
 use crate::connection::{Connection, Progress};
-use crate::event::{CloseReason, ConnectionState, Event};
+use crate::event::{CloseReason, Event};
 use crate::id::{RoomId, SessionId};
 use crate::negotiation::{Negotiator, NegotiatorConfig, NegotiatorRole};
 use crate::session::Session;
 use crate::stream::PublisherClock;
 use crate::timers::Timer;
+use crate::transport::ConnectionState;
+use crate::transport::TransportKind;
 
 impl Sfu {
     pub(super) fn join(

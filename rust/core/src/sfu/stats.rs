@@ -6,9 +6,9 @@ use super::Sfu;
 use crate::arena::ConnectionId;
 use crate::command::CommandError;
 use crate::connection::{Connection, Progress};
-use crate::event::ConnectionState;
 use crate::id::{RoomId, SessionId, SubscriptionId, TrackId};
 use crate::stats::{RoomStats, SessionStats, SfuStats, SubscriptionStats, TrackStats, TransportStats};
+use crate::transport::ConnectionState;
 
 impl Sfu {
     /// Totals.

@@ -65,7 +65,7 @@ impl TimestampMap {
     }
 
     /// The publisher's sender report for `encoding` names one moment in both clocks.
-    pub fn sender_report(&mut self, encoding: usize, ntp: NtpTime, timestamp: u64) {
+    pub fn reported(&mut self, encoding: usize, ntp: NtpTime, timestamp: u64) {
         let (timestamp, rate) = (timestamp as i64, self.rate);
         let Some(place) = self.places.get_mut(encoding) else {
             return;
@@ -178,7 +178,7 @@ const CLOCK_STEP_NANOS: u64 = 1_000_000_000;
 impl PublisherClock {
     /// A sender report with this time came at `unix`. The first one counts: later ones differ by how long they took on their
     /// way, and moving with them would move one track against another.
-    pub fn sender_report(&mut self, unix: Duration, ntp: NtpTime) {
+    pub fn reported(&mut self, unix: Duration, ntp: NtpTime) {
         let Some(expected) = self.at(unix) else {
             self.anchor = Some((unix, ntp));
             return;
@@ -226,8 +226,8 @@ mod tests {
         // Captured at the same time as the first and 40 ms longer on its way.
         map.arrived(start + Duration::from_millis(40), 1, 77);
         assert_eq!(timeline(&map, 1, 77), 1_003_600);
-        map.sender_report(0, ntp(0), 1_000_000);
-        map.sender_report(1, ntp(0), 77);
+        map.reported(0, ntp(0), 1_000_000);
+        map.reported(1, ntp(0), 77);
         assert_eq!(timeline(&map, 1, 77), 1_000_000);
         assert_eq!(timeline(&map, 0, 1_000_000), 1_000_000, "the reference does not move");
     }
@@ -236,10 +236,10 @@ mod tests {
     fn reports_before_packets_and_in_any_order_are_kept() {
         let start = Instant::now();
         let mut map = TimestampMap::new(Kind::Video);
-        map.sender_report(1, ntp(500), 45_000);
-        map.sender_report(0, ntp(0), 9_000_000);
+        map.reported(1, ntp(500), 45_000);
+        map.reported(0, ntp(0), 9_000_000);
         map.arrived(start, 0, 9_000_000);
-        map.sender_report(0, ntp(1000), 9_090_000);
+        map.reported(0, ntp(1000), 9_090_000);
         map.arrived(start + SECOND, 1, 90_000);
         assert_eq!(timeline(&map, 1, 45_000), 9_045_000);
     }
@@ -250,11 +250,11 @@ mod tests {
         let mut map = TimestampMap::new(Kind::Video);
         map.arrived(start, 0, 0);
         map.arrived(start, 1, 0);
-        map.sender_report(0, ntp(0), 0);
-        map.sender_report(1, ntp(0), 0);
+        map.reported(0, ntp(0), 0);
+        map.reported(1, ntp(0), 0);
         // The clock of the media drifts 900 ticks in 20 s against the publisher's.
         let drifted = 20 * 90_000 + 900;
-        map.sender_report(1, ntp(20_000), drifted);
+        map.reported(1, ntp(20_000), drifted);
         assert_eq!(timeline(&map, 1, drifted), drifted as i64);
     }
 
@@ -263,9 +263,9 @@ mod tests {
         let start = Instant::now();
         let mut map = TimestampMap::new(Kind::Video);
         map.arrived(start, 0, 0);
-        map.sender_report(0, ntp(0), 0);
+        map.reported(0, ntp(0), 0);
         map.restarted(0);
-        map.sender_report(0, ntp(2000), 180_450);
+        map.reported(0, ntp(2000), 180_450);
         assert_eq!(timeline(&map, 0, 180_450), 180_000, "450 ticks of error in the restart are found");
     }
 
@@ -275,10 +275,10 @@ mod tests {
         let mut map = TimestampMap::new(Kind::Video);
         map.arrived(start, 0, 0);
         map.arrived(start, 1, 0);
-        map.sender_report(0, ntp(0), 0);
-        map.sender_report(1, ntp(0), 0);
-        map.sender_report(0, ntp(3_600_000), 90_000);
-        map.sender_report(1, ntp(3_600_000), 90_000);
+        map.reported(0, ntp(0), 0);
+        map.reported(1, ntp(0), 0);
+        map.reported(0, ntp(3_600_000), 90_000);
+        map.reported(1, ntp(3_600_000), 90_000);
         assert_eq!((map.offset(0), map.offset(1)), (0, 0));
         assert_eq!(map.at(ntp(3_601_000)), Some(180_000));
     }
@@ -287,8 +287,8 @@ mod tests {
     fn tracks_stay_in_step_however_different_their_ways() {
         let mut clock = PublisherClock::default();
         let unix = Duration::from_secs(50);
-        clock.sender_report(unix, ntp(1000));
-        clock.sender_report(unix + Duration::from_millis(1400), ntp(2000));
+        clock.reported(unix, ntp(1000));
+        clock.reported(unix + Duration::from_millis(1400), ntp(2000));
         assert_eq!(clock.at(unix + 2 * SECOND).map(|at| at.nanos_since(ntp(3000))), Some(0));
     }
 
@@ -296,10 +296,10 @@ mod tests {
     fn a_step_of_the_publishers_clock_is_followed_at_the_second_report() {
         let mut clock = PublisherClock::default();
         let unix = Duration::from_secs(50);
-        clock.sender_report(unix, ntp(0));
-        clock.sender_report(unix + SECOND, ntp(900_000));
+        clock.reported(unix, ntp(0));
+        clock.reported(unix + SECOND, ntp(900_000));
         assert_eq!(clock.at(unix + SECOND), Some(ntp(1000)));
-        clock.sender_report(unix + 2 * SECOND, ntp(901_000));
+        clock.reported(unix + 2 * SECOND, ntp(901_000));
         assert_eq!(clock.at(unix + 2 * SECOND), Some(ntp(901_000)));
     }
 }

@@ -122,7 +122,7 @@ impl SendStream {
     }
 
     /// `packet` went out with `patch`, `len` bytes in all.
-    pub fn sent(&mut self, now: Instant, packet: &Packet<'_>, patch: &Patch, len: usize) {
+    pub fn sent(&mut self, now: Instant, packet: &Packet<'_>, patch: Patch, len: usize) {
         let (prefix, rest) = patch.apply(packet.payload);
         self.stats.packets_sent += 1;
         self.stats.bytes_sent += len as u64;
@@ -132,7 +132,7 @@ impl SendStream {
         if self.rtx_ssrc.is_some() {
             self.newest = self.newest.max(patch.seq);
             let (source, encoding, len) = (packet.seq, packet.encoding, u16::try_from(len).unwrap_or(u16::MAX));
-            self.remember(now, Entry { patch: *patch, source, encoding, resends: 0, len, sent: now });
+            self.remember(now, Entry { patch, source, encoding, resends: 0, len, sent: now });
         }
     }
 
@@ -251,7 +251,7 @@ mod tests {
             facts: FrameFacts::opaque(false),
             arrival: now,
         };
-        stream.sent(now, &packet, &Patch::new(SeqNo::new(out), out as u32, true), 1050);
+        stream.sent(now, &packet, Patch::new(SeqNo::new(out), out as u32, true), 1050);
     }
 
     #[test]
