@@ -5,7 +5,7 @@ set -uo pipefail
 
 database=https://github.com/RustSec/advisory-db
 if ! reason=$(timeout 20 git ls-remote --exit-code "$database" HEAD 2>&1 >/dev/null); then
-    printf 'advisories: SKIPPED, %s cannot be reached (%s)\n' "$database" "${reason##*: }"
+    printf 'advisories: SKIPPED, %s cannot be reached (%s)\n' "$database" "$(tail -n 1 <<<"$reason")"
     exit 0
 fi
 exec "$1" --log-level error check --hide-inclusion-graph advisories

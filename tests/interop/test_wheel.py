@@ -1,4 +1,4 @@
-"""The wheel as somebody installs it: a clean virtual environment outside the tree, `sfu serve`, Chromium on the page."""
+"""The wheel as somebody installs it: a clean virtual environment outside the tree, `sfu serve` and Chromium."""
 
 import asyncio
 import os
