@@ -25,12 +25,20 @@ pub(crate) struct Frame {
     /// Pictures of this run that were left out before it.
     pub(crate) left_out_before: u32,
     left_out_after: u32,
+    /// Spatial layers of which a packet was left out already, bit n for layer n.
+    refused: u8,
 }
 
 impl Frame {
     /// Whether the packet goes out that `facts` tell of.
     pub(crate) const fn sends(&self, facts: &FrameFacts) -> bool {
         self.forwarded && facts.spatial <= self.top_spatial
+    }
+
+    fn note_refusal(&mut self, facts: &FrameFacts) {
+        if !self.sends(facts) {
+            self.refused |= spatial_bit(facts);
+        }
     }
 }
 
@@ -110,7 +118,7 @@ impl FrameLog {
             None => (Joined::default(), limit.spatial, 0),
         };
         let (forwarded, joined) = joined.admit(limit.temporal, facts);
-        let frame = Frame {
+        let mut frame = Frame {
             timestamp: packet.timestamp,
             picture: self.picture(facts),
             forwarded,
@@ -119,7 +127,9 @@ impl FrameLog {
             joined,
             left_out_before: left_out,
             left_out_after: left_out + u32::from(!forwarded),
+            refused: 0,
         };
+        frame.note_refusal(facts);
         if let Some(previous) = self.newest.replace(frame) {
             self.frames.push(previous);
         }
@@ -133,9 +143,14 @@ impl FrameLog {
         let newest = self.newest.as_mut()?;
         if facts.keyframe && newest.forwarded {
             (_, newest.joined) = newest.joined.admit(limit.temporal, facts);
-        } else if starts_over(facts) && facts.spatial == newest.top_spatial + 1 && facts.spatial <= limit.spatial {
+        } else if starts_over(facts)
+            && facts.spatial == newest.top_spatial + 1
+            && facts.spatial <= limit.spatial
+            && newest.refused & spatial_bit(facts) == 0
+        {
             newest.top_spatial = facts.spatial;
         }
+        newest.note_refusal(facts);
         Some(*newest)
     }
 
@@ -177,6 +192,10 @@ impl FrameLog {
         let unused = i64::BITS - id.bits();
         Some(newest + (((value - newest) << unused) >> unused))
     }
+}
+
+const fn spatial_bit(facts: &FrameFacts) -> u8 {
+    1 << (facts.spatial & 7)
 }
 
 /// A spatial layer's frame that refers to nothing but the layer below.
