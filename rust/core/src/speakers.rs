@@ -21,8 +21,10 @@ const ACTIVE_LEVEL: u8 = 40;
 const ACTIVE_SHARE: Duration = Duration::from_millis(120);
 /// What one packet stands for; with discontinuous transmission the pauses send nothing and count as silence.
 const PACKET: Duration = Duration::from_millis(20);
-/// Weight of the newest interval. Higher: faster. Lower: smoother.
-const SMOOTHING: f32 = 0.5;
+/// Weight of the newest interval when it is louder: a voice is listed after one or two intervals.
+const ATTACK: f32 = 0.8;
+/// Weight of the newest interval when it is quieter: the list outlasts the pauses between words.
+const RELEASE: f32 = 0.2;
 /// Levels at which a track joins and leaves the list, in dBov.
 const ENTER: f32 = -45.0;
 const LEAVE: f32 = -60.0;
@@ -75,7 +77,8 @@ impl Speakers {
         }
         for voice in self.voices.values_mut() {
             let heard = if voice.active >= ACTIVE_SHARE { -f32::from(voice.loudest) } else { SILENCE };
-            voice.level += SMOOTHING * (heard - voice.level);
+            let weight = if heard > voice.level { ATTACK } else { RELEASE };
+            voice.level += weight * (heard - voice.level);
             voice.speaking = voice.level > if voice.speaking { LEAVE } else { ENTER };
             voice.loudest = 127;
             voice.active = Duration::ZERO;
@@ -160,7 +163,7 @@ mod tests {
         let mut room = Room::new();
         room.run(1000, 20, 127);
         assert_eq!(room.changes, [vec![1]]);
-        room.run(3000, 127, 127);
+        room.run(12_000, 127, 127);
         assert_eq!(room.changes, [vec![1], vec![]]);
         assert_eq!(room.speakers.poll_timeout(), None, "silence costs nothing");
     }
