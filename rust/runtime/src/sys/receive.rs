@@ -29,9 +29,11 @@ pub(crate) struct Received<'a> {
 }
 
 impl Received<'_> {
-    /// The datagrams one by one.
+    /// The datagrams one by one; an empty message is one empty datagram.
     pub(crate) fn datagrams(&mut self) -> impl Iterator<Item = &mut [u8]> {
-        self.bytes.chunks_mut(self.segment.max(1))
+        let empty: Option<&mut [u8]> = self.bytes.is_empty().then_some(&mut []);
+        let parts = self.bytes.chunks_mut(self.segment.max(1));
+        empty.into_iter().chain(parts)
     }
 }
 
@@ -176,5 +178,49 @@ fn read_control(header: &libc::msghdr, message: &mut Received<'_>) {
         }
         // SAFETY: `next` is one of `header`'s control messages.
         next = unsafe { libc::CMSG_NXTHDR(header, next) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::net::UdpSocket;
+    use std::os::fd::AsFd as _;
+
+    use sfu_transport::Path;
+
+    use super::*;
+    use crate::sys::{SendBuffers, set_option};
+
+    /// The sizes of the datagrams of each message that waits.
+    fn receive(socket: &UdpSocket) -> Vec<Vec<usize>> {
+        let mut buffers = ReceiveBuffers::new();
+        assert!(!buffers.receive(socket.as_fd()).unwrap(), "less than a batch waits");
+        let sizes = |mut message: Received<'_>| message.datagrams().map(|datagram| datagram.len()).collect();
+        buffers.messages().map(sizes).collect()
+    }
+
+    #[test]
+    fn an_empty_datagram_is_one_and_an_empty_queue_is_none() {
+        let (here, there) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        assert_eq!(receive(&here), Vec::<Vec<usize>>::new());
+        for size in [3, 0, 1] {
+            there.send_to(&vec![0; size], here.local_addr().unwrap()).unwrap();
+        }
+        assert_eq!(receive(&here), [[3], [0], [1]]);
+    }
+
+    #[test]
+    fn a_coalesced_message_is_as_many_datagrams_as_were_sent() {
+        let (here, there) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        if set_option(here.as_fd(), libc::SOL_UDP, libc::UDP_GRO, 1).is_err() {
+            eprintln!("skipped: this kernel does not coalesce datagrams (Linux 5.0)");
+            return;
+        }
+        let path = Path { local: there.local_addr().unwrap(), remote: here.local_addr().unwrap() };
+        let pieces: [&[u8]; 3] = [&[1; 500], &[2; 500], &[3; 77]];
+        let message = (path, Some(500), pieces.into_iter());
+        assert_eq!(SendBuffers::default().send(there.as_fd(), std::iter::once(message)).unwrap(), 1);
+        assert_eq!(receive(&here), [[500, 500, 77]]);
     }
 }
