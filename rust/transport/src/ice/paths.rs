@@ -22,8 +22,8 @@ pub(super) struct Paths {
 struct Entry {
     path: Path,
     last_check: Instant,
-    /// The last check with USE-CANDIDATE under the current credentials.
-    nominated: Option<Instant>,
+    /// There was a check with USE-CANDIDATE under the current credentials.
+    nominated: bool,
 }
 
 /// What a check changed.
@@ -54,35 +54,27 @@ impl Paths {
     /// Notes an authenticated check.
     ///
     /// A first nomination moves the selection at once (the peer changed its address, or chose). A path that was
-    /// nominated before takes over again when the selected one has not been nominated since this one's last nomination:
-    /// so a peer that goes back is followed, and one that nominates several pairs at a time (RFC 5245 §8.1.1.2) does not
-    /// make the path flap.
+    /// nominated before takes over again once it is checked twice in a row while the selected one is not checked at all:
+    /// so a peer that goes back is followed, and one that nominates several pairs (RFC 5245 §8.1.1.2) neither makes the
+    /// path flap nor is left on a pair that it does not use.
     pub(super) fn check(&mut self, now: Instant, path: Path, nominates: bool) -> PathChange {
         let mut change = PathChange::default();
-        let index = if let Some(index) = self.entries.iter().position(|e| e.path == path) {
-            index
-        } else {
+        let before = self.entries.iter_mut().find(|e| e.path == path).map(|entry| {
+            let before = (entry.last_check, entry.nominated);
+            entry.last_check = now;
+            entry.nominated |= nominates;
+            before
+        });
+        if before.is_none() {
             change.removed = self.make_room();
             change.added = Some(path);
-            self.entries.push(Entry {
-                path,
-                last_check: now,
-                nominated: None,
-            });
-            self.entries.len() - 1
-        };
-        let renominated = self.entries[index].nominated;
-        self.entries[index].last_check = now;
-        if nominates {
-            self.entries[index].nominated = Some(now);
+            self.entries.push(Entry { path, last_check: now, nominated: nominates });
         }
-        let moves = match self.selected {
-            None => true,
-            Some(selected) if selected == path => false,
-            Some(selected) => {
-                nominates
-                    && renominated.is_none_or(|before| !self.was_nominated_after(selected, before))
-            }
+        let moves = match (self.selected, before) {
+            (None, _) => true,
+            (Some(selected), _) if selected == path => false,
+            (Some(selected), Some((last_check, true))) => !self.was_checked_since(selected, last_check),
+            _ => nominates,
         };
         if moves {
             self.selected = Some(path);
@@ -94,14 +86,12 @@ impl Paths {
     /// New credentials are in use: nominations begin anew (RFC 8445 §9).
     pub(super) fn forget_nominations(&mut self) {
         for entry in &mut self.entries {
-            entry.nominated = None;
+            entry.nominated = false;
         }
     }
 
-    fn was_nominated_after(&self, path: Path, instant: Instant) -> bool {
-        self.entries
-            .iter()
-            .any(|e| e.path == path && e.nominated.is_some_and(|n| n > instant))
+    fn was_checked_since(&self, path: Path, instant: Instant) -> bool {
+        self.entries.iter().any(|e| e.path == path && e.last_check >= instant)
     }
 
     fn make_room(&mut self) -> Option<Path> {
@@ -125,10 +115,7 @@ mod tests {
     use super::*;
 
     fn path(port: u16) -> Path {
-        Path {
-            local: ([127, 0, 0, 1], 7000).into(),
-            remote: ([127, 0, 0, 1], port).into(),
-        }
+        Path { local: ([127, 0, 0, 1], 7000).into(), remote: ([127, 0, 0, 1], port).into() }
     }
 
     struct Clock(Instant);
@@ -143,25 +130,11 @@ mod tests {
     #[test]
     fn the_first_check_selects_and_a_nomination_moves() {
         let (mut paths, mut clock) = (Paths::default(), Clock(Instant::now()));
-        assert_eq!(
-            paths.check(clock.tick(), path(1), false).selected,
-            Some(path(1))
-        );
+        assert_eq!(paths.check(clock.tick(), path(1), false).selected, Some(path(1)));
         let change = paths.check(clock.tick(), path(2), false);
-        assert_eq!(
-            (change.added, change.selected),
-            (Some(path(2)), None),
-            "a check alone does not move"
-        );
-        assert_eq!(
-            paths.check(clock.tick(), path(2), true).selected,
-            Some(path(2))
-        );
-        assert_eq!(
-            paths.check(clock.tick(), path(3), true).selected,
-            Some(path(3)),
-            "a new source moves at once"
-        );
+        assert_eq!((change.added, change.selected), (Some(path(2)), None), "a check alone does not move");
+        assert_eq!(paths.check(clock.tick(), path(2), true).selected, Some(path(2)));
+        assert_eq!(paths.check(clock.tick(), path(3), true).selected, Some(path(3)), "a new source moves at once");
     }
 
     #[test]
@@ -171,10 +144,19 @@ mod tests {
         paths.check(clock.tick(), path(2), true);
         paths.check(clock.tick(), path(2), true);
         assert_eq!(paths.check(clock.tick(), path(1), true).selected, None);
-        assert_eq!(
-            paths.check(clock.tick(), path(1), true).selected,
-            Some(path(1))
-        );
+        assert_eq!(paths.check(clock.tick(), path(1), true).selected, Some(path(1)));
+    }
+
+    #[test]
+    fn of_several_nominated_paths_the_one_in_use_wins() {
+        let (mut paths, mut clock) = (Paths::default(), Clock(Instant::now()));
+        paths.check(clock.tick(), path(1), true);
+        paths.check(clock.tick(), path(2), true);
+        paths.check(clock.tick(), path(3), true);
+        assert_eq!(paths.check(clock.tick(), path(1), false).selected, None);
+        assert_eq!(paths.check(clock.tick(), path(1), false).selected, Some(path(1)), "consent goes on here only");
+        paths.check(clock.tick(), path(4), false);
+        assert_eq!(paths.check(clock.tick(), path(4), false).selected, None, "that one was never nominated");
     }
 
     #[test]
@@ -187,11 +169,7 @@ mod tests {
             assert_eq!(paths.check(clock.tick(), path(2), true).selected, None);
         }
         paths.forget_nominations();
-        assert_eq!(
-            paths.check(clock.tick(), path(1), true).selected,
-            Some(path(1)),
-            "after a restart"
-        );
+        assert_eq!(paths.check(clock.tick(), path(1), true).selected, Some(path(1)), "after a restart");
     }
 
     #[test]
@@ -200,10 +178,7 @@ mod tests {
         for port in 1..=8 {
             assert_eq!(paths.check(clock.tick(), path(port), false).removed, None);
         }
-        assert_eq!(
-            paths.check(clock.tick(), path(9), false).removed,
-            Some(path(2))
-        );
+        assert_eq!(paths.check(clock.tick(), path(9), false).removed, Some(path(2)));
         assert!(paths.contains(path(1)) && !paths.contains(path(2)));
         assert_eq!(paths.iter().count(), 8);
     }
