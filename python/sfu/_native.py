@@ -108,7 +108,7 @@ class NativeBackend:
         except ValueError as error:
             raise ConfigError(str(error)) from error
         except OSError as error:
-            raise _transport_error(error, config) from error
+            raise _transport_error(error) from error
         self._loop.add_reader(self._core.event_fd(), self._drain)
 
     async def close(self) -> None:
@@ -300,7 +300,7 @@ class NativeBackend:
             if waiting is not None:
                 self._settle(waiting, reply)
         for level, target, message in drained.logs:
-            logging.getLogger(f"sfu.{target.replace('::', '.')}").log(level, "%s", message)
+            logging.getLogger(f"sfu.{target.removeprefix('sfu_').replace('::', '.')}").log(level, "%s", message)
         if drained.events or drained.events_dropped:
             self._deliver(drained.events, drained.events_dropped)
 
@@ -317,11 +317,7 @@ class NativeBackend:
             waiting.future.set_result(reply)
 
 
-def _transport_error(error: OSError, config: Config) -> TransportError:
-    where = ", ".join(config.udp_addresses)
-    text = error.strerror or str(error)
-    made = TransportError(
-        f"cannot receive media on {where}: {text}; choose another Config(udp=…), port 0 takes a free one"
-    )
+def _transport_error(error: OSError) -> TransportError:
+    made = TransportError(error.strerror or str(error))
     made.errno = error.errno
     return made

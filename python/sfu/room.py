@@ -227,6 +227,7 @@ class Room:
             raise
         finally:
             self._release_place()
+        self._check()  # it may have been closed meanwhile
         return made[0]
 
     # What everybody gets.
@@ -367,6 +368,9 @@ class Room:
         self._tell_ended(self, detail or reason)
 
     def _admit(self, session: Session) -> None:
+        if self._closed:
+            session.end("room_closed")
+            return
         self._cancel_timer()
         if (previous := self._sessions.get(session.identity)) is not None:
             self._hub.spawn(self._replace(previous))

@@ -254,6 +254,9 @@ class Server:
         def adopt(number: int) -> None:
             room = Room(hub, number, name, options, ended=self._room_ended, **about)
             made.append(room)
+            if self._state is not _State.RUNNING:
+                room.end("server_closed")
+                return
             self._rooms[name] = room
             hub.add("room", number, room)
             self._emitter.emit(RoomCreated(room))
@@ -264,6 +267,7 @@ class Server:
             if made:
                 hub.spawn(made[0].close())
             raise
+        self._running()  # it may have been closed meanwhile
         return made[0]
 
     def _room_ended(self, room: Room, reason: str) -> None:

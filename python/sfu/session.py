@@ -232,6 +232,7 @@ class Session(Member):
             if made:
                 self._hub.spawn(made[0].unsubscribe())
             raise
+        self._check()  # it may have ended meanwhile
         return made[0]
 
     def describe(
@@ -296,6 +297,7 @@ class Session(Member):
             if made:
                 self._hub.spawn(made[0].close())
             raise
+        self._check()  # it may have ended meanwhile
         return made[0]
 
     # About it.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,7 +13,12 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # starlette's test client warns about the httpx that it runs on
     import starlette.testclient  # noqa: F401
 
+from typing import TYPE_CHECKING
+
 from python.fake_backend import FakeBackend
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 # Time says nothing on a loaded machine, and a run should repeat.
 settings.register_profile("sfu", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

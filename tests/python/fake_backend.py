@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sfu import Config, Description, NegotiationError, NotRunning, RoomClosed, RoomFull, SessionClosed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def event(name: str, **fields: Any) -> Any:
@@ -78,6 +80,11 @@ class FakeBackend:
 
     def names(self) -> list[str]:
         return [entry[0] for entry in self.log]
+
+    async def reached(self, command: str) -> None:
+        """Wait until this command has come."""
+        while command not in self.names():  # noqa: ASYNC110
+            await asyncio.sleep(0)
 
     # The protocol.
 

@@ -141,7 +141,7 @@ async def test_a_failing_handler_is_logged_and_harms_nobody(room: sfu.Room, capl
 
 
 async def test_unknown_event_names_are_refused(room: sfu.Room, server: sfu.Server) -> None:
-    with pytest.raises(ValueError, match="there is no event 'track_publshed' here; there are: .*track_published"):
+    with pytest.raises(ValueError, match=r"there is no event 'track_publshed' here; there are: .*track_published"):
         room.on("track_publshed")
     with pytest.raises(TypeError, match="with the event's name"):
         room.on(print)  # type: ignore[arg-type]

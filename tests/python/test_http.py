@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from python.fake_backend import FakeBackend
@@ -14,6 +13,9 @@ from starlette.testclient import TestClient
 import sfu
 from sfu.signaling import sdpfrag
 from sfu.tokens import AccessToken, VideoGrant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SECRET = "a secret that is long enough for HS256"
 SDP = {"content-type": "application/sdp"}

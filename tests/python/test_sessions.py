@@ -129,7 +129,7 @@ async def test_automatic_subscriptions_appear_with_their_events(room: sfu.Room, 
     track = await published(room, backend)
     bob = await room.join("bob")
     number = backend.subscribed(bob.id, track.id)
-    before = dict(session=bob.id, subscription=number)
+    before = {"session": bob.id, "subscription": number}
     backend.deliver(
         event("LayerChanged", **before, before=None, after=(2, 1)),
         event("SubscriptionFailed", **before, track=track.id, problem="codec_unsupported", codec="VP8"),
@@ -248,8 +248,7 @@ async def test_a_dump_is_an_rtpdump_file(room: sfu.Room, backend: FakeBackend, t
     track = await published(room, backend)
     path = tmp_path / "track.rtpdump"
     dumping = asyncio.create_task(track.dump(path, seconds=2))
-    while "dump" not in backend.names():
-        await asyncio.sleep(0)
+    await backend.reached("dump")
     with pytest.raises(sfu.TrackBusy):
         await track.dump(path, seconds=1)
     backend.deliver(event("Dump", track=track.id, data=b"one", last=False))
@@ -271,8 +270,7 @@ async def test_a_dump_ends_with_its_track_and_needs_a_writable_file(
     with pytest.raises(FileNotFoundError):
         await track.dump(tmp_path / "no" / "where", seconds=1)
     dumping = asyncio.create_task(track.dump(tmp_path / "x", seconds=100))
-    while "dump" not in backend.names():
-        await asyncio.sleep(0)
+    await backend.reached("dump")
     await room.close()
     assert await dumping == 39
     with pytest.raises(ValueError, match="more than 0"):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -14,9 +14,12 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 import sfu
-from sfu.signaling.messages import BadMessage, parse
+from sfu.signaling.messages import _MESSAGES, BadMessage, parse
 from sfu.signaling.quality import layer_for, quality_of
 from sfu.tokens import AccessToken, VideoGrant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 KEYS = {"key": "a secret that is long enough for HS256"}
 
@@ -512,20 +515,14 @@ json_values = st.recursive(
     lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3),
     max_leaves=5,
 )
-names = st.sampled_from(
-    ["type", "request", "room", "token", "identity", "name", "metadata", "attributes", "resume", "sdp", "id", "transport", "candidate", "mid", "source", "muted", "track", "quality", "layer", "paused", "topic", "data", "to", "reason", "time"]
-)
-kinds = st.sampled_from(
-    ["join", "offer", "answer", "candidate", "publish", "mute", "subscribe", "set_layer", "pause", "send", "update", "kick", "ping"]
-)
+fields = st.sampled_from(sorted({name for message in _MESSAGES.values() for name in message} | {"request"}))
+kinds = st.sampled_from(sorted(_MESSAGES))
 
 
-@given(st.dictionaries(names, json_values), kinds)
-def test_any_json_is_parsed_or_refused(fields: dict[str, Any], kind: str) -> None:
-    try:
-        assert parse(json.dumps({**fields, "type": kind}))["type"] == kind
-    except BadMessage as error:
-        assert str(error)
+@given(st.dictionaries(fields, json_values), kinds)
+def test_any_json_is_parsed_or_refused(message: dict[str, Any], kind: str) -> None:
+    with contextlib.suppress(BadMessage):
+        assert parse(json.dumps({**message, "type": kind}))["type"] == kind
 
 
 @pytest.mark.parametrize("encodings", [0, 1, 2, 3, 4])

@@ -8,13 +8,13 @@ import logging
 import signal
 import socket
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from sfu.errors import TransportError
+from sfu.errors import ConfigError, TransportError
 from sfu.server import Server
 from sfu.signaling.messages import MAX_MESSAGE
 from sfu.web.asgi import asgi
@@ -80,12 +80,15 @@ async def run(settings: Settings, started: Callable[[Address], None], prepare: P
                     ssl_keyfile=tls[1] if tls else None,
                 )
             )
+            try:
+                web.config.load()
+            except OSError as error:
+                raise ConfigError(f"the TLS certificate cannot be used: {error}") from error
             serving = asyncio.get_running_loop().create_task(web.serve([listener]))
             with _signals() as stop:
-                stopping = asyncio.get_running_loop().create_task(stop.wait())
+                await _first(serving, web.ready.wait())
                 started(Address("https" if tls else "http", settings.host, listener.getsockname()[1]))
-                await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                stopping.cancel()
+                await _first(serving, stop.wait())
                 for room in list(server.rooms.values()):
                     await room.close("the server is going down")
                 web.should_exit = True
@@ -93,12 +96,29 @@ async def run(settings: Settings, started: Callable[[Address], None], prepare: P
 
 
 class _Uvicorn(uvicorn.Server):
-    """Leaves signals to us."""
+    """Leaves signals to us, and tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        """Not listening yet."""
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        self.ready.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Capture none."""
         yield
+
+
+async def _first(serving: asyncio.Task[None], other: Coroutine[Any, Any, object]) -> None:
+    """Wait for `other`, or for the end of serving."""
+    waiting = asyncio.get_running_loop().create_task(other)
+    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
 
 
 @contextlib.contextmanager
