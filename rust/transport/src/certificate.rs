@@ -28,14 +28,10 @@ pub enum CertificateError {
     #[error("no `BEGIN CERTIFICATE` block with valid base64 in the PEM text")]
     NoCertificate,
     /// No such block.
-    #[error(
-        "no `BEGIN PRIVATE KEY` (PKCS #8) or `BEGIN EC PRIVATE KEY` block with valid base64 in the PEM text"
-    )]
+    #[error("no `BEGIN PRIVATE KEY` (PKCS #8) or `BEGIN EC PRIVATE KEY` block with valid base64 in the PEM text")]
     NoKey,
     /// Not a key on P-256.
-    #[error(
-        "the private key is not an ECDSA key on P-256, which WebRTC peers expect (RFC 8827 §6.5)"
-    )]
+    #[error("the private key is not an ECDSA key on P-256, which WebRTC peers expect (RFC 8827 §6.5)")]
     UnsupportedKey,
     /// The two do not belong together.
     #[error("the private key does not belong to the certificate")]
@@ -50,21 +46,16 @@ impl Certificate {
         let mut parameters = rcgen::CertificateParams::default();
         parameters.distinguished_name = rcgen::DistinguishedName::new();
         // A name says who it is to whoever reads the handshake; WebRTC checks only the fingerprint.
-        parameters
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, "WebRTC");
+        parameters.distinguished_name.push(rcgen::DnType::CommonName, "WebRTC");
         let certificate = parameters.self_signed(&key).map_err(failed)?;
         Self::from_der(certificate.der().to_vec(), key.serialize_der())
     }
 
     /// The first certificate of `certificate` and the key of `key`; both may be the same text.
     pub fn from_pem(certificate: &str, key: &str) -> Result<Self, CertificateError> {
-        let der = pem::find(certificate, |label| label == "CERTIFICATE")
-            .ok_or(CertificateError::NoCertificate)?;
-        let key = pem::find(key, |label| {
-            label == "PRIVATE KEY" || label == "EC PRIVATE KEY"
-        })
-        .ok_or(CertificateError::NoKey)?;
+        let der = pem::find(certificate, |label| label == "CERTIFICATE").ok_or(CertificateError::NoCertificate)?;
+        let key = pem::find(key, |label| label == "PRIVATE KEY" || label == "EC PRIVATE KEY")
+            .ok_or(CertificateError::NoKey)?;
         Self::from_der(der, key)
     }
 
@@ -76,15 +67,9 @@ impl Certificate {
             return Err(CertificateError::KeyMismatch);
         }
         // One form for the DTLS library, whatever form came in (RFC 5958).
-        let key = pair
-            .to_pkcs8v1()
-            .map_or(key, |document| document.as_ref().to_vec());
+        let key = pair.to_pkcs8v1().map_or(key, |document| document.as_ref().to_vec());
         let fingerprint = Fingerprint::of(FingerprintAlgorithm::Sha256, &der);
-        Ok(Self {
-            der,
-            key,
-            fingerprint,
-        })
+        Ok(Self { der, key, fingerprint })
     }
 
     /// Its SHA-256 fingerprint, for `a=fingerprint`.
@@ -94,19 +79,14 @@ impl Certificate {
 
     /// As PEM: the certificate and the key, fit for [`Certificate::from_pem`].
     pub fn to_pem(&self) -> (String, String) {
-        (
-            pem::encode("CERTIFICATE", &self.der),
-            pem::encode("PRIVATE KEY", &self.key),
-        )
+        (pem::encode("CERTIFICATE", &self.der), pem::encode("PRIVATE KEY", &self.key))
     }
 }
 
 /// Hides the private key.
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Certificate")
-            .field("fingerprint", &self.fingerprint)
-            .finish_non_exhaustive()
+        f.debug_struct("Certificate").field("fingerprint", &self.fingerprint).finish_non_exhaustive()
     }
 }
 
@@ -136,12 +116,7 @@ mod tests {
             certificate.fingerprint().to_string(),
             "sha-256 42:7A:F7:8D:70:CC:52:DE:94:AE:BB:67:09:F0:D6:E1:04:F6:F0:02:B4:4D:39:C7:E1:00:A6:4F:C0:7F:18:0D"
         );
-        assert_eq!(
-            Certificate::from_pem(OPENSSL, &certificate.to_pem().1)
-                .unwrap()
-                .key,
-            certificate.key
-        );
+        assert_eq!(Certificate::from_pem(OPENSSL, &certificate.to_pem().1).unwrap().key, certificate.key);
     }
 
     #[test]
@@ -151,9 +126,6 @@ mod tests {
         assert_eq!(error(&key, &key), CertificateError::NoCertificate);
         assert_eq!(error(&text, &text), CertificateError::NoKey);
         assert_eq!(error(&text, OPENSSL), CertificateError::KeyMismatch);
-        assert_eq!(
-            error(&text, &pem::encode("PRIVATE KEY", b"nonsense")),
-            CertificateError::UnsupportedKey
-        );
+        assert_eq!(error(&text, &pem::encode("PRIVATE KEY", b"nonsense")), CertificateError::UnsupportedKey);
     }
 }

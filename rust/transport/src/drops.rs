@@ -49,22 +49,8 @@ impl DropCounts {
 
     /// All of them together.
     pub fn total(&self) -> u64 {
-        let Self {
-            unknown_path,
-            malformed,
-            authentication,
-            replayed,
-            half_open_limit,
-            unbound_stream,
-            kernel,
-        } = self;
-        unknown_path
-            + malformed
-            + authentication
-            + replayed
-            + half_open_limit
-            + unbound_stream
-            + kernel
+        let Self { unknown_path, malformed, authentication, replayed, half_open_limit, unbound_stream, kernel } = self;
+        unknown_path + malformed + authentication + replayed + half_open_limit + unbound_stream + kernel
     }
 }
 
@@ -89,20 +75,9 @@ mod tests {
         let mut counts = DropCounts::default();
         counts.count(DropReason::Malformed);
         counts.count(DropReason::Replayed);
-        let mut sum = DropCounts {
-            kernel: 3,
-            ..DropCounts::default()
-        };
+        let mut sum = DropCounts { kernel: 3, ..DropCounts::default() };
         sum += counts;
-        assert_eq!(
-            sum,
-            DropCounts {
-                malformed: 1,
-                replayed: 1,
-                kernel: 3,
-                ..DropCounts::default()
-            }
-        );
+        assert_eq!(sum, DropCounts { malformed: 1, replayed: 1, kernel: 3, ..DropCounts::default() });
         assert_eq!(sum.total(), 5);
     }
 }

@@ -106,10 +106,7 @@ pub struct Dtls {
 #[derive(Debug)]
 enum State {
     /// Until keys are there; the deadline and what went wrong last.
-    Handshaking {
-        deadline: Instant,
-        problem: Option<String>,
-    },
+    Handshaking { deadline: Instant, problem: Option<String> },
     /// Everything is authentic from here on.
     Established,
 }
@@ -118,17 +115,8 @@ impl Dtls {
     /// An endpoint. An active one sends its ClientHello after the first [`DtlsEndpoint::handle_timeout`].
     pub fn new(now: Instant, certificate: Arc<Certificate>, role: DtlsRole) -> Self {
         let endpoint = new_endpoint(now, &certificate, role);
-        let state = State::Handshaking {
-            deadline: now + HANDSHAKE_TIMEOUT,
-            problem: None,
-        };
-        Self {
-            endpoint,
-            certificate,
-            role,
-            state,
-            timeout: None,
-        }
+        let state = State::Handshaking { deadline: now + HANDSHAKE_TIMEOUT, problem: None };
+        Self { endpoint, certificate, role, state, timeout: None }
     }
 
     /// Starts over after unauthenticated input broke the handshake: the peer retransmits its ClientHello.
@@ -145,11 +133,7 @@ impl Dtls {
     fn fail_after_deadline(&self, now: Instant) -> Result<(), DtlsError> {
         match &self.state {
             State::Handshaking { deadline, problem } if now >= *deadline => {
-                Err(DtlsError::Handshake(
-                    problem
-                        .clone()
-                        .unwrap_or_else(|| String::from("no answer in time")),
-                ))
+                Err(DtlsError::Handshake(problem.clone().unwrap_or_else(|| String::from("no answer in time"))))
             }
             _ => Ok(()),
         }
@@ -175,10 +159,8 @@ impl Dtls {
 }
 
 fn new_endpoint(now: Instant, certificate: &Certificate, role: DtlsRole) -> dimpl::Dtls {
-    let identity = dimpl::DtlsCertificate {
-        certificate: certificate.der.clone(),
-        private_key: certificate.key.clone(),
-    };
+    let identity =
+        dimpl::DtlsCertificate { certificate: certificate.der.clone(), private_key: certificate.key.clone() };
     let mut endpoint = dimpl::Dtls::new_12(Arc::clone(&CONFIG), identity, now);
     endpoint.set_active(role == DtlsRole::Active);
     // The library wants to be told the time before its first datagram.
@@ -208,9 +190,9 @@ impl DtlsEndpoint for Dtls {
         match self.endpoint.handle_timeout(now) {
             Ok(()) => Ok(()),
             Err(error) => match &self.state {
-                State::Handshaking { problem, .. } => Err(DtlsError::Handshake(
-                    problem.clone().unwrap_or_else(|| error.to_string()),
-                )),
+                State::Handshaking { problem, .. } => {
+                    Err(DtlsError::Handshake(problem.clone().unwrap_or_else(|| error.to_string())))
+                }
                 State::Established => Err(DtlsError::Connection(error.to_string())),
             },
         }
@@ -245,9 +227,7 @@ impl DtlsEndpoint for Dtls {
                     _ => SrtpProfile::Aes128CmHmacSha1_80,
                 };
                 let keys = SrtpKeys::from_keying_material(profile, &material);
-                DtlsOutput::Keys(Box::new(
-                    keys.expect("the library exports as much as the profile needs"),
-                ))
+                DtlsOutput::Keys(Box::new(keys.expect("the library exports as much as the profile needs")))
             }
             Output::ApplicationData(payload) => DtlsOutput::ApplicationData(payload),
             Output::CloseNotify => DtlsOutput::CloseNotify,
@@ -262,9 +242,7 @@ impl DtlsEndpoint for Dtls {
 
     fn poll_timeout(&self) -> Option<Instant> {
         match self.state {
-            State::Handshaking { deadline, .. } => {
-                Some(self.timeout.map_or(deadline, |t| t.min(deadline)))
-            }
+            State::Handshaking { deadline, .. } => Some(self.timeout.map_or(deadline, |t| t.min(deadline))),
             State::Established => self.timeout,
         }
     }
@@ -272,10 +250,7 @@ impl DtlsEndpoint for Dtls {
 
 impl fmt::Debug for Dtls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dtls")
-            .field("role", &self.role)
-            .field("state", &self.state)
-            .finish_non_exhaustive()
+        f.debug_struct("Dtls").field("role", &self.role).field("state", &self.state).finish_non_exhaustive()
     }
 }
 
@@ -323,11 +298,7 @@ fn record_at(datagram: &[u8], start: usize) -> Option<Record<'_>> {
     let len = usize::from(u16::from_be_bytes([header[11], header[12]]));
     let end = start + HEADER_LEN + len;
     let fragment = datagram.get(start + HEADER_LEN..end)?;
-    Some(Record {
-        is_plain_alert: header[0] == ALERT && header[3..5] == [0, 0],
-        fragment,
-        end,
-    })
+    Some(Record { is_plain_alert: header[0] == ALERT && header[3..5] == [0, 0], fragment, end })
 }
 
 #[cfg(test)]
@@ -337,21 +308,7 @@ mod tests {
     use super::*;
 
     fn record(kind: u8, epoch: u8, fragment: &[u8]) -> Vec<u8> {
-        let mut record = vec![
-            kind,
-            254,
-            253,
-            0,
-            epoch,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            fragment.len() as u8,
-        ];
+        let mut record = vec![kind, 254, 253, 0, epoch, 0, 0, 0, 0, 0, 0, 0, fragment.len() as u8];
         record.extend_from_slice(fragment);
         record
     }
@@ -374,16 +331,10 @@ mod tests {
             describe(&[handshake.clone(), alert.clone(), handshake.clone()].concat()),
             [(false, 23), (true, 40), (false, 23)]
         );
-        assert_eq!(
-            describe(&[handshake.clone(), handshake.clone()].concat()),
-            [(false, 46)]
-        );
+        assert_eq!(describe(&[handshake.clone(), handshake.clone()].concat()), [(false, 46)]);
         assert_eq!(describe(&sealed_alert), [(false, 33)]);
         assert_eq!(describe(&alert[..14]), []);
-        assert_eq!(
-            describe(&[alert, handshake[..20].to_vec()].concat()),
-            [(true, 40)]
-        );
+        assert_eq!(describe(&[alert, handshake[..20].to_vec()].concat()), [(true, 40)]);
         assert_eq!(describe(&[]), []);
     }
 
@@ -405,10 +356,7 @@ mod tests {
     fn pair(now: Instant) -> (Dtls, Dtls) {
         let server = Arc::new(Certificate::generate().unwrap());
         let client = Arc::new(Certificate::generate().unwrap());
-        (
-            Dtls::new(now, client, DtlsRole::Active),
-            Dtls::new(now, server, DtlsRole::Passive),
-        )
+        (Dtls::new(now, client, DtlsRole::Active), Dtls::new(now, server, DtlsRole::Passive))
     }
 
     fn shake(now: Instant, client: &mut Dtls, server: &mut Dtls) -> Vec<SrtpKeys> {

@@ -57,29 +57,15 @@ impl Egress {
     ///
     /// # Panics
     /// If `write` returns more than `max_len`.
-    pub fn write(
-        &mut self,
-        path: Path,
-        class: Class,
-        max_len: usize,
-        write: impl FnOnce(&mut [u8]) -> usize,
-    ) {
+    pub fn write(&mut self, path: Path, class: Class, max_len: usize, write: impl FnOnce(&mut [u8]) -> usize) {
         let end = self.used + max_len;
         if self.bytes.len() < end {
             self.bytes.resize(end, 0);
         }
         let len = write(&mut self.bytes[self.used..end]);
-        assert!(
-            len <= max_len,
-            "a datagram of {len} bytes was written into {max_len}"
-        );
+        assert!(len <= max_len, "a datagram of {len} bytes was written into {max_len}");
         if len > 0 {
-            self.datagrams.push(Outgoing {
-                path,
-                class,
-                start: self.used,
-                len,
-            });
+            self.datagrams.push(Outgoing { path, class, start: self.used, len });
             self.used += len;
         }
     }
@@ -94,16 +80,12 @@ impl Egress {
 
     /// The datagrams in the order in which they were written.
     pub fn iter(&self) -> impl Iterator<Item = (Outgoing, &[u8])> {
-        self.datagrams
-            .iter()
-            .map(|d| (*d, &self.bytes[d.start..d.start + d.len]))
+        self.datagrams.iter().map(|d| (*d, &self.bytes[d.start..d.start + d.len]))
     }
 
     /// The datagram that was written as the `index`th.
     pub fn get(&self, index: usize) -> Option<(Outgoing, &[u8])> {
-        self.datagrams
-            .get(index)
-            .map(|d| (*d, &self.bytes[d.start..d.start + d.len]))
+        self.datagrams.get(index).map(|d| (*d, &self.bytes[d.start..d.start + d.len]))
     }
 
     /// How many datagrams wait.

@@ -20,9 +20,7 @@ pub enum FingerprintAlgorithm {
 impl FingerprintAlgorithm {
     /// From its name in SDP, in any case.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Sha256, Self::Sha384, Self::Sha512]
-            .into_iter()
-            .find(|a| a.name().eq_ignore_ascii_case(name))
+        [Self::Sha256, Self::Sha384, Self::Sha512].into_iter().find(|a| a.name().eq_ignore_ascii_case(name))
     }
 
     /// Its name in SDP.
@@ -63,18 +61,12 @@ pub struct Fingerprint {
 impl Fingerprint {
     /// Of a certificate in DER.
     pub fn of(algorithm: FingerprintAlgorithm, certificate: &[u8]) -> Self {
-        Self {
-            algorithm,
-            digest: algorithm.digest(certificate).as_ref().to_vec(),
-        }
+        Self { algorithm, digest: algorithm.digest(certificate).as_ref().to_vec() }
     }
 
     /// From a digest; `None` if its length is not the algorithm's.
     pub fn new(algorithm: FingerprintAlgorithm, digest: &[u8]) -> Option<Self> {
-        (digest.len() == algorithm.digest_len()).then(|| Self {
-            algorithm,
-            digest: digest.to_vec(),
-        })
+        (digest.len() == algorithm.digest_len()).then(|| Self { algorithm, digest: digest.to_vec() })
     }
 
     /// From the value of `a=fingerprint`: the algorithm, a space, hexadecimal pairs of either case between colons.
@@ -85,11 +77,7 @@ impl Fingerprint {
         let digest: Option<Vec<u8>> = digits
             .trim()
             .split(':')
-            .map(|pair| {
-                (pair.len() == 2)
-                    .then(|| u8::from_str_radix(pair, 16).ok())
-                    .flatten()
-            })
+            .map(|pair| (pair.len() == 2).then(|| u8::from_str_radix(pair, 16).ok()).flatten())
             .collect();
         Self::new(algorithm, &digest?)
     }
@@ -134,22 +122,12 @@ mod tests {
 
     #[test]
     fn it_reads_what_it_writes() {
-        for algorithm in [
-            FingerprintAlgorithm::Sha256,
-            FingerprintAlgorithm::Sha384,
-            FingerprintAlgorithm::Sha512,
-        ] {
+        for algorithm in [FingerprintAlgorithm::Sha256, FingerprintAlgorithm::Sha384, FingerprintAlgorithm::Sha512] {
             let fingerprint = Fingerprint::of(algorithm, b"certificate");
             let text = fingerprint.to_string();
-            assert_eq!(
-                text.len(),
-                algorithm.name().len() + algorithm.digest_len() * 3
-            );
+            assert_eq!(text.len(), algorithm.name().len() + algorithm.digest_len() * 3);
             assert_eq!(Fingerprint::parse(&text), Some(fingerprint.clone()));
-            assert_eq!(
-                Fingerprint::parse(&text.to_lowercase()),
-                Some(fingerprint.clone())
-            );
+            assert_eq!(Fingerprint::parse(&text.to_lowercase()), Some(fingerprint.clone()));
             assert!(fingerprint.matches(b"certificate"));
             assert!(!fingerprint.matches(b"another"));
         }
@@ -159,11 +137,7 @@ mod tests {
     #[test]
     fn the_digest_is_of_the_bytes() {
         let fingerprint = Fingerprint::of(FingerprintAlgorithm::Sha256, b"abc");
-        assert!(
-            fingerprint
-                .to_string()
-                .starts_with("sha-256 BA:78:16:BF:8F:01:CF:EA")
-        );
+        assert!(fingerprint.to_string().starts_with("sha-256 BA:78:16:BF:8F:01:CF:EA"));
     }
 
     #[test]

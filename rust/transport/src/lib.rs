@@ -30,6 +30,4 @@ pub use ice::{IceCredentials, stun_local_ufrag};
 pub use random::Random;
 pub use secured::{Secured, SecuredConfig, SecuredEvent, TransportClose};
 pub use srtp::SrtpProfile;
-pub use transport::{
-    Counters, Incoming, Remote, Transport, TransportConfig, TransportEvent, TransportState,
-};
+pub use transport::{Counters, Incoming, Remote, Transport, TransportConfig, TransportEvent, TransportState};

@@ -4,10 +4,7 @@
 pub(crate) fn find(text: &str, accepts: impl Fn(&str) -> bool) -> Option<Vec<u8>> {
     let mut lines = text.lines().map(str::trim);
     while let Some(line) = lines.next() {
-        let Some(label) = line
-            .strip_prefix("-----BEGIN ")
-            .and_then(|l| l.strip_suffix("-----"))
-        else {
+        let Some(label) = line.strip_prefix("-----BEGIN ").and_then(|l| l.strip_suffix("-----")) else {
             continue;
         };
         if accepts(label) {
@@ -27,10 +24,7 @@ pub(crate) fn find(text: &str, accepts: impl Fn(&str) -> bool) -> Option<Vec<u8>
 
 /// RFC 4648 §4, with padding.
 fn decode_base64(digits: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = digits
-        .bytes()
-        .filter(|b| !b.is_ascii_whitespace())
-        .collect();
+    let digits: Vec<u8> = digits.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
     let padding = digits.iter().rev().take_while(|&&b| b == b'=').count();
     if digits.is_empty() || !digits.len().is_multiple_of(4) || padding > 2 {
         return None;
@@ -65,17 +59,10 @@ pub(crate) fn encode(label: &str, bytes: &[u8]) -> String {
         if index > 0 && index % 16 == 0 {
             text.push('\n');
         }
-        let group = chunk
-            .iter()
-            .fold(0_u32, |group, &b| group << 8 | u32::from(b))
-            << (8 * (3 - chunk.len()));
+        let group = chunk.iter().fold(0_u32, |group, &b| group << 8 | u32::from(b)) << (8 * (3 - chunk.len()));
         for position in 0..4 {
             let digit = DIGITS[(group >> (18 - 6 * position) & 63) as usize];
-            text.push(if position <= chunk.len() {
-                char::from(digit)
-            } else {
-                '='
-            });
+            text.push(if position <= chunk.len() { char::from(digit) } else { '=' });
         }
     }
     for part in ["\n-----END ", label, "-----\n"] {
@@ -91,13 +78,9 @@ mod tests {
     /// RFC 4648 §10.
     #[test]
     fn base64_vectors() {
-        for (text, bytes) in [
-            ("Zg==", "f"),
-            ("Zm8=", "fo"),
-            ("Zm9v", "foo"),
-            ("Zm9vYg==", "foob"),
-            ("Zm9vYmFy", "foobar"),
-        ] {
+        for (text, bytes) in
+            [("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYg==", "foob"), ("Zm9vYmFy", "foobar")]
+        {
             assert_eq!(decode_base64(text).as_deref(), Some(bytes.as_bytes()));
             assert!(encode("X", bytes.as_bytes()).contains(text));
         }
@@ -109,21 +92,10 @@ mod tests {
     #[test]
     fn blocks_are_found_by_label() {
         let bytes: Vec<u8> = (0..=255).collect();
-        let text = format!(
-            "text\n{}more\n{}",
-            encode("A", b"first"),
-            encode("B", &bytes)
-        );
+        let text = format!("text\n{}more\n{}", encode("A", b"first"), encode("B", &bytes));
         assert_eq!(find(&text, |label| label == "B"), Some(bytes));
-        assert_eq!(
-            find(&text, |label| label == "A").as_deref(),
-            Some(&b"first"[..])
-        );
+        assert_eq!(find(&text, |label| label == "A").as_deref(), Some(&b"first"[..]));
         assert_eq!(find(&text, |label| label == "C"), None);
-        assert_eq!(
-            find("-----BEGIN A-----\nZg==\n", |label| label == "A"),
-            None,
-            "unfinished"
-        );
+        assert_eq!(find("-----BEGIN A-----\nZg==\n", |label| label == "A"), None, "unfinished");
     }
 }

@@ -25,12 +25,7 @@ impl Random {
     pub fn new(seed: [u8; 32]) -> Self {
         let key = UnboundCipherKey::new(&AES_256, &seed).expect("a key of AES-256 has 32 bytes");
         let key = EncryptingKey::ctr(key).expect("AES-256 has a counter mode");
-        Self {
-            key,
-            counter: 0,
-            block: [0; BLOCK],
-            used: BLOCK,
-        }
+        Self { key, counter: 0, block: [0; BLOCK], used: BLOCK }
     }
 
     /// Fills `bytes`.
@@ -73,9 +68,7 @@ impl Random {
 
     /// `n` characters fit for an ICE user fragment or password, 6 bits each.
     pub fn ice_string(&mut self, n: usize) -> String {
-        (0..n)
-            .map(|_| char::from(ICE_CHARS[usize::from(self.array::<1>()[0] & 63)]))
-            .collect()
+        (0..n).map(|_| char::from(ICE_CHARS[usize::from(self.array::<1>()[0] & 63)])).collect()
     }
 
     /// Another generator, seeded by this one.
@@ -87,9 +80,7 @@ impl Random {
     fn refill(&mut self) {
         self.block.fill(0);
         let context = EncryptionContext::Iv128(self.counter.to_be_bytes().into());
-        self.key
-            .less_safe_encrypt(&mut self.block, context)
-            .expect("counter mode takes any length");
+        self.key.less_safe_encrypt(&mut self.block, context).expect("counter mode takes any length");
         self.counter += (BLOCK / 16) as u128;
         self.used = 0;
     }
@@ -112,11 +103,7 @@ mod tests {
         let other: [u8; 4096] = Random::new([8; 32]).array();
         assert_eq!(first, same);
         assert_ne!(first, other);
-        assert_ne!(
-            first[..1024],
-            first[1024..2048],
-            "blocks follow one another"
-        );
+        assert_ne!(first[..1024], first[1024..2048], "blocks follow one another");
     }
 
     /// NIST SP 800-38A has no zero-counter vector; the first block is AES-256 of zero under a zero key (FIPS 197).
@@ -125,10 +112,7 @@ mod tests {
         let mut random = Random::new([0; 32]);
         assert_eq!(
             random.array(),
-            [
-                0xdc, 0x95, 0xc0, 0x78, 0xa2, 0x40, 0x89, 0x89, 0xad, 0x48, 0xa2, 0x14, 0x92, 0x84,
-                0x20, 0x87
-            ]
+            [0xdc, 0x95, 0xc0, 0x78, 0xa2, 0x40, 0x89, 0x89, 0xad, 0x48, 0xa2, 0x14, 0x92, 0x84, 0x20, 0x87]
         );
     }
 
@@ -137,10 +121,7 @@ mod tests {
         let mut random = Random::new([1; 32]);
         let text = random.ice_string(200);
         assert_eq!(text.len(), 200);
-        assert!(
-            text.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
-        );
+        assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/'));
         assert_ne!(text, random.ice_string(200));
     }
 

@@ -6,10 +6,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use dcsctp::api::{
-    DcSctpSocket, Message, Options, PpId, SendError, SendOptions, SocketEvent, SocketState,
-    SocketTime,
-};
+use dcsctp::api::{DcSctpSocket, Message, Options, PpId, SendError, SendOptions, SocketEvent, SocketState, SocketTime};
 use thiserror::Error;
 
 /// Bytes of an SCTP packet: the DTLS datagram less record header (13), explicit nonce (8) and tag (16).
@@ -123,15 +120,11 @@ impl Sctp {
             max_timer_backoff_duration: Some(Duration::from_secs(3)),
             ..Options::default()
         };
-        Self {
-            socket: dcsctp::new_socket("", &options),
-            epoch: now,
-        }
+        Self { socket: dcsctp::new_socket("", &options), epoch: now }
     }
 
     fn advance(&mut self, now: Instant) {
-        self.socket
-            .advance_time(SocketTime::zero() + now.saturating_duration_since(self.epoch));
+        self.socket.advance_time(SocketTime::zero() + now.saturating_duration_since(self.epoch));
     }
 }
 
@@ -168,12 +161,10 @@ impl SctpEndpoint for Sctp {
             max_retransmissions: reliability.max_retransmits,
             lifecycle_id: None,
         };
-        self.socket
-            .send(message, &options)
-            .map_err(|error| match error {
-                SendError::ShuttingDown => SctpSendError::Closed,
-                _ => SctpSendError::Full,
-            })
+        self.socket.send(message, &options).map_err(|error| match error {
+            SendError::ShuttingDown => SctpSendError::Closed,
+            _ => SctpSendError::Full,
+        })
     }
 
     fn reset(&mut self, now: Instant, streams: &[u16]) -> bool {
@@ -193,29 +184,17 @@ impl SctpEndpoint for Sctp {
 
     fn poll_event(&mut self) -> Option<SctpEvent> {
         if let Some(message) = self.socket.get_next_message() {
-            let Message {
-                stream_id,
-                ppid,
-                payload,
-            } = message;
-            return Some(SctpEvent::Message {
-                stream: stream_id.0,
-                ppid: ppid.0,
-                payload,
-            });
+            let Message { stream_id, ppid, payload } = message;
+            return Some(SctpEvent::Message { stream: stream_id.0, ppid: ppid.0, payload });
         }
-        let numbers =
-            |streams: Vec<dcsctp::api::StreamId>| streams.into_iter().map(|s| s.0).collect();
+        let numbers = |streams: Vec<dcsctp::api::StreamId>| streams.into_iter().map(|s| s.0).collect();
         loop {
             return Some(match self.socket.poll_event()? {
                 SocketEvent::SendPacket(packet) => SctpEvent::Packet(packet),
                 SocketEvent::OnConnected() => SctpEvent::Connected,
                 SocketEvent::OnClosed() | SocketEvent::OnAborted(..) => SctpEvent::Closed,
-                SocketEvent::OnIncomingStreamReset(streams) => {
-                    SctpEvent::PeerReset(numbers(streams))
-                }
-                SocketEvent::OnStreamsResetPerformed(streams)
-                | SocketEvent::OnStreamsResetFailed(streams) => {
+                SocketEvent::OnIncomingStreamReset(streams) => SctpEvent::PeerReset(numbers(streams)),
+                SocketEvent::OnStreamsResetPerformed(streams) | SocketEvent::OnStreamsResetFailed(streams) => {
                     SctpEvent::ResetDone(numbers(streams))
                 }
                 SocketEvent::OnTotalBufferedAmountLow() => SctpEvent::BufferLow,
@@ -226,15 +205,12 @@ impl SctpEndpoint for Sctp {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let timeout = self.socket.poll_timeout();
-        (timeout != SocketTime::infinite_future())
-            .then(|| self.epoch + (timeout - SocketTime::zero()))
+        (timeout != SocketTime::infinite_future()).then(|| self.epoch + (timeout - SocketTime::zero()))
     }
 }
 
 impl fmt::Debug for Sctp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sctp")
-            .field("state", &self.socket.state())
-            .finish_non_exhaustive()
+        f.debug_struct("Sctp").field("state", &self.socket.state()).finish_non_exhaustive()
     }
 }

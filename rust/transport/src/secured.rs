@@ -10,9 +10,7 @@ use std::time::Instant;
 use sfu_wire::{SeqNo, Ssrc};
 
 use crate::certificate::Certificate;
-use crate::channels::{
-    ChannelError, ChannelEvent, ChannelParameters, Channels, SctpParameters, StreamId,
-};
+use crate::channels::{ChannelError, ChannelEvent, ChannelParameters, Channels, SctpParameters, StreamId};
 use crate::drops::DropReason;
 use crate::dtls::{Dtls, DtlsEndpoint, DtlsError, DtlsOutput, DtlsRole};
 use crate::egress::{Class, Egress, Path};
@@ -93,11 +91,7 @@ struct Identity {
 #[derive(Debug)]
 enum Keys {
     None,
-    Ready {
-        profile: SrtpProfile,
-        sender: Box<SrtpSender>,
-        receiver: Box<SrtpReceiver>,
-    },
+    Ready { profile: SrtpProfile, sender: Box<SrtpSender>, receiver: Box<SrtpReceiver> },
 }
 
 impl Keys {
@@ -133,12 +127,7 @@ impl Secured {
     }
 
     /// What the peer's SDP says. May come after the handshake (the server's offer), and again.
-    pub fn set_remote(
-        &mut self,
-        now: Instant,
-        fingerprints: Vec<Fingerprint>,
-        sctp: Option<SctpParameters>,
-    ) {
+    pub fn set_remote(&mut self, now: Instant, fingerprints: Vec<Fingerprint>, sctp: Option<SctpParameters>) {
         self.identity.expected = fingerprints;
         self.sctp = sctp.or(self.sctp);
         self.verify_identity();
@@ -180,20 +169,14 @@ impl Secured {
     }
 
     /// Authenticates and decrypts an RTP packet in place.
-    pub fn unprotect_rtp<'a>(
-        &mut self,
-        datagram: &'a mut [u8],
-    ) -> Result<&'a mut [u8], DropReason> {
+    pub fn unprotect_rtp<'a>(&mut self, datagram: &'a mut [u8]) -> Result<&'a mut [u8], DropReason> {
         let receiver = self.receiver()?;
         let len = receiver.unprotect_rtp(datagram).map_err(drop_reason)?;
         Ok(&mut datagram[..len])
     }
 
     /// Authenticates and decrypts a compound RTCP packet in place.
-    pub fn unprotect_rtcp<'a>(
-        &mut self,
-        datagram: &'a mut [u8],
-    ) -> Result<&'a mut [u8], DropReason> {
+    pub fn unprotect_rtcp<'a>(&mut self, datagram: &'a mut [u8]) -> Result<&'a mut [u8], DropReason> {
         let receiver = self.receiver()?;
         let len = receiver.unprotect_rtcp(datagram).map_err(drop_reason)?;
         Ok(&mut datagram[..len])
@@ -218,9 +201,7 @@ impl Secured {
     /// Seals the clear RTCP that lies in `buffer[..len]`; `None` without keys.
     pub fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
         match (&self.state, &mut self.keys) {
-            (State::Connected(_), Keys::Ready { sender, .. }) => {
-                sender.protect_rtcp(buffer, len).ok()
-            }
+            (State::Connected(_), Keys::Ready { sender, .. }) => sender.protect_rtcp(buffer, len).ok(),
             _ => None,
         }
     }
@@ -255,10 +236,7 @@ impl Secured {
             return None;
         }
         let dtls = self.dtls.as_ref().and_then(|d| d.poll_timeout());
-        [self.due, dtls, self.channels.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        [self.due, dtls, self.channels.poll_timeout()].into_iter().flatten().min()
     }
 
     /// The next event; `None` when drained.
@@ -267,11 +245,7 @@ impl Secured {
     }
 
     /// Opens a data channel, now or as soon as there is an association.
-    pub fn open_channel(
-        &mut self,
-        now: Instant,
-        parameters: ChannelParameters,
-    ) -> Result<StreamId, ChannelError> {
+    pub fn open_channel(&mut self, now: Instant, parameters: ChannelParameters) -> Result<StreamId, ChannelError> {
         if self.state == State::Closed {
             return Err(ChannelError::Closed);
         }
@@ -334,11 +308,7 @@ impl Secured {
     }
 
     fn new_dtls(&self, now: Instant) -> Box<Dtls> {
-        Box::new(Dtls::new(
-            now,
-            Arc::clone(&self.config.certificate),
-            self.config.role,
-        ))
+        Box::new(Dtls::new(now, Arc::clone(&self.config.certificate), self.config.role))
     }
 
     fn receiver(&mut self) -> Result<&mut SrtpReceiver, DropReason> {
@@ -364,13 +334,7 @@ impl Secured {
         self.collect_channel_events();
     }
 
-    fn drain_dtls(
-        &mut self,
-        now: Instant,
-        path: Option<Path>,
-        egress: &mut Egress,
-        buffer: &mut Vec<u8>,
-    ) {
+    fn drain_dtls(&mut self, now: Instant, path: Option<Path>, egress: &mut Egress, buffer: &mut Vec<u8>) {
         loop {
             let Some(output) = self.dtls.as_mut().and_then(|dtls| dtls.poll_output(buffer)) else {
                 return;
@@ -402,12 +366,7 @@ impl Secured {
         if self.identity.expected.is_empty() {
             return;
         }
-        if self
-            .identity
-            .expected
-            .iter()
-            .any(|f| f.matches(certificate))
-        {
+        if self.identity.expected.iter().any(|f| f.matches(certificate)) {
             self.identity.verified = true;
         } else {
             self.end(TransportClose::FingerprintMismatch);
@@ -456,9 +415,7 @@ impl Secured {
 fn drop_reason(error: SrtpError) -> DropReason {
     match error {
         SrtpError::Replayed | SrtpError::TooOld => DropReason::Replayed,
-        SrtpError::TooShort | SrtpError::Malformed | SrtpError::Unencrypted => {
-            DropReason::Malformed
-        }
+        SrtpError::TooShort | SrtpError::Malformed | SrtpError::Unencrypted => DropReason::Malformed,
         _ => DropReason::Authentication,
     }
 }

@@ -140,21 +140,10 @@ pub struct Transport {
 impl Transport {
     /// Waits for the peer's first check.
     pub fn new(config: TransportConfig) -> Self {
-        let TransportConfig {
-            ufrag,
-            pwd,
-            certificate,
-            role,
-            consent_timeout,
-            channel_buffer,
-        } = config;
+        let TransportConfig { ufrag, pwd, certificate, role, consent_timeout, channel_buffer } = config;
         Self {
             ice: IceLite::new(IceCredentials { ufrag, pwd }),
-            secured: Secured::new(SecuredConfig {
-                certificate,
-                role,
-                channel_buffer,
-            }),
+            secured: Secured::new(SecuredConfig { certificate, role, channel_buffer }),
             state: TransportState::New,
             consent_timeout,
             last_check: None,
@@ -166,24 +155,20 @@ impl Transport {
 
     /// What the peer's SDP says, at first and on every renegotiation.
     pub fn set_remote(&mut self, now: Instant, remote: Remote) {
-        self.secured
-            .set_remote(now, remote.fingerprints.clone(), remote.sctp);
+        self.secured.set_remote(now, remote.fingerprints.clone(), remote.sctp);
         self.remote = Some(remote);
         self.collect_events();
     }
 
     /// Whether these are other credentials than the peer's last ones: it restarts ICE (RFC 8839 §4.4.3.1).
     pub fn restarts_ice(&self, ufrag: &str, pwd: &str) -> bool {
-        self.remote
-            .as_ref()
-            .is_some_and(|remote| remote.ufrag != ufrag || remote.pwd != pwd)
+        self.remote.as_ref().is_some_and(|remote| remote.ufrag != ufrag || remote.pwd != pwd)
     }
 
     /// New credentials of ours. The old ones stay valid until the first check with the new ones: no media gap.
     pub fn restart_ice(&mut self, ufrag: String, pwd: String) {
         if let Some(never_used) = self.ice.restart(IceCredentials { ufrag, pwd }) {
-            self.events
-                .push_back(TransportEvent::UfragRetired(never_used));
+            self.events.push_back(TransportEvent::UfragRetired(never_used));
         }
     }
 
@@ -213,11 +198,7 @@ impl Transport {
     pub fn handle_timeout(&mut self, now: Instant, egress: &mut Egress) {
         self.secured.handle_timeout(now, self.ice.path(), egress);
         self.collect_events();
-        if self.state == TransportState::Connected
-            && self
-                .consent_deadline()
-                .is_some_and(|deadline| now >= deadline)
-        {
+        if self.state == TransportState::Connected && self.consent_deadline().is_some_and(|deadline| now >= deadline) {
             self.state = TransportState::Disconnected;
             self.events.push_back(TransportEvent::Disconnected);
         }
@@ -229,10 +210,7 @@ impl Transport {
             TransportState::Connected => self.consent_deadline(),
             _ => None,
         };
-        [self.secured.poll_timeout(), consent]
-            .into_iter()
-            .flatten()
-            .min()
+        [self.secured.poll_timeout(), consent].into_iter().flatten().min()
     }
 
     /// Lets `write` put a clear RTP packet of at most `max_len` bytes into the egress and seals it there. `write` returns
@@ -254,10 +232,7 @@ impl Transport {
         egress.write(path, class, max_len + profile.rtp_overhead(), |buffer| {
             let lengths = write(&mut buffer[..max_len]);
             if lengths.0 > 0 {
-                sent = self
-                    .secured
-                    .protect_rtp(buffer, lengths, ssrc, seq)
-                    .unwrap_or(0);
+                sent = self.secured.protect_rtp(buffer, lengths, ssrc, seq).unwrap_or(0);
             }
             sent
         });
@@ -270,19 +245,11 @@ impl Transport {
             return false;
         };
         let mut sent = 0;
-        egress.write(
-            path,
-            Class::Control,
-            compound.len() + profile.rtcp_overhead(),
-            |buffer| {
-                buffer[..compound.len()].copy_from_slice(compound);
-                sent = self
-                    .secured
-                    .protect_rtcp(buffer, compound.len())
-                    .unwrap_or(0);
-                sent
-            },
-        );
+        egress.write(path, Class::Control, compound.len() + profile.rtcp_overhead(), |buffer| {
+            buffer[..compound.len()].copy_from_slice(compound);
+            sent = self.secured.protect_rtcp(buffer, compound.len()).unwrap_or(0);
+            sent
+        });
         self.count_sent(sent)
     }
 
@@ -292,11 +259,7 @@ impl Transport {
     }
 
     /// Opens a data channel, now or as soon as there is an association. `ChannelEvent::Opened` follows.
-    pub fn open_channel(
-        &mut self,
-        now: Instant,
-        parameters: ChannelParameters,
-    ) -> Result<StreamId, ChannelError> {
+    pub fn open_channel(&mut self, now: Instant, parameters: ChannelParameters) -> Result<StreamId, ChannelError> {
         let opened = self.secured.open_channel(now, parameters);
         self.collect_events();
         opened

@@ -72,21 +72,14 @@ fn parse_open(message: &[u8]) -> Option<ChannelParameters> {
 fn write_open(parameters: &ChannelParameters) -> Vec<u8> {
     let (kind, reliability) = match (parameters.max_retransmits, parameters.max_lifetime) {
         (Some(count), _) => (LIMITED_RETRANSMITS, u32::from(count)),
-        (None, Some(lifetime)) => (
-            LIMITED_LIFETIME,
-            u32::try_from(lifetime.as_millis()).unwrap_or(u32::MAX),
-        ),
+        (None, Some(lifetime)) => (LIMITED_LIFETIME, u32::try_from(lifetime.as_millis()).unwrap_or(u32::MAX)),
         (None, None) => (RELIABLE, 0),
     };
     let label = truncated(&parameters.label);
     let protocol = truncated(&parameters.protocol);
     let mut message = Vec::with_capacity(HEADER_LEN + label.len() + protocol.len());
     message.push(OPEN);
-    message.push(if parameters.ordered {
-        kind
-    } else {
-        kind | UNORDERED
-    });
+    message.push(if parameters.ordered { kind } else { kind | UNORDERED });
     message.extend_from_slice(&PRIORITY.to_be_bytes());
     message.extend_from_slice(&reliability.to_be_bytes());
     message.extend_from_slice(&(label.len() as u16).to_be_bytes());
@@ -127,11 +120,9 @@ mod tests {
     #[test]
     fn every_kind_survives_a_round_trip() {
         for ordered in [true, false] {
-            for (max_retransmits, max_lifetime) in [
-                (None, None),
-                (Some(0), None),
-                (None, Some(Duration::from_millis(1500))),
-            ] {
+            for (max_retransmits, max_lifetime) in
+                [(None, None), (Some(0), None), (None, Some(Duration::from_millis(1500)))]
+            {
                 let open = Dcep::Open(ChannelParameters {
                     label: String::from("ä"),
                     protocol: String::new(),

@@ -179,12 +179,8 @@ impl Channels {
             let mut sctp = Box::new(Sctp::new(now, SCTP_PORT, remote.port, self.buffer));
             sctp.connect(now);
             self.association = Association::Running(sctp);
-            let requested: Vec<u16> = self
-                .table
-                .iter()
-                .filter(|(_, c)| c.state == State::Requested)
-                .map(|(&s, _)| s)
-                .collect();
+            let requested: Vec<u16> =
+                self.table.iter().filter(|(_, c)| c.state == State::Requested).map(|(&s, _)| s).collect();
             for stream in requested {
                 self.send_open(now, stream);
             }
@@ -193,20 +189,9 @@ impl Channels {
     }
 
     /// Opens a channel; `Opened` follows. Messages may be sent as soon as the association exists.
-    pub fn open(
-        &mut self,
-        now: Instant,
-        parameters: ChannelParameters,
-    ) -> Result<StreamId, ChannelError> {
+    pub fn open(&mut self, now: Instant, parameters: ChannelParameters) -> Result<StreamId, ChannelError> {
         let stream = self.free_stream()?;
-        self.table.insert(
-            stream,
-            Channel {
-                parameters,
-                state: State::Requested,
-                blocked: false,
-            },
-        );
+        self.table.insert(stream, Channel { parameters, state: State::Requested, blocked: false });
         match self.association {
             Association::Idle => {}
             Association::Running(_) => self.send_open(now, stream),
@@ -231,10 +216,7 @@ impl Channels {
         }
         let reliability = match channel.state {
             // RFC 8832 §6: in order until the peer surely knows the channel.
-            State::Opening => Reliability {
-                unordered: false,
-                ..channel.parameters.reliability()
-            },
+            State::Opening => Reliability { unordered: false, ..channel.parameters.reliability() },
             State::Open => channel.parameters.reliability(),
             State::Requested => {
                 channel.blocked = true;
@@ -352,16 +334,8 @@ impl Channels {
             SctpEvent::Packet(_) => {}
             SctpEvent::Connected => log::debug!("an SCTP association is up"),
             SctpEvent::Closed => self.end(),
-            SctpEvent::Message {
-                stream,
-                ppid: ppid::DCEP,
-                payload,
-            } => self.handle_dcep(now, stream, &payload),
-            SctpEvent::Message {
-                stream,
-                ppid,
-                payload,
-            } => self.handle_message(now, stream, ppid, payload),
+            SctpEvent::Message { stream, ppid: ppid::DCEP, payload } => self.handle_dcep(now, stream, &payload),
+            SctpEvent::Message { stream, ppid, payload } => self.handle_message(now, stream, ppid, payload),
             SctpEvent::PeerReset(mut streams) => {
                 if streams.is_empty() {
                     // RFC 6525 §4.1: none listed is all of them.
@@ -382,23 +356,11 @@ impl Channels {
 
     fn handle_dcep(&mut self, now: Instant, stream: u16, payload: &[u8]) {
         match (Dcep::parse(payload), self.table.contains_key(&stream)) {
-            (Some(Dcep::Open(parameters)), false)
-                if self.table.len() < MAX_CHANNELS && stream <= MAX_STREAM =>
-            {
-                self.table.insert(
-                    stream,
-                    Channel {
-                        parameters: parameters.clone(),
-                        state: State::Open,
-                        blocked: false,
-                    },
-                );
+            (Some(Dcep::Open(parameters)), false) if self.table.len() < MAX_CHANNELS && stream <= MAX_STREAM => {
+                self.table
+                    .insert(stream, Channel { parameters: parameters.clone(), state: State::Open, blocked: false });
                 self.send_dcep(now, stream, &Dcep::Ack);
-                self.events.push_back(ChannelEvent::Opened {
-                    stream: StreamId(stream),
-                    parameters,
-                    by_peer: true,
-                });
+                self.events.push_back(ChannelEvent::Opened { stream: StreamId(stream), parameters, by_peer: true });
             }
             (Some(Dcep::Ack), true) => self.note_acknowledged(stream),
             (message, _) => {
@@ -425,17 +387,10 @@ impl Channels {
         };
         match channel.state {
             State::Open | State::Draining if payload.len() <= MAX_MESSAGE_SIZE => {
-                self.events.push_back(ChannelEvent::Message {
-                    stream: StreamId(stream),
-                    binary,
-                    payload,
-                });
+                self.events.push_back(ChannelEvent::Message { stream: StreamId(stream), binary, payload });
             }
             State::Open => {
-                log::debug!(
-                    "a channel is closed: a message of {} bytes is too large",
-                    payload.len()
-                );
+                log::debug!("a channel is closed: a message of {} bytes is too large", payload.len());
                 if let Err(error) = self.close(now, StreamId(stream)) {
                     log::debug!("closing a channel: {error}");
                 }
@@ -450,11 +405,7 @@ impl Channels {
         {
             channel.state = State::Open;
             let parameters = channel.parameters.clone();
-            self.events.push_back(ChannelEvent::Opened {
-                stream: StreamId(stream),
-                parameters,
-                by_peer: false,
-            });
+            self.events.push_back(ChannelEvent::Opened { stream: StreamId(stream), parameters, by_peer: false });
         }
     }
 
@@ -464,27 +415,16 @@ impl Channels {
             return;
         };
         match channel.state {
-            State::Resetting {
-                ours_done: true, ..
-            } => {
+            State::Resetting { ours_done: true, .. } => {
                 self.table.remove(&stream);
             }
-            State::Resetting {
-                ours_done: false, ..
-            } => {
-                channel.state = State::Resetting {
-                    ours_done: false,
-                    theirs_done: true,
-                };
+            State::Resetting { ours_done: false, .. } => {
+                channel.state = State::Resetting { ours_done: false, theirs_done: true };
             }
             State::Requested => {}
             State::Opening | State::Open | State::Draining => {
-                channel.state = State::Resetting {
-                    ours_done: false,
-                    theirs_done: true,
-                };
-                self.events
-                    .push_back(ChannelEvent::Closed(StreamId(stream)));
+                channel.state = State::Resetting { ours_done: false, theirs_done: true };
+                self.events.push_back(ChannelEvent::Closed(StreamId(stream)));
                 if !self.reset(now, stream) {
                     self.table.remove(&stream);
                 }
@@ -497,19 +437,12 @@ impl Channels {
             return;
         };
         match channel.state {
-            State::Resetting {
-                theirs_done: true, ..
-            } => {
+            State::Resetting { theirs_done: true, .. } => {
                 // `Closed` went out with the peer's reset, unless both sides closed at a time.
                 self.table.remove(&stream);
             }
-            State::Resetting {
-                theirs_done: false, ..
-            } => {
-                channel.state = State::Resetting {
-                    ours_done: true,
-                    theirs_done: false,
-                };
+            State::Resetting { theirs_done: false, .. } => {
+                channel.state = State::Resetting { ours_done: true, theirs_done: false };
             }
             _ => {}
         }
@@ -523,22 +456,16 @@ impl Channels {
         let drained: Vec<u16> = self
             .table
             .iter()
-            .filter(|&(&stream, channel)| {
-                channel.state == State::Draining && sctp.buffered(stream) == 0
-            })
+            .filter(|&(&stream, channel)| channel.state == State::Draining && sctp.buffered(stream) == 0)
             .map(|(&stream, _)| stream)
             .collect();
         for &stream in &drained {
-            self.events
-                .push_back(ChannelEvent::Closed(StreamId(stream)));
+            self.events.push_back(ChannelEvent::Closed(StreamId(stream)));
             let resets = self.reset(now, stream);
             if let Some(channel) = self.table.get_mut(&stream)
                 && resets
             {
-                channel.state = State::Resetting {
-                    ours_done: false,
-                    theirs_done: false,
-                };
+                channel.state = State::Resetting { ours_done: false, theirs_done: false };
             } else {
                 self.table.remove(&stream);
             }
@@ -567,13 +494,7 @@ impl Channels {
             return;
         };
         // RFC 8832 §6: reliable and in order, whatever the channel is.
-        if let Err(error) = sctp.send(
-            now,
-            stream,
-            ppid::DCEP,
-            message.write(),
-            Reliability::default(),
-        ) {
+        if let Err(error) = sctp.send(now, stream, ppid::DCEP, message.write(), Reliability::default()) {
             log::debug!("a DCEP message was not taken: {error}");
             self.finish(stream);
         }
@@ -582,8 +503,7 @@ impl Channels {
     fn wake_blocked(&mut self) {
         for (&stream, channel) in &mut self.table {
             if std::mem::take(&mut channel.blocked) {
-                self.events
-                    .push_back(ChannelEvent::Writable(StreamId(stream)));
+                self.events.push_back(ChannelEvent::Writable(StreamId(stream)));
             }
         }
     }
@@ -593,16 +513,14 @@ impl Channels {
         self.association = Association::Over;
         for (stream, channel) in std::mem::take(&mut self.table) {
             if !matches!(channel.state, State::Resetting { .. }) {
-                self.events
-                    .push_back(ChannelEvent::Closed(StreamId(stream)));
+                self.events.push_back(ChannelEvent::Closed(StreamId(stream)));
             }
         }
     }
 
     fn finish(&mut self, stream: u16) {
         if self.table.remove(&stream).is_some() {
-            self.events
-                .push_back(ChannelEvent::Closed(StreamId(stream)));
+            self.events.push_back(ChannelEvent::Closed(StreamId(stream)));
         }
     }
 
@@ -614,17 +532,12 @@ impl Channels {
         if self.table.len() >= MAX_CHANNELS {
             return Err(ChannelError::TooMany);
         }
-        (first..=MAX_STREAM)
-            .step_by(2)
-            .find(|stream| !self.table.contains_key(stream))
-            .ok_or(ChannelError::TooMany)
+        (first..=MAX_STREAM).step_by(2).find(|stream| !self.table.contains_key(stream)).ok_or(ChannelError::TooMany)
     }
 
     fn total_buffered(&self) -> usize {
         match &self.association {
-            Association::Running(sctp) => {
-                self.table.keys().map(|&stream| sctp.buffered(stream)).sum()
-            }
+            Association::Running(sctp) => self.table.keys().map(|&stream| sctp.buffered(stream)).sum(),
             _ => 0,
         }
     }

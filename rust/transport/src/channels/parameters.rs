@@ -22,28 +22,14 @@ pub struct ChannelParameters {
 impl Default for ChannelParameters {
     fn default() -> Self {
         let (label, protocol) = (String::new(), String::new());
-        Self {
-            label,
-            protocol,
-            ordered: true,
-            max_retransmits: None,
-            max_lifetime: None,
-        }
+        Self { label, protocol, ordered: true, max_retransmits: None, max_lifetime: None }
     }
 }
 
 impl ChannelParameters {
     /// For the association.
     pub(super) fn reliability(&self) -> Reliability {
-        let max_lifetime = if self.max_retransmits.is_some() {
-            None
-        } else {
-            self.max_lifetime
-        };
-        Reliability {
-            unordered: !self.ordered,
-            max_retransmits: self.max_retransmits,
-            max_lifetime,
-        }
+        let max_lifetime = if self.max_retransmits.is_some() { None } else { self.max_lifetime };
+        Reliability { unordered: !self.ordered, max_retransmits: self.max_retransmits, max_lifetime }
     }
 }

@@ -32,9 +32,7 @@ pub struct IceCredentials {
 /// Hides the password.
 impl std::fmt::Debug for IceCredentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("IceCredentials")
-            .field("ufrag", &self.ufrag)
-            .finish_non_exhaustive()
+        f.debug_struct("IceCredentials").field("ufrag", &self.ufrag).finish_non_exhaustive()
     }
 }
 
@@ -57,11 +55,7 @@ pub(crate) struct Checked {
 
 impl IceLite {
     pub(crate) fn new(credentials: IceCredentials) -> Self {
-        Self {
-            current: credentials,
-            previous: None,
-            paths: paths::Paths::default(),
-        }
+        Self { current: credentials, previous: None, paths: paths::Paths::default() }
     }
 
     /// Starts to accept new credentials. Of two restarts in a row the older credentials win as the ones in use.
@@ -126,9 +120,7 @@ impl IceLite {
             StunMessage::binding_reply(message.trans_id(), path.remote)
         };
         egress.write(path, Class::Control, MAX_REPLY_LEN, |buffer| {
-            reply
-                .to_bytes(Some(credentials.pwd.as_bytes()), buffer, hmac_sha1)
-                .unwrap_or(0)
+            reply.to_bytes(Some(credentials.pwd.as_bytes()), buffer, hmac_sha1).unwrap_or(0)
         });
         if conflict {
             return Ok(None);
@@ -138,10 +130,7 @@ impl IceLite {
             self.paths.forget_nominations();
             retired = Some(previous.ufrag);
         }
-        Ok(Some(Checked {
-            change: self.paths.check(now, path, message.use_candidate()),
-            retired,
-        }))
+        Ok(Some(Checked { change: self.paths.check(now, path, message.use_candidate()), retired }))
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::support::{Net, path, rtcp_packet, rtp_packet};
 use sfu_transport::{
-    Certificate, Class, DropReason, Fingerprint, FingerprintAlgorithm, Incoming, SecuredEvent,
-    SrtpProfile, TransportClose, TransportEvent, TransportState,
+    Certificate, Class, DropReason, Fingerprint, FingerprintAlgorithm, Incoming, SecuredEvent, SrtpProfile,
+    TransportClose, TransportEvent, TransportState,
 };
 use sfu_wire::{SeqNo, Ssrc};
 
@@ -16,22 +16,12 @@ fn a_check_and_a_handshake_connect() {
     net.check(false);
     net.run_for(Duration::from_millis(100));
     assert_eq!(net.server.state(), TransportState::Connecting);
-    assert_eq!(
-        net.server_events,
-        [
-            TransportEvent::PathAdded(path(1000)),
-            TransportEvent::PathChanged(path(1000))
-        ]
-    );
+    assert_eq!(net.server_events, [TransportEvent::PathAdded(path(1000)), TransportEvent::PathChanged(path(1000))]);
     assert_eq!(net.stun_replies.len(), 1);
     net.start_dtls();
     net.run_for(Duration::from_millis(200));
     let profile = SrtpProfile::AeadAes256Gcm;
-    assert_eq!(
-        net.server_events[2..],
-        [TransportEvent::Connected { profile }],
-        "before any nomination"
-    );
+    assert_eq!(net.server_events[2..], [TransportEvent::Connected { profile }], "before any nomination");
     assert_eq!(net.client_events, [SecuredEvent::Connected(profile)]);
     assert_eq!(net.server.state(), TransportState::Connected);
 }
@@ -51,16 +41,11 @@ fn a_handshake_survives_loss() {
 
 fn send_to_client(net: &mut Net, seq: u16) -> bool {
     let packet = rtp_packet(77, seq, b"media for the client");
-    let sent = net.server.send_rtp(
-        &mut net.egress,
-        Class::Video,
-        (Ssrc::new(77), SeqNo::new(seq.into())),
-        1200,
-        |buffer| {
+    let sent =
+        net.server.send_rtp(&mut net.egress, Class::Video, (Ssrc::new(77), SeqNo::new(seq.into())), 1200, |buffer| {
             buffer[..packet.len()].copy_from_slice(&packet);
             (packet.len(), 12)
-        },
-    );
+        });
     net.post_server();
     sent
 }
@@ -69,15 +54,7 @@ fn send_to_server(net: &mut Net, seq: u16) -> Vec<u8> {
     let clear = rtp_packet(5, seq, b"media for the server");
     let mut packet = clear.clone();
     packet.resize(clear.len() + 32, 0);
-    let len = net
-        .client
-        .protect_rtp(
-            &mut packet,
-            (clear.len(), 12),
-            Ssrc::new(5),
-            SeqNo::new(seq.into()),
-        )
-        .unwrap();
+    let len = net.client.protect_rtp(&mut packet, (clear.len(), 12), Ssrc::new(5), SeqNo::new(seq.into())).unwrap();
     packet.truncate(len);
     net.send_to_server(net.client_path, packet.clone());
     packet
@@ -97,18 +74,8 @@ fn media_and_reports_flow_both_ways() {
     let len = net.client.protect_rtcp(&mut report, 12).unwrap();
     net.send_to_server(net.client_path, report[..len].to_vec());
     net.run_for(Duration::from_millis(100));
-    assert_eq!(
-        net.rtp,
-        (0..10)
-            .map(|seq| rtp_packet(5, seq, b"media for the server"))
-            .collect::<Vec<_>>()
-    );
-    assert_eq!(
-        net.client_rtp,
-        (0..10)
-            .map(|seq| rtp_packet(77, seq, b"media for the client"))
-            .collect::<Vec<_>>()
-    );
+    assert_eq!(net.rtp, (0..10).map(|seq| rtp_packet(5, seq, b"media for the server")).collect::<Vec<_>>());
+    assert_eq!(net.client_rtp, (0..10).map(|seq| rtp_packet(77, seq, b"media for the client")).collect::<Vec<_>>());
     assert_eq!(net.rtcp, [rtcp_packet(5)]);
     assert_eq!(net.client_rtcp, [rtcp_packet(77)]);
     let counters = net.server.counters();
@@ -147,15 +114,7 @@ fn replays_and_forgeries_are_dropped_and_counted() {
     net.send_to_server(path(2000), packet);
     net.run_for(Duration::from_millis(50));
     let drops = net.server.counters().drops;
-    assert_eq!(
-        (
-            drops.replayed,
-            drops.authentication,
-            drops.unknown_path,
-            drops.total()
-        ),
-        (1, 1, 1, 3)
-    );
+    assert_eq!((drops.replayed, drops.authentication, drops.unknown_path, drops.total()), (1, 1, 1, 3));
     assert_eq!(net.rtp.len(), 1);
 }
 
@@ -165,11 +124,7 @@ fn the_answer_may_come_after_the_handshake() {
     net.check(true);
     net.start_dtls();
     net.run_for(Duration::from_secs(1));
-    assert_eq!(
-        net.server.state(),
-        TransportState::Connecting,
-        "nobody has said who the peer is"
-    );
+    assert_eq!(net.server.state(), TransportState::Connecting, "nobody has said who the peer is");
     assert!(!send_to_client(&mut net, 0));
     send_to_server(&mut net, 0);
     net.run_for(Duration::from_millis(50));
@@ -198,10 +153,7 @@ fn another_certificate_closes_with_its_reason() {
             net.server.set_remote(net.now, remote);
             net.post_server();
         }
-        assert_eq!(
-            net.server_events.last(),
-            Some(&TransportEvent::Closed(TransportClose::FingerprintMismatch))
-        );
+        assert_eq!(net.server_events.last(), Some(&TransportEvent::Closed(TransportClose::FingerprintMismatch)));
         assert_eq!(net.server.state(), TransportState::Closed);
         assert!(!send_to_client(&mut net, 0));
     }
@@ -243,25 +195,15 @@ fn forged_alerts_do_not_end_a_session() {
 #[test]
 fn the_peer_closes() {
     let mut net = Net::connected();
-    net.client
-        .close(net.now, Some(net.client_path), &mut net.egress);
+    net.client.close(net.now, Some(net.client_path), &mut net.egress);
     net.post_client();
     net.run_for(Duration::from_millis(50));
-    assert_eq!(
-        net.server_events.last(),
-        Some(&TransportEvent::Closed(TransportClose::PeerClosed))
-    );
+    assert_eq!(net.server_events.last(), Some(&TransportEvent::Closed(TransportClose::PeerClosed)));
     assert!(!send_to_client(&mut net, 0));
     assert_eq!(net.server.poll_timeout(), None);
     let mut datagram = net.binding_request(crate::support::UFRAG, crate::support::PWD, true);
-    let incoming = net
-        .server
-        .handle_datagram(net.now, path(1000), &mut datagram, &mut net.egress);
-    assert_eq!(
-        incoming,
-        Incoming::Dropped(DropReason::UnknownPath),
-        "nothing is answered any more"
-    );
+    let incoming = net.server.handle_datagram(net.now, path(1000), &mut datagram, &mut net.egress);
+    assert_eq!(incoming, Incoming::Dropped(DropReason::UnknownPath), "nothing is answered any more");
 }
 
 #[test]
@@ -269,15 +211,9 @@ fn the_server_closes() {
     let mut net = Net::connected();
     net.server.close(net.now, &mut net.egress);
     net.post_server();
-    assert_eq!(
-        net.server_events,
-        [TransportEvent::Closed(TransportClose::Requested)]
-    );
+    assert_eq!(net.server_events, [TransportEvent::Closed(TransportClose::Requested)]);
     net.run_for(Duration::from_millis(50));
-    assert_eq!(
-        net.client_events.last(),
-        Some(&SecuredEvent::Closed(TransportClose::PeerClosed))
-    );
+    assert_eq!(net.client_events.last(), Some(&SecuredEvent::Closed(TransportClose::PeerClosed)));
 }
 
 #[test]
@@ -288,11 +224,7 @@ fn an_idle_connection_sleeps() {
         net.check(true);
         net.run_for(Duration::from_secs(2));
         let next = net.server.poll_timeout().unwrap();
-        assert!(
-            next > net.now + Duration::from_secs(1),
-            "wakes in {:?}",
-            next - net.now
-        );
+        assert!(next > net.now + Duration::from_secs(1), "wakes in {:?}", next - net.now);
     }
 }
 
@@ -305,9 +237,6 @@ fn a_handshake_that_does_not_go_on_ends_with_a_reason() {
     net.run_for(Duration::from_millis(15));
     net.loss = 1000;
     net.run_to(|net| net.server.state() == TransportState::Closed);
-    assert!(matches!(
-        net.server_events.last(),
-        Some(TransportEvent::Closed(TransportClose::HandshakeFailed(_)))
-    ));
+    assert!(matches!(net.server_events.last(), Some(TransportEvent::Closed(TransportClose::HandshakeFailed(_)))));
     assert!(net.now < net.start + Duration::from_secs(31));
 }

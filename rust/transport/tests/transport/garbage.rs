@@ -14,10 +14,7 @@ fn samples(net: &mut Net) -> Vec<Vec<u8>> {
     let mut media = rtp_packet(5, 0, &[1; 50]);
     let clear = media.len();
     media.resize(clear + 32, 0);
-    let len = net
-        .client
-        .protect_rtp(&mut media, (clear, 12), Ssrc::new(5), SeqNo::new(0))
-        .unwrap();
+    let len = net.client.protect_rtp(&mut media, (clear, 12), Ssrc::new(5), SeqNo::new(0)).unwrap();
     media.truncate(len);
     let mut fresh = Net::new();
     fresh.client.start(fresh.now, path(1000), &mut fresh.egress);
@@ -69,10 +66,7 @@ fn a_connected_transport_withstands_garbage() {
         let is_sample = samples.contains(&datagram);
         let from = path(1000 + (round % 3) as u16);
         let before = net.server.counters().drops.total();
-        match net
-            .server
-            .handle_datagram(net.now, from, &mut datagram, &mut net.egress)
-        {
+        match net.server.handle_datagram(net.now, from, &mut datagram, &mut net.egress) {
             Incoming::Rtp(_) | Incoming::Rtcp(_) => {
                 assert!(is_sample, "a forgery was taken for media");
             }
@@ -102,8 +96,7 @@ fn a_half_open_transport_withstands_garbage() {
     let mut random = Random::new([10; 32]);
     for _ in 0..ROUNDS / 10 {
         let mut datagram = mutate(&mut random, &hello);
-        net.server
-            .handle_datagram(net.now, path(1000), &mut datagram, &mut net.egress);
+        net.server.handle_datagram(net.now, path(1000), &mut datagram, &mut net.egress);
         net.egress.clear();
         while net.server.poll_event().is_some() {}
     }

@@ -12,16 +12,10 @@ use sfu_wire::{SeqNo, Ssrc};
 fn probe(net: &mut Net, seq: u64) -> Option<u16> {
     let before = net.wire.len();
     let packet = rtp_packet(77, seq as u16, b"probe");
-    net.server.send_rtp(
-        &mut net.egress,
-        Class::Video,
-        (Ssrc::new(77), SeqNo::new(seq)),
-        100,
-        |buffer| {
-            buffer[..packet.len()].copy_from_slice(&packet);
-            (packet.len(), 12)
-        },
-    );
+    net.server.send_rtp(&mut net.egress, Class::Video, (Ssrc::new(77), SeqNo::new(seq)), 100, |buffer| {
+        buffer[..packet.len()].copy_from_slice(&packet);
+        (packet.len(), 12)
+    });
     net.post_server();
     net.run_for(Duration::from_millis(20));
     net.wire.get(before).map(|(path, _)| path.remote.port())
@@ -36,10 +30,7 @@ fn a_check_is_answered_with_the_address_it_came_from() {
     assert!(reply.is_successful_binding_response());
     assert!(reply.verify(PWD.as_bytes(), hmac_sha1));
     assert_eq!(reply.mapped_address(), Some(path(1000).remote));
-    assert_eq!(
-        reply.trans_id(),
-        StunMessage::parse(&net.stun_replies[0]).unwrap().trans_id()
-    );
+    assert_eq!(reply.trans_id(), StunMessage::parse(&net.stun_replies[0]).unwrap().trans_id());
 }
 
 #[test]
@@ -50,10 +41,7 @@ fn over_ipv6_too() {
     net.check(false);
     net.run_for(Duration::from_millis(50));
     let reply = StunMessage::parse(&net.stun_replies[0]).unwrap();
-    assert_eq!(
-        reply.mapped_address(),
-        Some("[2001:db8::2]:4000".parse().unwrap())
-    );
+    assert_eq!(reply.mapped_address(), Some("[2001:db8::2]:4000".parse().unwrap()));
 }
 
 #[test]
@@ -67,23 +55,14 @@ fn the_demultiplexer_finds_our_fragment() {
 fn a_peer_that_thinks_it_is_controlled_is_corrected() {
     let mut net = Net::new();
     let username = format!("{UFRAG}:client");
-    let message = StunMessageBuilder::new()
-        .binding()
-        .request()
-        .username(&username)
-        .prio(1)
-        .ice_controlled(9);
+    let message = StunMessageBuilder::new().binding().request().username(&username).prio(1).ice_controlled(9);
     let datagram = write(&message.build(transaction_id([1; 12])), PWD);
     net.send_to_server(path(1000), datagram);
     net.run_for(Duration::from_millis(50));
     let reply = StunMessage::parse(&net.stun_replies[0]).unwrap();
     assert_eq!(reply.error_code().map(|(code, _)| code), Some(487));
     assert!(reply.verify(PWD.as_bytes(), hmac_sha1));
-    assert_eq!(
-        net.server.state(),
-        TransportState::New,
-        "that was no consent"
-    );
+    assert_eq!(net.server.state(), TransportState::New, "that was no consent");
 }
 
 #[test]
@@ -110,10 +89,7 @@ fn the_path_moves_with_a_nomination_and_with_nothing_else() {
     let mut media = rtp_packet(5, 0, b"from elsewhere");
     let clear = media.len();
     media.resize(clear + 32, 0);
-    let len = net
-        .client
-        .protect_rtp(&mut media, (clear, 12), Ssrc::new(5), SeqNo::new(0))
-        .unwrap();
+    let len = net.client.protect_rtp(&mut media, (clear, 12), Ssrc::new(5), SeqNo::new(0)).unwrap();
     net.send_to_server(path(2000), media[..len].to_vec());
     net.run_for(Duration::from_millis(50));
     assert_eq!(net.server.counters().drops.unknown_path, 1);
@@ -131,10 +107,7 @@ fn the_path_moves_with_a_nomination_and_with_nothing_else() {
     // The nomination moves it at once.
     net.check(true);
     net.run_for(Duration::from_millis(15));
-    assert_eq!(
-        net.server_events.last(),
-        Some(&TransportEvent::PathChanged(path(2000)))
-    );
+    assert_eq!(net.server_events.last(), Some(&TransportEvent::PathChanged(path(2000))));
     assert_eq!(probe(&mut net, 3), Some(2000));
 }
 
@@ -165,19 +138,9 @@ fn a_live_peer_never_disconnects() {
 #[test]
 fn an_ice_restart_makes_no_gap() {
     let mut net = Net::connected();
-    net.server
-        .restart_ice("second".into(), "the-second-password-of-it".into());
-    assert!(
-        net.server.restarts_ice("other", "x")
-            && !net
-                .server
-                .restarts_ice("client", "the-password-of-the-client")
-    );
-    assert_eq!(
-        probe(&mut net, 0),
-        Some(1000),
-        "media flows while the restart is under way"
-    );
+    net.server.restart_ice("second".into(), "the-second-password-of-it".into());
+    assert!(net.server.restarts_ice("other", "x") && !net.server.restarts_ice("client", "the-password-of-the-client"));
+    assert_eq!(probe(&mut net, 0), Some(1000), "media flows while the restart is under way");
     net.check(true);
     net.run_for(Duration::from_millis(50));
     assert_eq!(net.server_events, [], "the old credentials are answered");
@@ -197,20 +160,14 @@ fn an_ice_restart_makes_no_gap() {
     assert_eq!(probe(&mut net, 1), Some(3000));
     net.check(true);
     net.run_for(Duration::from_millis(50));
-    assert_eq!(
-        net.server.counters().drops.authentication,
-        1,
-        "the old credentials are over"
-    );
+    assert_eq!(net.server.counters().drops.authentication, 1, "the old credentials are over");
 }
 
 #[test]
 fn a_second_restart_replaces_one_that_was_not_used() {
     let mut net = Net::connected();
-    net.server
-        .restart_ice("second".into(), "the-second-password-of-it".into());
-    net.server
-        .restart_ice("third".into(), "the-third-password-of-it".into());
+    net.server.restart_ice("second".into(), "the-second-password-of-it".into());
+    net.server.restart_ice("third".into(), "the-third-password-of-it".into());
     net.check(true);
     net.check_with("second", "the-second-password-of-it", true);
     net.check_with("third", "the-third-password-of-it", true);
@@ -218,10 +175,7 @@ fn a_second_restart_replaces_one_that_was_not_used() {
     assert_eq!(net.server.counters().drops.authentication, 1);
     assert_eq!(
         net.server_events,
-        [
-            TransportEvent::UfragRetired("second".into()),
-            TransportEvent::UfragRetired(UFRAG.into())
-        ]
+        [TransportEvent::UfragRetired("second".into()), TransportEvent::UfragRetired(UFRAG.into())]
     );
 }
 
@@ -234,9 +188,6 @@ fn forgotten_paths_are_reported() {
         net.run_for(Duration::from_millis(20));
     }
     assert_eq!(net.server.paths().count(), 8);
-    assert!(
-        net.server_events
-            .contains(&TransportEvent::PathRemoved(path(1)))
-    );
+    assert!(net.server_events.contains(&TransportEvent::PathRemoved(path(1))));
     assert_eq!(net.server.path(), Some(path(1000)));
 }

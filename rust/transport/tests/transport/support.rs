@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use is::stun::{StunMessage, StunMessageBuilder};
 use sfu_transport::ice::{hmac_sha1, transaction_id};
 use sfu_transport::{
-    Certificate, ChannelEvent, DtlsRole, Egress, Incoming, Path, Random, Remote, SctpParameters,
-    Secured, SecuredConfig, SecuredEvent, Transport, TransportConfig, TransportEvent,
+    Certificate, ChannelEvent, DtlsRole, Egress, Incoming, Path, Random, Remote, SctpParameters, Secured,
+    SecuredConfig, SecuredEvent, Transport, TransportConfig, TransportEvent,
 };
 
 pub(crate) const UFRAG: &str = "server";
@@ -24,17 +24,11 @@ pub(crate) static CLIENT_CERTIFICATE: LazyLock<Arc<Certificate>> =
 
 /// The path on which the client has `port`.
 pub(crate) fn path(port: u16) -> Path {
-    Path {
-        local: ([192, 0, 2, 1], 7882).into(),
-        remote: ([198, 51, 100, 7], port).into(),
-    }
+    Path { local: ([192, 0, 2, 1], 7882).into(), remote: ([198, 51, 100, 7], port).into() }
 }
 
 pub(crate) fn sctp() -> SctpParameters {
-    SctpParameters {
-        port: 5000,
-        max_message_size: 262_144,
-    }
+    SctpParameters { port: 5000, max_message_size: 262_144 }
 }
 
 /// One side's inbox: what arrives when, over which path.
@@ -90,11 +84,7 @@ impl Net {
             role: DtlsRole::Active,
             channel_buffer: CHANNEL_BUFFER,
         });
-        client.set_remote(
-            now,
-            vec![SERVER_CERTIFICATE.fingerprint().clone()],
-            Some(sctp()),
-        );
+        client.set_remote(now, vec![SERVER_CERTIFICATE.fingerprint().clone()], Some(sctp()));
         Self {
             now,
             start: now,
@@ -145,8 +135,7 @@ impl Net {
     }
 
     pub(crate) fn start_dtls(&mut self) {
-        self.client
-            .start(self.now, self.client_path, &mut self.egress);
+        self.client.start(self.now, self.client_path, &mut self.egress);
         self.post_client();
     }
 
@@ -162,12 +151,7 @@ impl Net {
 
     pub(crate) fn binding_request(&mut self, ufrag: &str, pwd: &str, nominate: bool) -> Vec<u8> {
         let username = format!("{ufrag}:client");
-        let mut builder = StunMessageBuilder::new()
-            .binding()
-            .request()
-            .username(&username)
-            .prio(1)
-            .ice_controlling(7);
+        let mut builder = StunMessageBuilder::new().binding().request().username(&username).prio(1).ice_controlling(7);
         if nominate {
             builder = builder.use_candidate();
         }
@@ -188,10 +172,7 @@ impl Net {
     /// Until `done`, at most a minute.
     pub(crate) fn run_to(&mut self, done: impl Fn(&Self) -> bool) {
         let end = self.now + Duration::from_secs(60);
-        assert!(
-            self.run_until(end, done),
-            "it did not happen within a minute"
-        );
+        assert!(self.run_until(end, done), "it did not happen within a minute");
     }
 
     fn run_until(&mut self, end: Instant, done: impl Fn(&Self) -> bool) -> bool {
@@ -200,12 +181,8 @@ impl Net {
             if done(self) {
                 return true;
             }
-            let arrivals = [&self.to_server, &self.to_client]
-                .into_iter()
-                .filter_map(|f| f.front().map(|d| d.0));
-            let timers = [self.server.poll_timeout(), self.client.poll_timeout()]
-                .into_iter()
-                .flatten();
+            let arrivals = [&self.to_server, &self.to_client].into_iter().filter_map(|f| f.front().map(|d| d.0));
+            let timers = [self.server.poll_timeout(), self.client.poll_timeout()].into_iter().flatten();
             let Some(next) = arrivals.chain(timers).min() else {
                 return false;
             };
@@ -225,10 +202,7 @@ impl Net {
             if self.is_lost() {
                 continue;
             }
-            match self
-                .server
-                .handle_datagram(self.now, path, &mut datagram, &mut self.egress)
-            {
+            match self.server.handle_datagram(self.now, path, &mut datagram, &mut self.egress) {
                 Incoming::Handled => {}
                 Incoming::Rtp(clear) => self.rtp.push(clear.to_vec()),
                 Incoming::Rtcp(clear) => self.rtcp.push(clear.to_vec()),
@@ -248,23 +222,16 @@ impl Net {
         match sfu_transport::classify(datagram) {
             sfu_transport::DatagramKind::Stun => self.stun_replies.push(datagram.to_vec()),
             sfu_transport::DatagramKind::Dtls => {
-                let path = Path {
-                    remote: self.client_path.remote,
-                    ..path
-                };
-                let _ = self
-                    .client
-                    .handle_dtls(self.now, path, datagram, &mut self.egress);
+                let path = Path { remote: self.client_path.remote, ..path };
+                let _ = self.client.handle_dtls(self.now, path, datagram, &mut self.egress);
                 self.post_client();
             }
             sfu_transport::DatagramKind::Rtp => {
                 self.wire.push((path, datagram.to_vec()));
-                self.client_rtp
-                    .push(self.client.unprotect_rtp(datagram).unwrap().to_vec());
+                self.client_rtp.push(self.client.unprotect_rtp(datagram).unwrap().to_vec());
             }
             sfu_transport::DatagramKind::Rtcp => {
-                self.client_rtcp
-                    .push(self.client.unprotect_rtcp(datagram).unwrap().to_vec());
+                self.client_rtcp.push(self.client.unprotect_rtcp(datagram).unwrap().to_vec());
             }
             sfu_transport::DatagramKind::Unknown => panic!("the server sent what is nothing"),
         }
@@ -276,8 +243,7 @@ impl Net {
             self.post_server();
         }
         if self.client.poll_timeout().is_some_and(|t| t <= self.now) {
-            self.client
-                .handle_timeout(self.now, Some(self.client_path), &mut self.egress);
+            self.client.handle_timeout(self.now, Some(self.client_path), &mut self.egress);
             self.post_client();
         }
     }
@@ -285,8 +251,7 @@ impl Net {
     /// Takes what the server wrote.
     pub(crate) fn post_server(&mut self) {
         for (outgoing, datagram) in self.egress.iter() {
-            self.to_client
-                .push_back((self.now + DELAY, outgoing.path, datagram.to_vec()));
+            self.to_client.push_back((self.now + DELAY, outgoing.path, datagram.to_vec()));
         }
         self.egress.clear();
         while let Some(event) = self.server.poll_event() {
@@ -297,8 +262,7 @@ impl Net {
     /// Takes what the client wrote.
     pub(crate) fn post_client(&mut self) {
         for (_, datagram) in self.egress.iter() {
-            self.to_server
-                .push_back((self.now + DELAY, self.client_path, datagram.to_vec()));
+            self.to_server.push_back((self.now + DELAY, self.client_path, datagram.to_vec()));
         }
         self.egress.clear();
         while let Some(event) = self.client.poll_event() {
@@ -329,9 +293,7 @@ impl Net {
 
 pub(crate) fn write(message: &StunMessage<'_>, pwd: &str) -> Vec<u8> {
     let mut datagram = vec![0; 256];
-    let len = (*message)
-        .to_bytes(Some(pwd.as_bytes()), &mut datagram, hmac_sha1)
-        .unwrap();
+    let len = (*message).to_bytes(Some(pwd.as_bytes()), &mut datagram, hmac_sha1).unwrap();
     datagram.truncate(len);
     datagram
 }
