@@ -7,8 +7,8 @@ mod video;
 use std::time::{Duration, Instant};
 
 use sfu_transport::Random;
-use sfu_wire::rtcp::Rtcp;
 use sfu_wire::Ssrc;
+use sfu_wire::rtcp::Rtcp;
 
 use crate::config::{AudioSource, VideoSource};
 use crate::outlet::Outlet;
