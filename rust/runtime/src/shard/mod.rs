@@ -7,7 +7,6 @@ mod plane;
 mod reactor;
 
 use std::any::Any;
-use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -104,9 +103,6 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| String::from("a panic without a text"))
 }
-
-/// For `io::Result` in the thread, where [`StartError`] comes too late.
-type Ended = io::Result<()>;
 
 #[cfg(test)]
 mod tests {

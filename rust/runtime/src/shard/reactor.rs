@@ -13,7 +13,7 @@ use sfu_core::command::Reply;
 use sfu_core::event::Event;
 use sfu_transport::{Egress, Path};
 
-use super::{Ended, Plane};
+use super::plane::Plane;
 use crate::error::CommandFailure;
 use crate::mailbox::{Letter, Mailbox};
 use crate::outbox::{Outbox, Ticket};
@@ -102,7 +102,7 @@ impl<P: Plane> Reactor<P> {
     }
 
     /// Turns until it is told to stop. `unanswered` holds the tickets of a turn until its replies are published.
-    pub(super) fn run(mut self, unanswered: &mut Vec<Ticket>) -> Ended {
+    pub(super) fn run(mut self, unanswered: &mut Vec<Ticket>) -> io::Result<()> {
         log::info!("running on {} sockets", self.sockets.len());
         let mut ready = Vec::new();
         let mut letters = Vec::new();
@@ -188,7 +188,7 @@ impl<P: Plane> Reactor<P> {
     }
 
     /// Gives the kernel what the turn wrote, and waits for room to write if something is left.
-    fn send(&mut self, now: Instant) -> Ended {
+    fn send(&mut self, now: Instant) -> io::Result<()> {
         if !self.egress.is_empty() || self.sender.waits() {
             flush(&mut self.sender, &self.sockets, &mut self.outgoing, &mut self.egress);
         }
