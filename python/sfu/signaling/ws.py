@@ -110,7 +110,7 @@ async def _receive(websocket: WebSocket, timeout: float) -> str:
 
 async def _write(websocket: WebSocket, client: Dialogue, outbox: Outbox) -> None:
     """Messages in order, until the outbox is closed and empty."""
-    try:
+    with contextlib.suppress(Exception):  # the client has gone: each ASGI server says so in its own way
         while True:
             message = await outbox.next()
             if message is not None:
@@ -120,8 +120,6 @@ async def _write(websocket: WebSocket, client: Dialogue, outbox: Outbox) -> None
             else:
                 client.catch_up()
         await websocket.close()
-    except (WebSocketDisconnect, RuntimeError):
-        pass  # the client has gone; the reader sees it too
 
 
 async def _finish(writer: asyncio.Task[None]) -> None:
