@@ -8,10 +8,7 @@ const WORDS: [(&str, &[&str]); 4] = [
     ("TransportName", &["main", "publisher", "subscriber"]),
     ("KindName", &["audio", "video"]),
     ("CodecName", &["opus", "red", "VP8", "VP9", "AV1", "H264"]),
-    (
-        "StateName",
-        &["connecting", "connected", "disconnected", "closed"],
-    ),
+    ("StateName", &["connecting", "connected", "disconnected", "closed"]),
 ];
 
 const EVENTS: [&str; 17] = [
@@ -34,13 +31,7 @@ const EVENTS: [&str; 17] = [
     "Dump",
 ];
 
-const REPLIES: [&str; 5] = [
-    "Description",
-    "CommandFailed",
-    "SfuStats",
-    "RoomStats",
-    "SessionStats",
-];
+const REPLIES: [&str; 5] = ["Description", "CommandFailed", "SfuStats", "RoomStats", "SessionStats"];
 
 /// Adds the aliases to the module; the classes are there already.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -49,17 +40,13 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let (literal, union) = (typing.getattr("Literal")?, typing.getattr("Union")?);
     for (alias, words) in WORDS {
         // A union of one-word literals: the form in which stubtest compares the alias.
-        let words = words
-            .iter()
-            .map(|word| literal.get_item(word))
-            .collect::<PyResult<Vec<_>>>()?;
+        let words = words.iter().map(|word| literal.get_item(word)).collect::<PyResult<Vec<_>>>()?;
         module.add(alias, union.get_item(PyTuple::new(py, words)?)?)?;
     }
     let class = |name: &&str| module.getattr(*name);
     let events = EVENTS.iter().map(class).collect::<PyResult<Vec<_>>>()?;
     module.add("Event", union.get_item(PyTuple::new(py, events)?)?)?;
-    let [int, bool, str, tuple] =
-        ["int", "bool", "str", "tuple"].map(|name| builtins.getattr(name));
+    let [int, bool, str, tuple] = ["int", "bool", "str", "tuple"].map(|name| builtins.getattr(name));
     let text = str?;
     let pair = tuple?.get_item((&text, &text))?;
     let mut replies = vec![py.None().into_bound(py), int?, bool?, pair];

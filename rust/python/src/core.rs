@@ -20,10 +20,7 @@ pub(crate) struct Core {
 }
 
 #[pymethods]
-#[expect(
-    clippy::too_many_arguments,
-    reason = "keyword arguments of the Python signature, one field each"
-)]
+#[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python signature, one field each")]
 impl Core {
     /// Bind the sockets and start the threads.
     #[new]
@@ -69,9 +66,7 @@ impl Core {
                 remb: Bitrate::new(remb_bitrate),
             },
         };
-        let server = py
-            .detach(|| Server::start(&config))
-            .map_err(|error| start_error(&error))?;
+        let server = py.detach(|| Server::start(&config)).map_err(|error| start_error(&error))?;
         Ok(Self { server })
     }
 
@@ -82,11 +77,7 @@ impl Core {
 
     /// The announced socket addresses.
     fn candidates(&self) -> Vec<String> {
-        self.server
-            .candidates()
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        self.server.candidates().iter().map(ToString::to_string).collect()
     }
 
     /// The certificate's `sha-256 AA:BB:…`.
@@ -140,13 +131,7 @@ impl Core {
         publish_video: bool,
     ) -> PyResult<u64> {
         let offers = arguments::offers(offers)?;
-        let session = SessionConfig {
-            offers,
-            label,
-            auto_subscribe,
-            publish_audio,
-            publish_video,
-        };
+        let session = SessionConfig { offers, label, auto_subscribe, publish_audio, publish_video };
         self.post(Command::Join(RoomId::new(room), session))
     }
 
@@ -155,60 +140,24 @@ impl Core {
     }
 
     #[pyo3(signature = (session, transport, r#type, sdp, id))]
-    fn receive(
-        &self,
-        session: u64,
-        transport: &str,
-        r#type: &str,
-        sdp: String,
-        id: Option<u64>,
-    ) -> PyResult<u64> {
-        let (transport, kind) = (
-            arguments::transport(transport)?,
-            arguments::sdp_type(r#type)?,
-        );
-        self.post(Command::Receive(
-            SessionId::new(session),
-            command::Description {
-                transport,
-                kind,
-                sdp,
-                id,
-            },
-        ))
+    fn receive(&self, session: u64, transport: &str, r#type: &str, sdp: String, id: Option<u64>) -> PyResult<u64> {
+        let (transport, kind) = (arguments::transport(transport)?, arguments::sdp_type(r#type)?);
+        self.post(Command::Receive(SessionId::new(session), command::Description { transport, kind, sdp, id }))
     }
 
     fn add_candidate(&self, session: u64, transport: &str, candidate: String) -> PyResult<u64> {
-        self.post(Command::AddCandidate(
-            SessionId::new(session),
-            arguments::transport(transport)?,
-            candidate,
-        ))
+        self.post(Command::AddCandidate(SessionId::new(session), arguments::transport(transport)?, candidate))
     }
 
-    fn restart_ice(
-        &self,
-        session: u64,
-        transport: &str,
-        ufrag: String,
-        pwd: String,
-    ) -> PyResult<u64> {
+    fn restart_ice(&self, session: u64, transport: &str, ufrag: String, pwd: String) -> PyResult<u64> {
         let transport = arguments::transport(transport)?;
-        self.post(Command::RestartIce(
-            SessionId::new(session),
-            transport,
-            IceCredentials { ufrag, pwd },
-        ))
+        self.post(Command::RestartIce(SessionId::new(session), transport, IceCredentials { ufrag, pwd }))
     }
 
     #[pyo3(signature = (session, track, max_layer))]
     fn subscribe(&self, session: u64, track: u64, max_layer: Option<(i64, i64)>) -> PyResult<u64> {
         let max_layer = arguments::layer(max_layer)?;
-        self.post(Command::Subscribe {
-            session: SessionId::new(session),
-            track: TrackId::new(track),
-            max_layer,
-        })
+        self.post(Command::Subscribe { session: SessionId::new(session), track: TrackId::new(track), max_layer })
     }
 
     fn unsubscribe(&self, subscription: u64) -> PyResult<u64> {
@@ -217,17 +166,11 @@ impl Core {
 
     #[pyo3(signature = (subscription, max_layer))]
     fn set_layer(&self, subscription: u64, max_layer: Option<(i64, i64)>) -> PyResult<u64> {
-        self.post(Command::SetLayer(
-            SubscriptionId::new(subscription),
-            arguments::layer(max_layer)?,
-        ))
+        self.post(Command::SetLayer(SubscriptionId::new(subscription), arguments::layer(max_layer)?))
     }
 
     fn set_paused(&self, subscription: u64, paused: bool) -> PyResult<u64> {
-        self.post(Command::SetPaused(
-            SubscriptionId::new(subscription),
-            paused,
-        ))
+        self.post(Command::SetPaused(SubscriptionId::new(subscription), paused))
     }
 
     fn set_muted(&self, track: u64, muted: bool) -> PyResult<u64> {
@@ -248,30 +191,16 @@ impl Core {
         max_retransmits: Option<u16>,
         max_lifetime: Option<f64>,
     ) -> PyResult<u64> {
-        let max_lifetime = max_lifetime
-            .map(|time| arguments::seconds("max_lifetime", time))
-            .transpose()?;
+        let max_lifetime = max_lifetime.map(|time| arguments::seconds("max_lifetime", time)).transpose()?;
         if max_retransmits.is_some() && max_lifetime.is_some() {
-            return Err(PyValueError::new_err(
-                "max_retransmits, max_lifetime: give one of them (RFC 8832 §5.1)",
-            ));
+            return Err(PyValueError::new_err("max_retransmits, max_lifetime: give one of them (RFC 8832 §5.1)"));
         }
-        let channel = ChannelConfig {
-            label,
-            protocol,
-            ordered,
-            max_retransmits,
-            max_lifetime,
-        };
+        let channel = ChannelConfig { label, protocol, ordered, max_retransmits, max_lifetime };
         self.post(Command::OpenChannel(SessionId::new(session), channel))
     }
 
     fn send_message(&self, channel: u64, binary: bool, payload: &[u8]) -> PyResult<u64> {
-        self.post(Command::SendMessage {
-            channel: ChannelId::new(channel),
-            binary,
-            payload: payload.to_vec(),
-        })
+        self.post(Command::SendMessage { channel: ChannelId::new(channel), binary, payload: payload.to_vec() })
     }
 
     fn close_channel(&self, channel: u64) -> PyResult<u64> {
@@ -280,11 +209,7 @@ impl Core {
 
     fn dump(&self, track: u64, seconds: f64, max_bytes: usize) -> PyResult<u64> {
         let duration = arguments::seconds("seconds", seconds)?;
-        self.post(Command::Dump {
-            track: TrackId::new(track),
-            duration,
-            max_bytes,
-        })
+        self.post(Command::Dump { track: TrackId::new(track), duration, max_bytes })
     }
 
     fn sfu_stats(&self) -> PyResult<u64> {
@@ -302,26 +227,15 @@ impl Core {
 
 impl Core {
     fn post(&self, command: Command) -> PyResult<u64> {
-        self.server
-            .command(command)
-            .map(sfu_runtime::Ticket::get)
-            .map_err(gone)
+        self.server.command(command).map(sfu_runtime::Ticket::get).map_err(gone)
     }
 }
 
-fn certificate(
-    certificate: Option<String>,
-    private_key: Option<String>,
-) -> PyResult<Option<CertificatePem>> {
+fn certificate(certificate: Option<String>, private_key: Option<String>) -> PyResult<Option<CertificatePem>> {
     match (certificate, private_key) {
-        (Some(certificate), Some(private_key)) => Ok(Some(CertificatePem {
-            certificate,
-            private_key,
-        })),
+        (Some(certificate), Some(private_key)) => Ok(Some(CertificatePem { certificate, private_key })),
         (None, None) => Ok(None),
-        _ => Err(PyValueError::new_err(
-            "certificate_pem, private_key_pem: give both or none",
-        )),
+        _ => Err(PyValueError::new_err("certificate_pem, private_key_pem: give both or none")),
     }
 }
 

@@ -19,16 +19,10 @@ record! {
 
 impl Drained {
     pub(crate) fn from_runtime(py: Python<'_>, drained: sfu_runtime::Drained) -> PyResult<Self> {
-        let logs = list(py, drained.logs, |_, record| {
-            Ok((level(record.level), record.target, record.message))
-        })?;
+        let logs = list(py, drained.logs, |_, record| Ok((level(record.level), record.target, record.message)))?;
         if drained.logs_dropped > 0 {
-            let message = format!(
-                "{} log records were dropped: nobody took them in time",
-                drained.logs_dropped
-            );
-            logs.bind(py)
-                .append((level(Level::Warn), "sfu_runtime::outbox", message))?;
+            let message = format!("{} log records were dropped: nobody took them in time", drained.logs_dropped);
+            logs.bind(py).append((level(Level::Warn), "sfu_runtime::outbox", message))?;
         }
         Ok(Self {
             replies: list(py, drained.replies, |py, (ticket, reply)| {

@@ -28,21 +28,13 @@ macro_rules! record {
 
 /// Field names as Python knows them: `r#type` is `type`.
 pub(crate) fn names<'a>(fields: &[&'a str]) -> Vec<&'a str> {
-    fields
-        .iter()
-        .map(|field| field.trim_start_matches("r#"))
-        .collect()
+    fields.iter().map(|field| field.trim_start_matches("r#")).collect()
 }
 
 /// `Name(first=1, second='two')`.
 pub(crate) fn represent(value: &Bound<'_, PyAny>, name: &str, fields: &[&str]) -> PyResult<String> {
-    let fields = names(fields)
-        .into_iter()
-        .map(|field| Ok(format!("{field}={}", value.getattr(field)?.repr()?)));
-    Ok(format!(
-        "{name}({})",
-        fields.collect::<PyResult<Vec<_>>>()?.join(", ")
-    ))
+    let fields = names(fields).into_iter().map(|field| Ok(format!("{field}={}", value.getattr(field)?.repr()?)));
+    Ok(format!("{name}({})", fields.collect::<PyResult<Vec<_>>>()?.join(", ")))
 }
 
 /// A list of records.

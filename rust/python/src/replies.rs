@@ -16,31 +16,21 @@ record! {
 }
 
 /// What the stub calls `Reply`.
-pub(crate) fn from_runtime(
-    py: Python<'_>,
-    reply: Result<Reply, CommandFailure>,
-) -> PyResult<Py<PyAny>> {
+pub(crate) fn from_runtime(py: Python<'_>, reply: Result<Reply, CommandFailure>) -> PyResult<Py<PyAny>> {
     let object = match reply {
         Ok(Reply::Done | Reply::Description(None)) => py.None(),
         Ok(Reply::Room(id)) => number(py, id.get())?,
         Ok(Reply::Session(id)) => number(py, id.get())?,
         Ok(Reply::Subscription(id)) => number(py, id.get())?,
         Ok(Reply::Channel(id)) => number(py, id.get())?,
-        Ok(Reply::Description(Some(description))) => {
-            Description::from_core(py, description)?.into_any()
-        }
-        Ok(Reply::IceCredentials(ice)) => {
-            (ice.ufrag, ice.pwd).into_pyobject(py)?.into_any().unbind()
-        }
+        Ok(Reply::Description(Some(description))) => Description::from_core(py, description)?.into_any(),
+        Ok(Reply::IceCredentials(ice)) => (ice.ufrag, ice.pwd).into_pyobject(py)?.into_any().unbind(),
         Ok(Reply::Sent(taken)) => taken.into_pyobject(py)?.to_owned().into_any().unbind(),
         Ok(Reply::SfuStats(of)) => stats::SfuStats::from_core(py, &of)?.into_any(),
         Ok(Reply::RoomStats(of)) => stats::RoomStats::from_core(py, *of)?.into_any(),
         Ok(Reply::SessionStats(of)) => stats::SessionStats::from_core(py, *of)?.into_any(),
         Err(failure) => {
-            let failed = CommandFailed {
-                code: code(&failure),
-                message: failure.to_string(),
-            };
+            let failed = CommandFailed { code: code(&failure), message: failure.to_string() };
             Py::new(py, failed)?.into_any()
         }
     };

@@ -170,13 +170,7 @@ impl SfuStats {
 impl RoomStats {
     pub(crate) fn from_core(py: Python<'_>, stats: core::RoomStats) -> PyResult<Py<Self>> {
         let sessions = list(py, stats.sessions, SessionStats::from_core)?;
-        Py::new(
-            py,
-            Self {
-                room: stats.room.get(),
-                sessions,
-            },
-        )
+        Py::new(py, Self { room: stats.room.get(), sessions })
     }
 }
 
@@ -187,9 +181,7 @@ impl SessionStats {
             age: stats.age.as_secs_f64(),
             transports: list(py, &stats.transports, TransportStats::from_core)?,
             tracks: list(py, stats.tracks, TrackStats::from_core)?,
-            subscriptions: list(py, stats.subscriptions, |_, of| {
-                Ok(SubscriptionStats::from(of))
-            })?,
+            subscriptions: list(py, stats.subscriptions, |_, of| Ok(SubscriptionStats::from(of)))?,
         };
         Py::new(py, stats)
     }

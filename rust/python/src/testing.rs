@@ -35,15 +35,11 @@ impl Srtp {
     fn new(profile: &str, key: &[u8], salt: &[u8]) -> PyResult<Self> {
         let Ok(profile) = profile.parse::<SrtpProfile>() else {
             let names = SrtpProfile::ALL.map(SrtpProfile::as_str).join(", ");
-            return Err(PyValueError::new_err(format!(
-                "profile is one of {names}, not {profile:?}"
-            )));
+            return Err(PyValueError::new_err(format!("profile is one of {names}, not {profile:?}")));
         };
         let keys = KeySalt::new(profile, key, salt).map_err(|_| {
             let (key, salt) = (profile.key_len(), profile.salt_len());
-            PyValueError::new_err(format!(
-                "{profile} takes {key} bytes of key and {salt} of salt"
-            ))
+            PyValueError::new_err(format!("{profile} takes {key} bytes of key and {salt} of salt"))
         })?;
         Ok(Self(std::sync::Mutex::new(Ends {
             profile,
@@ -52,66 +48,39 @@ impl Srtp {
         })))
     }
 
-    fn protect_rtp<'py>(
-        &self,
-        py: Python<'py>,
-        packet: &[u8],
-        roc: u32,
-    ) -> PyResult<Bound<'py, PyBytes>> {
+    fn protect_rtp<'py>(&self, py: Python<'py>, packet: &[u8], roc: u32) -> PyResult<Bound<'py, PyBytes>> {
         let mut ends = self.ends()?;
-        let (ssrc, seq, header_len) =
-            rtp_header(packet).ok_or_else(|| error(SrtpError::TooShort))?;
+        let (ssrc, seq, header_len) = rtp_header(packet).ok_or_else(|| error(SrtpError::TooShort))?;
         let mut buf = with_room(packet, ends.profile.rtp_overhead());
         let index = u64::from(roc) << 16 | u64::from(seq);
-        let len = ends
-            .sender
-            .protect_rtp(
-                &mut buf,
-                packet.len(),
-                header_len,
-                ssrc.into(),
-                index.into(),
-            )
-            .map_err(error)?;
+        let len =
+            ends.sender.protect_rtp(&mut buf, packet.len(), header_len, ssrc.into(), index.into()).map_err(error)?;
         Ok(PyBytes::new(py, &buf[..len]))
     }
 
     fn unprotect_rtp<'py>(&self, py: Python<'py>, packet: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         let mut buf = packet.to_vec();
-        let len = self
-            .ends()?
-            .receiver
-            .unprotect_rtp(&mut buf)
-            .map_err(error)?;
+        let len = self.ends()?.receiver.unprotect_rtp(&mut buf).map_err(error)?;
         Ok(PyBytes::new(py, &buf[..len]))
     }
 
     fn protect_rtcp<'py>(&self, py: Python<'py>, packet: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         let mut ends = self.ends()?;
         let mut buf = with_room(packet, ends.profile.rtcp_overhead());
-        let len = ends
-            .sender
-            .protect_rtcp(&mut buf, packet.len())
-            .map_err(error)?;
+        let len = ends.sender.protect_rtcp(&mut buf, packet.len()).map_err(error)?;
         Ok(PyBytes::new(py, &buf[..len]))
     }
 
     fn unprotect_rtcp<'py>(&self, py: Python<'py>, packet: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         let mut buf = packet.to_vec();
-        let len = self
-            .ends()?
-            .receiver
-            .unprotect_rtcp(&mut buf)
-            .map_err(error)?;
+        let len = self.ends()?.receiver.unprotect_rtcp(&mut buf).map_err(error)?;
         Ok(PyBytes::new(py, &buf[..len]))
     }
 }
 
 impl Srtp {
     fn ends(&self) -> PyResult<std::sync::MutexGuard<'_, Ends>> {
-        self.0
-            .lock()
-            .map_err(|_| PyValueError::new_err("a call before panicked"))
+        self.0.lock().map_err(|_| PyValueError::new_err("a call before panicked"))
     }
 }
 
@@ -134,9 +103,5 @@ fn rtp_header(packet: &[u8]) -> Option<(u32, u16, usize)> {
         let words = packet.get(len + 2..len + 4)?;
         len += 4 + 4 * usize::from(u16::from_be_bytes([words[0], words[1]]));
     }
-    Some((
-        u32::from_be_bytes(ssrc),
-        u16::from_be_bytes([seq0, seq1]),
-        len,
-    ))
+    Some((u32::from_be_bytes(ssrc), u16::from_be_bytes([seq0, seq1]), len))
 }
