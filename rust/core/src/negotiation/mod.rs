@@ -22,6 +22,8 @@ mod remote;
 mod section;
 mod sender;
 mod state;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use config::{NegotiatorConfig, NegotiatorRole};

@@ -102,15 +102,16 @@ impl Numbers {
 
 /// The numbers that Chromium uses: in a mixed bundle they rarely have to move.
 fn preferred(wanted: Meaning) -> Option<u8> {
-    let Meaning::Codec { name, .. } = wanted else {
-        return None;
-    };
-    Some(match name {
-        CodecName::Opus => 111,
-        CodecName::Red => 63,
-        CodecName::Vp8 => 96,
-        CodecName::Vp9 => 98,
-        CodecName::Av1 => 45,
-        CodecName::H264 => 108,
+    Some(match wanted {
+        Meaning::Codec { name, .. } => match name {
+            CodecName::Opus => 111,
+            CodecName::Red => 63,
+            CodecName::Vp8 => 96,
+            CodecName::Vp9 => 98,
+            CodecName::Av1 => 45,
+            CodecName::H264 => 108,
+        },
+        Meaning::Rtx { apt } if apt.get() < 127 => apt.get() + 1,
+        Meaning::Rtx { .. } | Meaning::Foreign => return None,
     })
 }

@@ -379,7 +379,16 @@ fn section_attribute<'a>(
                 section.msid = (msid.id, msid.appdata.unwrap_or_default());
             }
         }
-        SdpAttribute::Ssrc(ssrc) => note_ssrc(section, Ssrc::new(ssrc.id)),
+        SdpAttribute::Ssrc(ssrc) => {
+            note_ssrc(section, Ssrc::new(ssrc.id));
+            // Before RFC 8830 the msid was an attribute of each SSRC; GStreamer still writes it there.
+            if let (Some("msid"), Some(value), true) =
+                (ssrc.attribute.as_deref(), ssrc.value, section.msid.0.is_empty())
+            {
+                let (stream, track) = value.split_once(' ').unwrap_or((&value, ""));
+                section.msid = (stream.to_owned(), track.to_owned());
+            }
+        }
         SdpAttribute::SsrcGroup(SdpSsrcGroupSemantic::FlowIdentification, members) => {
             if let [media, repair] = &members[..] {
                 section.repairs.push((Ssrc::new(media.id), Ssrc::new(repair.id)));

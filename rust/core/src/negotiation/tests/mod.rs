@@ -1,0 +1,8 @@
+//! The negotiation as a whole, through its public face.
+
+mod client;
+mod errors;
+mod golden;
+mod mutations;
+mod rounds;
+mod sections;
