@@ -4,17 +4,17 @@
 //! video whose payload proves itself, and verifies, repairs and reports what it receives. It is what the core's
 //! virtual-time tests, the tests over real sockets and the load generator call with. Floors 0–3 never import it.
 
-pub mod config;
+mod config;
 mod ice;
 mod outlet;
-pub mod peer;
-pub mod proof;
+mod peer;
+mod proof;
 mod publish;
-pub mod receive;
+mod receive;
 mod sdp;
 
 pub use config::{AudioSource, Encoding, PeerConfig, VideoSource};
 pub use peer::{Peer, PeerEvent, PeerStats, UplinkStats};
 pub use proof::Proof;
-pub use receive::stream::{FrameStats, Numbers, StreamStats};
+pub use receive::{FrameStats, Numbers, StreamStats};
 pub use sdp::SdpError;

@@ -18,8 +18,7 @@ use crate::config::{AudioSource, PeerConfig, VideoSource};
 use crate::ice::{Ice, IceChange};
 use crate::outlet::Outlet;
 use crate::publish::Uplink;
-use crate::receive::stream::StreamStats;
-use crate::receive::{Downlink, Reporter};
+use crate::receive::{Downlink, Reporter, StreamStats};
 use crate::sdp::{Local, Negotiation, Remote, SdpError, SectionKind};
 
 /// Bytes of channel messages that may wait for the server.

@@ -10,17 +10,17 @@ use sfu_wire::payload::Vp8Descriptor;
 
 /// What a packet says of its frame.
 #[derive(Debug, Clone, Copy)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// The packet ends its frame.
-    pub marker: bool,
+    pub(crate) marker: bool,
     /// The RTP timestamp.
-    pub timestamp: u32,
+    pub(crate) timestamp: u32,
     /// A keyframe starts here.
-    pub keyframe: bool,
+    pub(crate) keyframe: bool,
     /// Which encoding the publisher sent it as.
-    pub encoding: u8,
+    pub(crate) encoding: u8,
     /// The payload descriptor.
-    pub descriptor: Vp8Descriptor,
+    pub(crate) descriptor: Vp8Descriptor,
 }
 
 /// What became of the frames.
@@ -44,7 +44,7 @@ pub struct FrameStats {
 
 /// The frames of one stream.
 #[derive(Debug, Default)]
-pub struct Frames {
+pub(crate) struct Frames {
     next: Option<SeqNo>,
     waiting: BTreeMap<SeqNo, Option<Facts>>,
     /// A frame has begun and not ended.
@@ -58,7 +58,7 @@ pub struct Frames {
 
 impl Frames {
     /// A packet arrived; `None`: it carries no frame (padding).
-    pub fn insert(&mut self, seq: SeqNo, facts: Option<Facts>) {
+    pub(crate) fn insert(&mut self, seq: SeqNo, facts: Option<Facts>) {
         let next = *self.next.get_or_insert(seq);
         if seq == next && self.waiting.is_empty() {
             self.take(facts);
@@ -71,7 +71,7 @@ impl Frames {
     }
 
     /// A packet is given up.
-    pub fn skip(&mut self, seq: SeqNo) {
+    pub(crate) fn skip(&mut self, seq: SeqNo) {
         while let (Some(next), Some((&first, _))) = (self.next, self.waiting.first_key_value()) {
             if first > seq || next > seq {
                 break;
@@ -89,24 +89,24 @@ impl Frames {
     }
 
     /// The stream jumped: what was in between never comes.
-    pub fn jump_to(&mut self, seq: SeqNo) {
+    pub(crate) fn jump_to(&mut self, seq: SeqNo) {
         self.break_picture();
         self.waiting.clear();
         self.next = Some(seq);
     }
 
     /// Whether only a keyframe helps.
-    pub fn is_broken(&self) -> bool {
+    pub(crate) fn is_broken(&self) -> bool {
         !self.intact
     }
 
     /// The encoding of the last frame.
-    pub fn encoding(&self) -> Option<u8> {
+    pub(crate) fn encoding(&self) -> Option<u8> {
         self.last.map(|facts| facts.encoding)
     }
 
     /// What became of the frames so far.
-    pub fn stats(&self) -> &FrameStats {
+    pub(crate) fn stats(&self) -> &FrameStats {
         &self.stats
     }
 

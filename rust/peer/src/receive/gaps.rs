@@ -20,7 +20,7 @@ const MAX_GAP: u64 = 1000;
 
 /// What a packet was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arrival {
+pub(crate) enum Arrival {
     /// The next, or beyond a gap.
     New,
     /// One that was missing.
@@ -31,7 +31,7 @@ pub enum Arrival {
 
 /// The missing packets of one stream.
 #[derive(Debug, Default)]
-pub struct Gaps {
+pub(crate) struct Gaps {
     highest: Option<SeqNo>,
     missing: BTreeMap<SeqNo, Missing>,
 }
@@ -44,8 +44,8 @@ struct Missing {
 }
 
 impl Gaps {
-    /// Notes a packet. A first one after a hole of more than [`MAX_GAP`] starts anew.
-    pub fn note(&mut self, now: Instant, seq: SeqNo) -> Arrival {
+    /// Notes a packet. A first one after a hole of more than 1000 starts anew.
+    pub(crate) fn note(&mut self, now: Instant, seq: SeqNo) -> Arrival {
         let Some(highest) = self.highest else {
             self.highest = Some(seq);
             return Arrival::New;
@@ -63,7 +63,7 @@ impl Gaps {
     }
 
     /// What to ask for now, ascending; what is given up goes into `given_up`.
-    pub fn due(&mut self, now: Instant, rtt: Option<Duration>, given_up: &mut Vec<SeqNo>) -> Vec<u16> {
+    pub(crate) fn due(&mut self, now: Instant, rtt: Option<Duration>, given_up: &mut Vec<SeqNo>) -> Vec<u16> {
         let spacing = rtt.unwrap_or(DEFAULT_RTT).max(MIN_SPACING);
         let mut due = Vec::new();
         self.missing.retain(|seq, missing| {
@@ -87,17 +87,17 @@ impl Gaps {
     }
 
     /// How many are missing.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.missing.len()
     }
 
     /// Whether none is missing.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.missing.is_empty()
     }
 
     /// The highest number so far.
-    pub fn highest(&self) -> Option<SeqNo> {
+    pub(crate) fn highest(&self) -> Option<SeqNo> {
         self.highest
     }
 }

@@ -1,8 +1,8 @@
 //! What a peer receives: streams by SSRC, their repair, and the feedback that it owes the server.
 
-pub mod frames;
-pub mod gaps;
-pub mod stream;
+mod frames;
+mod gaps;
+mod stream;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -16,7 +16,8 @@ use sfu_wire::{Extension, Mid, Ssrc};
 use crate::outlet::Outlet;
 use crate::publish::SendStream;
 use crate::sdp::{Negotiation, Section, SectionKind};
-use stream::{RecvStream, StreamStats};
+use stream::RecvStream;
+pub use stream::{FrameStats, Numbers, StreamStats};
 
 /// Reports on what is received. (libwebrtc: 1 s for video, 5 s for audio.)
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
