@@ -33,6 +33,7 @@ struct Heard {
 pub struct Activity {
     stall: Duration,
     heard: [Heard; ENCODINGS],
+    told_flowing: Encodings,
 }
 
 impl Activity {
@@ -42,7 +43,7 @@ impl Activity {
             Kind::Audio => AUDIO_STALL,
             Kind::Video => VIDEO_STALL,
         };
-        Self { stall, heard: [Heard::default(); ENCODINGS] }
+        Self { stall, heard: [Heard::default(); ENCODINGS], told_flowing: Encodings::default() }
     }
 
     /// A packet of `encoding` came.
@@ -51,6 +52,7 @@ impl Activity {
             return;
         };
         let group_goes_on = heard.last.is_some_and(|last| now < last + GROUP);
+        self.told_flowing = self.told_flowing.with(encoding as u8);
         *heard = Heard { last: Some(now), missed: 0 };
         if group_goes_on {
             return;
@@ -60,6 +62,19 @@ impl Activity {
                 heard.missed = heard.missed.saturating_add(1);
             }
         }
+    }
+
+    /// The encodings that flow, when a stop was not told yet: for each packet, so that a fallback does not wait for a timer.
+    /// (A start tells of itself: the packet comes.)
+    pub fn take_stop(&mut self, now: Instant) -> Option<Encodings> {
+        let told = self.told_flowing;
+        let suspect = |encoding: &u8| told.contains(*encoding) && self.heard[usize::from(*encoding)].missed >= MISSED;
+        if !(0..Encodings::MAX).any(|encoding| suspect(&encoding)) {
+            return None;
+        }
+        let flowing = self.flowing(now);
+        self.told_flowing = flowing;
+        (flowing != told).then_some(flowing)
     }
 
     /// The encodings that flow.
@@ -99,6 +114,21 @@ mod tests {
         assert_eq!(activity.flowing(start + millis(700)), [0].into_iter().collect());
         activity.arrived(start + millis(1300), 1);
         assert_eq!(activity.flowing(start + millis(1300)), [0, 1].into_iter().collect());
+    }
+
+    #[test]
+    fn a_stop_is_told_once_with_the_packet_that_shows_it() {
+        let start = Instant::now();
+        let mut activity = Activity::new(Kind::Video);
+        activity.arrived(start, 0);
+        activity.arrived(start, 1);
+        let mut told = Vec::new();
+        for frame in 1..40 {
+            let now = start + millis(frame * 50);
+            activity.arrived(now, 0);
+            told.extend(activity.take_stop(now).map(|flowing| (frame * 50, flowing)));
+        }
+        assert_eq!(told, [(700, [0].into_iter().collect())]);
     }
 
     #[test]

@@ -50,7 +50,8 @@ impl TimestampMap {
     /// A packet of `encoding` with this extended timestamp came.
     pub fn arrived(&mut self, now: Instant, encoding: usize, timestamp: u64) {
         let timestamp = timestamp as i64;
-        let expected = self.by_arrival(now);
+        let placed = self.places.get(encoding).is_none_or(|place| place.offset.is_some());
+        let expected = if placed { None } else { self.by_arrival(now) };
         let Some(place) = self.places.get_mut(encoding) else {
             return;
         };

@@ -78,6 +78,12 @@ impl Numbering {
         self.highest
     }
 
+    /// The highest with the wraps since the stream began, as reports carry it (RFC 3550 §6.4.1).
+    pub(crate) const fn highest_reported(&self) -> u32 {
+        let wraps = self.highest.rollovers() - self.first.rollovers();
+        wraps << 16 | self.highest.as_u16() as u32
+    }
+
     /// The publisher's stream starts anew with the next packet.
     pub(crate) fn restart(&mut self) {
         if self.state != State::Empty {

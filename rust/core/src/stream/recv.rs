@@ -150,7 +150,7 @@ impl RecvStream {
             ssrc,
             fraction_lost: (lost * 256).checked_div(new).unwrap_or(0).min(255) as u8,
             cumulative_lost: (expected as i64 - received as i64) as i32,
-            highest_seq: self.numbering.highest().get() as u32,
+            highest_seq: self.numbering.highest_reported(),
             jitter: (self.jitter >> 4) as u32,
             last_sr: self.last_report.map_or(0, |(ntp, _)| ntp.middle()),
             delay_since_last_sr: self
@@ -234,7 +234,7 @@ mod tests {
             stream.receive(start, &arrival(seq));
         }
         let block = stream.report_block(start, SSRC).unwrap();
-        assert_eq!((block.cumulative_lost, block.highest_seq), (25, 65_536 + 99));
+        assert_eq!((block.cumulative_lost, block.highest_seq), (25, 99));
         assert_eq!(block.fraction_lost, 64);
         let block = stream.report_block(start, SSRC).unwrap();
         assert_eq!((block.cumulative_lost, block.fraction_lost), (25, 0));

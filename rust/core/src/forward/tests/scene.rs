@@ -137,13 +137,13 @@ impl Scene {
             }
             let packets = self.encoders[encoding].encode(&mut self.random);
             for (place, packet) in packets.into_iter().enumerate() {
-                self.post(encoding, place as u64, packet);
+                self.post(encoding, place as u64, &packet);
             }
         }
     }
 
     /// Sends a packet on its way, or loses it, or repeats it.
-    fn post(&mut self, encoding: usize, place: u64, packet: WirePacket) {
+    fn post(&mut self, encoding: usize, place: u64, packet: &WirePacket) {
         let pace = Duration::from_micros(1000 * place + 300 * encoding as u64);
         let (network, random) = (self.network, &mut self.random);
         let mut delay = Duration::from_millis(5) + pace;

@@ -231,7 +231,7 @@ impl Encoder {
         let mut tail = Vec::new();
         if self.structure.flexible {
             for (n, reference) in earlier.iter().enumerate() {
-                tail.push((frame.picture - reference.picture) as u8 * 2 | u8::from(n + 1 < earlier.len()));
+                tail.push(((frame.picture - reference.picture) as u8) << 1 | u8::from(n + 1 < earlier.len()));
             }
         }
         if frame.keyframe && first && frame.spatial == 0 {
