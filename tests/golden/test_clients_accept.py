@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from golden.desk import Desk, Offer, Refused
 from playwright.async_api import Page, async_playwright
 
-from golden.desk import Desk, Offer, Refused
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 CHROMIUM = os.environ.get("SFU_CHROMIUM", "/usr/bin/chromium")
 
@@ -110,7 +111,8 @@ async def test_a_client_only_session_attaches_to_the_sections_it_offers(page: Pa
             desk.add(number, codec)
         await run(
             page,
-            """for (const kind of ['video', 'video', 'audio', 'video']) pc.addTransceiver(kind, {direction: 'recvonly'});
+            """for (const kind of ['video', 'video', 'audio', 'video'])
+                   pc.addTransceiver(kind, {direction: 'recvonly'});
                window.seen = []; pc.ontrack = e => seen.push([e.transceiver.mid, e.streams[0].id])""",
         )
         await client_offers(page, desk)
@@ -119,7 +121,7 @@ async def test_a_client_only_session_attaches_to_the_sections_it_offers(page: Pa
 
 
 async def test_simulcast_follows_placeholder_sections(page: Page) -> None:
-    """libwebrtc refuses its own simulcast when earlier video sections were answered without the rid extensions."""
+    """Chromium refuses its own simulcast when earlier video sections were answered without the rid extensions."""
     with Desk("client") as desk:
         await run(page, "pc.addTransceiver('video', {direction: 'recvonly'}); pc.addTransceiver('audio')")
         await client_offers(page, desk)
