@@ -30,6 +30,7 @@ from sfu.errors import (
 from sfu.layer import Layer
 from sfu.signaling import views
 from sfu.signaling.messages import MAX_DATA, BadMessage
+from sfu.signaling.news import News
 from sfu.signaling.quality import layer_for
 
 if TYPE_CHECKING:
@@ -96,8 +97,7 @@ class Dialogue:
         self._outbox: Outbox | None = None
         self._answering = False
         self._sent_offers: dict[str, int | None] = {}
-        self._known_members = {member.id for member in room.sessions}
-        self._known_tracks = {track.id for track in room.tracks}
+        self._news = News(room, session)
 
     # The WebSocket's side.
 
@@ -279,66 +279,8 @@ class Dialogue:
                 case "SessionEnded":
                     self._ended(event)
                 case _:
-                    for message in self._news(event):
+                    for message in self._news.of(event):
                         self._tell(message)
-
-    def _news(self, event: Any) -> list[dict[str, Any]]:
-        match type(event).__name__:
-            case "SectionsNeeded":
-                return [{"type": "sections_needed", "audio": event.audio, "video": event.video}]
-            case "ConnectionStateChanged":
-                news = [{"type": "participant_updated", "participant": views.participant(event.session)}]
-                if event.session is self.session:
-                    news.append({"type": "connection", "state": event.state})
-                return news
-            case "SessionJoined":
-                if event.session.id in self._known_members:
-                    return []
-                self._known_members.add(event.session.id)
-                return [{"type": "participant_joined", "participant": views.participant(event.session)}]
-            case "SessionUpdated":
-                return [{"type": "participant_updated", "participant": views.participant(event.session)}]
-            case "SessionLeft":
-                self._known_members.discard(event.session.id)
-                return [{"type": "participant_left", **_whose(event.session), "reason": event.reason}]
-            case "TrackPublished" | "OwnTrackPublished":
-                if event.track.id in self._known_tracks:
-                    return []
-                self._known_tracks.add(event.track.id)
-                return [{"type": "track_published", "track": views.track(event.track)}]
-            case "TrackUnpublished" | "OwnTrackUnpublished":
-                self._known_tracks.discard(event.track.id)
-                return [{"type": "track_unpublished", "track": str(event.track.id), **_whose(event.track.session)}]
-            case "TrackUpdated" | "TrackMuted" | "TrackUnmuted" | "TrackStalled":
-                return [{"type": "track_updated", "track": views.track(event.track)}]
-            case "SpeakersChanged":
-                return [{"type": "speakers", "speakers": views.speakers(event.speakers)}]
-            case "RoomUpdated":
-                return [{"type": "room_updated", "room": views.room(self.room)}]
-            case "MessageReceived":
-                sender = event.sender.identity if event.sender is not None else None
-                return [{"type": "message", "topic": event.topic, "data": event.data, "from": sender}]
-            case _:
-                return self._subscription_news(event)
-
-    def _subscription_news(self, event: Any) -> list[dict[str, Any]]:
-        match type(event).__name__:
-            case "Subscribed":
-                return [{"type": "subscribed", "subscription": views.subscription(event.subscription)}]
-            case "Unsubscribed":
-                return [{"type": "unsubscribed", **_which(event.subscription)}]
-            case "SubscriptionFailed":
-                about = {"problem": event.problem, "codec": event.codec}
-                return [{"type": "subscription_failed", **_which(event.subscription), **about}]
-            case "LayerChanged":
-                about = {
-                    "quality": views.subscription(event.subscription)["quality"],
-                    "before": views.layer(event.before),
-                    "after": views.layer(event.after),
-                }
-                return [{"type": "layer_changed", **_which(event.subscription), **about}]
-            case _:
-                return []  # data channels are not for this WebSocket
 
     def _ended(self, event: Any) -> None:
         if self._outbox is not None:
@@ -350,8 +292,7 @@ class Dialogue:
     def _send_state(self, *, resumed: bool) -> None:
         grant, session, room = self._grant, self.session, self.room
         every = len(grant.sources) == 4
-        self._known_members = {member.id for member in room.sessions}
-        self._known_tracks = {track.id for track in room.tracks}
+        self._news.all_told()
         self._answer(
             {
                 "type": "joined",
@@ -452,11 +393,3 @@ def _with_request(message: dict[str, Any], request: dict[str, Any]) -> dict[str,
     if request.get("request") is not None:
         message["request"] = request["request"]
     return message
-
-
-def _whose(member: Any) -> dict[str, str]:
-    return {"session": str(member.id), "identity": member.identity}
-
-
-def _which(subscription: Subscription) -> dict[str, str]:
-    return {"subscription": str(subscription.id), "track": str(subscription.track.id)}
