@@ -3,7 +3,7 @@
 
 use sfu_wire::payload::av1;
 
-use super::FrameFacts;
+use super::facts::FrameFacts;
 
 pub(super) fn facts(payload: &[u8], marker: bool) -> FrameFacts {
     FrameFacts { keyframe: av1::starts_keyframe(payload), ..FrameFacts::opaque(marker) }

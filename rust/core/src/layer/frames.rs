@@ -3,9 +3,9 @@
 //! A run is what comes from one encoding between two switches; a frame is named by its timestamp (in SVC it is a picture with
 //! all its spatial layers). What is decided here is remembered for as long as packets may come late.
 
+use super::facts::{Descriptor, FrameFacts, Layer, Packet};
 use super::ring::Ring;
 use super::temporal::Joined;
-use super::{Descriptor, FrameFacts, Layer, Packet};
 
 /// So many frames are remembered: one second at 60 fps, longer than a receiver waits for a retransmission.
 const FRAMES: usize = 64;

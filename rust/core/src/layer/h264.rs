@@ -2,7 +2,7 @@
 
 use sfu_wire::payload::h264;
 
-use super::FrameFacts;
+use super::facts::FrameFacts;
 
 /// A keyframe starts at its parameter sets: they are part of it.
 pub(super) fn facts(payload: &[u8], marker: bool) -> FrameFacts {

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Layer, Packet};
+use super::facts::{Layer, Packet};
 use crate::codec::{CodecName, Kind};
 
 /// Who has nothing to show waits so long for the target's keyframe and then takes a lower encoding's too.
@@ -193,7 +193,7 @@ impl LayerSelector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layer::FrameFacts;
+    use crate::layer::facts::FrameFacts;
     use sfu_wire::SeqNo;
 
     fn packet(arrival: Instant, encoding: u8, keyframe: bool) -> Packet<'static> {

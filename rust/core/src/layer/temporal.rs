@@ -2,7 +2,7 @@
 //!
 //! Invariant: a frame is admitted only if every frame that it may depend on was admitted, as far as the descriptor tells.
 
-use super::{Descriptor, FrameFacts};
+use super::facts::{Descriptor, FrameFacts};
 
 /// The temporal layers that a subscriber has had without a hole since they were joined: bit n for layer n.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use sfu_wire::payload::Vp8Descriptor;
 
-use super::{Descriptor, FrameFacts};
+use super::facts::{Descriptor, FrameFacts};
 
 pub(super) fn facts(payload: &[u8], marker: bool) -> Option<FrameFacts> {
     let (descriptor, len) = Vp8Descriptor::parse(payload).ok()?;

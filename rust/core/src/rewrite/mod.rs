@@ -3,6 +3,7 @@
 //! Nothing here touches the shared packet: the outcome is a [`Patch`], small enough to be kept for every packet sent, so that
 //! a resend is byte-equal. One file per codec whose descriptor carries numbers; H.264, AV1 and audio need RTP's alone.
 
+mod patch;
 mod sequence;
 pub(crate) mod timeline;
 mod vp8;
@@ -13,53 +14,11 @@ use sfu_wire::SeqNo;
 use crate::codec::Kind;
 use crate::layer::frames::Frame;
 use crate::layer::{Descriptor, Packet};
+pub use patch::Patch;
 use sequence::SequenceMap;
 use timeline::{Slew, TimestampRewriter};
 use vp8::Vp8Rewriter;
 use vp9::Vp9Rewriter;
-
-/// What to write instead of what came: the RTP fields, and a prefix in place of the first `strip` payload bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patch {
-    /// Outgoing, extended.
-    pub seq: SeqNo,
-    /// Outgoing.
-    pub timestamp: u32,
-    /// Outgoing.
-    pub marker: bool,
-    /// So many bytes of the payload are left out.
-    pub strip: u8,
-    prefix: [u8; Self::MAX_PREFIX],
-    prefix_len: u8,
-}
-
-impl Patch {
-    /// Six bytes hold a VP8 descriptor with everything in it, five the head of VP9's.
-    pub const MAX_PREFIX: usize = 6;
-
-    /// Keeps the payload as it is.
-    pub const fn new(seq: SeqNo, timestamp: u32, marker: bool) -> Self {
-        Self { seq, timestamp, marker, strip: 0, prefix: [0; Self::MAX_PREFIX], prefix_len: 0 }
-    }
-
-    /// Puts what `write` writes in place of the first `strip` bytes of the payload. Whatever does not fit changes nothing.
-    pub(crate) fn replace(&mut self, strip: usize, write: impl FnOnce(&mut [u8]) -> Option<usize>) {
-        let mut prefix = [0; Self::MAX_PREFIX];
-        if let (Some(len), Ok(strip)) = (write(&mut prefix), u8::try_from(strip)) {
-            (self.prefix, self.prefix_len, self.strip) = (prefix, len as u8, strip);
-        }
-    }
-
-    /// The bytes that stand in place of the stripped ones.
-    pub fn prefix(&self) -> &[u8] {
-        &self.prefix[..usize::from(self.prefix_len)]
-    }
-
-    /// The payload as it is sent, in two pieces.
-    pub fn apply<'a>(&'a self, payload: &'a [u8]) -> (&'a [u8], &'a [u8]) {
-        (self.prefix(), payload.get(usize::from(self.strip)..).unwrap_or_default())
-    }
-}
 
 /// The packet with the highest outgoing number.
 #[derive(Debug, Clone, Copy)]

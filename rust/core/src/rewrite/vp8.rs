@@ -5,7 +5,7 @@
 
 use sfu_wire::payload::{PictureId, Vp8Descriptor};
 
-use super::Patch;
+use super::patch::Patch;
 
 /// The outgoing numbers of the newest frame.
 #[derive(Debug, Clone, Copy, Default)]

@@ -94,7 +94,7 @@ impl Scene {
             forwarder: Forwarder::new(Kind::Video, first, random.next() as u32),
             random,
             network,
-            start: Instant::now(),
+            start: super::any_instant(),
             now: Duration::ZERO,
             incoming: (0..encodings)
                 .map(|_| Incoming { stream: RecvStream::new(Kind::Video), history: History::new(Kind::Video) })

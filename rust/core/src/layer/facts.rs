@@ -1,0 +1,94 @@
+//! What a packet, a frame and a layer are, in plain values.
+
+use std::time::Instant;
+
+use sfu_wire::SeqNo;
+use sfu_wire::payload::{Vp8Descriptor, Vp9Descriptor};
+
+use crate::codec::CodecName;
+
+/// A quality point of a track: which size, at which frame rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Layer {
+    /// 0 is the smallest picture: a simulcast encoding, or the spatial layer of an SVC stream.
+    pub spatial: u8,
+    /// 0 is the lowest frame rate.
+    pub temporal: u8,
+}
+
+impl Layer {
+    /// At or above everything that a stream can hold (three bits each in VP9 and AV1).
+    pub const MAX: Self = Self { spatial: 7, temporal: 7 };
+}
+
+/// What the payload says of the frame that the packet belongs to. All packets of a frame agree but for `keyframe`,
+/// `starts_frame` and `ends_frame`, which say what this packet is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a bit of a payload descriptor, and all of them combine")]
+pub struct FrameFacts {
+    /// The packet is the first of a keyframe: a decoder can start here.
+    pub keyframe: bool,
+    /// The first packet of its frame (in SVC: of its spatial layer's frame), as far as the codec tells.
+    pub starts_frame: bool,
+    /// The last packet of its frame (in SVC: of its spatial layer's frame).
+    pub ends_frame: bool,
+    /// The spatial layer inside this encoding; 0 without SVC.
+    pub spatial: u8,
+    /// The temporal layer; 0 when the codec does not tell.
+    pub temporal: u8,
+    /// The frame depends on lower temporal layers only, so its layer may join here.
+    pub switch_up: bool,
+    /// What a rewriter must keep continuous.
+    pub descriptor: Descriptor,
+}
+
+impl FrameFacts {
+    /// Of a packet that tells nothing but the RTP marker. `starts_frame` is unknown, thus false.
+    pub const fn opaque(marker: bool) -> Self {
+        Self {
+            keyframe: false,
+            starts_frame: false,
+            ends_frame: marker,
+            spatial: 0,
+            temporal: 0,
+            switch_up: false,
+            descriptor: Descriptor::Opaque,
+        }
+    }
+}
+
+/// The payload descriptor, for the codecs whose descriptor carries numbers that must be continuous.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Descriptor {
+    /// Nothing in the payload changes on its way.
+    Opaque,
+    /// VP8 (RFC 7741 §4.2).
+    Vp8(Vp8Descriptor),
+    /// VP9 (RFC 9628 §4.2).
+    Vp9(Vp9Descriptor),
+}
+
+/// A received packet, numbered without wraps, on its way to the subscribers.
+#[derive(Debug, Clone, Copy)]
+pub struct Packet<'a> {
+    /// Index of the encoding by rising quality.
+    pub encoding: u8,
+    /// Counts the restarts of that encoding's stream: numbers and pictures before one have no relation to those after.
+    pub epoch: u16,
+    /// Extended, per encoding.
+    pub seq: SeqNo,
+    /// The highest `seq` of the encoding so far, this packet's included.
+    pub newest: SeqNo,
+    /// Extended, per encoding.
+    pub timestamp: u64,
+    /// The RTP marker.
+    pub marker: bool,
+    /// What it carries.
+    pub codec: CodecName,
+    /// Without padding; never empty.
+    pub payload: &'a [u8],
+    /// What the payload says.
+    pub facts: FrameFacts,
+    /// When it came.
+    pub arrival: Instant,
+}
