@@ -132,7 +132,7 @@ def _welcome(settings: Settings, address: Address) -> None:
     lines = [f"On this machine   {address.local}"]
     if address.network is not None:
         lines.append(f"On the network    {address.network}")
-    lines.append(f"Media             udp {', '.join(settings.udp)}")
+    lines.append(f"Media             udp {', '.join(address.media)}")
     if settings.keys:
         lines.append("Access            with tokens: sfu token --room R --identity I")
         if any(len(secret.encode()) < 32 for secret in settings.keys.values()):

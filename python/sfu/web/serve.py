@@ -31,13 +31,14 @@ Prepare = Callable[[Server], Awaitable[None]]
 
 
 class Address:
-    """Where the page is to be found."""
+    """Where the page is to be found, and (`media`) what peers are told to send to."""
 
-    def __init__(self, scheme: str, host: str, port: int) -> None:
+    def __init__(self, scheme: str, host: str, port: int, media: list[str]) -> None:
         """As bound."""
         self._scheme = scheme
         self._host = host
         self._port = port
+        self.media = media
 
     @property
     def local(self) -> str:
@@ -87,7 +88,9 @@ async def run(settings: Settings, started: Callable[[Address], None], prepare: P
             serving = asyncio.get_running_loop().create_task(web.serve([listener]))
             with _signals() as stop:
                 await _first(serving, web.ready.wait())
-                started(Address("https" if tls else "http", settings.host, listener.getsockname()[1]))
+                started(
+                    Address("https" if tls else "http", settings.host, listener.getsockname()[1], server.candidates)
+                )
                 await _first(serving, stop.wait())
                 for room in list(server.rooms.values()):
                     await room.close("the server is going down")
