@@ -5,6 +5,7 @@ standard input ends.
 """
 
 import json
+import subprocess
 import sys
 import urllib.parse
 import urllib.request
@@ -40,6 +41,13 @@ def say(**facts):
     print(json.dumps(facts), flush=True)
 
 
+def certificate():
+    """An ECDSA certificate with its key. GStreamer 1.22 makes RSA ones, which the SFU's DTLS library does not take."""
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc")
+    command = ("openssl", "req", "-x509", *curve, "-subj", "/CN=webrtcbin", "-keyout", "-", "-out", "-")
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 class Client:
     def __init__(self, role, url):
         self.url = url
@@ -53,14 +61,17 @@ class Client:
         if role == "watch":
             self.pipeline = Gst.Pipeline()
             self.pipeline.add(self.webrtc)
-            for caps in WANTED.values():
-                self.webrtc.emit(
-                    "add-transceiver", GstWebRTC.WebRTCRTPTransceiverDirection.RECVONLY, Gst.Caps.from_string(caps)
-                )
+        self.certificate = certificate()
+        self.webrtc.connect("deep-element-added", self.certify)
         self.webrtc.connect("on-negotiation-needed", self.negotiate)
         self.webrtc.connect("notify::ice-gathering-state", self.gathered)
         self.webrtc.connect("notify::connection-state", self.state)
         self.webrtc.connect("pad-added", self.play)
+        if role == "watch":
+            for caps in WANTED.values():
+                self.webrtc.emit(
+                    "add-transceiver", GstWebRTC.WebRTCRTPTransceiverDirection.RECVONLY, Gst.Caps.from_string(caps)
+                )
         bus = self.pipeline.get_bus()
         bus.add_signal_watch()
         bus.connect("message::error", self.failed)
@@ -75,6 +86,10 @@ class Client:
             with urllib.request.urlopen(request, timeout=5) as answer:
                 say(deleted=answer.status)
         self.pipeline.set_state(Gst.State.NULL)
+
+    def certify(self, webrtc, _, element):
+        if element.get_factory().get_name() == "dtlssrtpdec":
+            element.set_property("pem", self.certificate)
 
     def negotiate(self, webrtc):
         if not self.offered:
