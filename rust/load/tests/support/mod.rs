@@ -1,0 +1,235 @@
+//! A server and its callers in one process: descriptions go straight from one to the other.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use log::LevelFilter;
+use sfu_core::command::{Command, Description, Reply, SdpType};
+use sfu_core::config::{RoomConfig, SessionConfig};
+use sfu_core::event::Event;
+use sfu_core::id::{RoomId, SessionId};
+use sfu_core::stats::SfuStats;
+use sfu_core::transport::TransportKind;
+use sfu_load::{PeerId, Swarm, SwarmConfig};
+use sfu_peer::PeerConfig;
+use sfu_runtime::{CoreSettings, Drained, RuntimeConfig, Server, Ticket};
+use sfu_transport::Certificate;
+use sfu_wire::Bitrate;
+
+/// Nothing here takes so long, however slow the machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long one turn waits for datagrams before the server's outbox is looked into again.
+const TURN: Duration = Duration::from_millis(5);
+
+/// A server, and the peers that call it.
+pub(crate) struct House {
+    pub(crate) server: Server,
+    pub(crate) swarm: Swarm,
+    certificate: Arc<Certificate>,
+    callers: BTreeMap<SessionId, PeerId>,
+    waiting: BTreeMap<Ticket, Question>,
+    drained: Drained,
+    peers: u32,
+    pub(crate) closed: Vec<SessionId>,
+    pub(crate) subscribed: usize,
+}
+
+/// What a reply belongs to.
+#[derive(Debug)]
+enum Question {
+    Join(PeerId),
+    Receive(PeerId),
+    /// Nobody waits.
+    Nothing,
+}
+
+pub(crate) fn settings() -> RuntimeConfig {
+    RuntimeConfig {
+        udp: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+        announce: Vec::new(),
+        shards: 1,
+        receive_buffer: 8 << 20,
+        send_buffer: 8 << 20,
+        certificate: None,
+        event_capacity: 1 << 16,
+        log_level: LevelFilter::Off,
+        core: CoreSettings {
+            consent_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(20),
+            connect_timeout: Duration::from_secs(20),
+            max_half_open: 1024,
+            channel_buffer: 1 << 20,
+            remb: Bitrate::new(8_000_000),
+        },
+    }
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        Self {
+            server: Server::start(&settings()).expect("a free port"),
+            swarm: Swarm::new(SwarmConfig::new(IpAddr::V4(Ipv4Addr::LOCALHOST))).expect("an epoll"),
+            certificate: Arc::new(Certificate::generate().expect("a certificate")),
+            callers: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            drained: Drained::default(),
+            peers: 0,
+            closed: Vec::new(),
+            subscribed: 0,
+        }
+    }
+
+    pub(crate) fn create_room(&mut self) -> RoomId {
+        match self.ask(Command::CreateRoom(RoomConfig::default())) {
+            Reply::Room(room) => room,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A peer that joins a room and offers; the rest happens in [`House::turn`].
+    pub(crate) fn join(
+        &mut self,
+        room: RoomId,
+        session: SessionConfig,
+        configure: impl FnOnce(&mut PeerConfig),
+    ) -> PeerId {
+        let (number, certificate) = (self.peers, self.certificate.clone());
+        self.peers += 1;
+        let peer = self.swarm.add(|local| {
+            let mut config = PeerConfig::new(number, local, certificate);
+            configure(&mut config);
+            config
+        });
+        let peer = peer.expect("a socket");
+        self.post(Command::Join(room, session), Question::Join(peer));
+        peer
+    }
+
+    /// The session of a peer that has joined.
+    pub(crate) fn session_of(&self, peer: PeerId) -> Option<SessionId> {
+        self.callers.iter().find(|(_, known)| **known == peer).map(|(session, _)| *session)
+    }
+
+    /// Asks and waits for the answer; calls go on meanwhile.
+    pub(crate) fn ask(&mut self, command: Command) -> Reply {
+        let ticket = self.server.command(command).expect("it is open");
+        let end = Instant::now() + PATIENCE;
+        loop {
+            assert!(Instant::now() < end, "no answer");
+            self.swarm.turn(Duration::from_millis(1)).expect("sockets work");
+            let mut drained = std::mem::take(&mut self.drained);
+            self.server.drain(&mut drained).expect("the same process");
+            let answer = drained.replies.iter().position(|(found, _)| *found == ticket);
+            let answer = answer.map(|index| drained.replies.remove(index).1);
+            self.handle(&mut drained);
+            self.drained = drained;
+            if let Some(answer) = answer {
+                return answer.expect("it is allowed");
+            }
+        }
+    }
+
+    pub(crate) fn stats(&mut self) -> SfuStats {
+        match self.ask(Command::SfuStats) {
+            Reply::SfuStats(stats) => *stats,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Moves packets, descriptions and time.
+    pub(crate) fn turn(&mut self) {
+        self.swarm.turn(TURN).expect("sockets work");
+        let mut drained = std::mem::take(&mut self.drained);
+        self.server.drain(&mut drained).expect("the same process");
+        self.handle(&mut drained);
+        self.drained = drained;
+    }
+
+    pub(crate) fn run_for(&mut self, duration: Duration) {
+        let end = Instant::now() + duration;
+        while Instant::now() < end {
+            self.turn();
+        }
+    }
+
+    /// Turns until `holds`; how long that took.
+    pub(crate) fn run_until(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) -> Duration {
+        let start = Instant::now();
+        while !holds(self) {
+            assert!(start.elapsed() < PATIENCE, "still not: {what}");
+            self.turn();
+        }
+        start.elapsed()
+    }
+
+    /// Leaves as a closed page does.
+    pub(crate) fn hang_up(&mut self, peer: PeerId) {
+        self.swarm.close(peer);
+    }
+
+    /// Nobody waits for the answer.
+    pub(crate) fn tell(&mut self, command: Command) {
+        self.post(command, Question::Nothing);
+    }
+
+    fn post(&mut self, command: Command, question: Question) {
+        let ticket = self.server.command(command).expect("it is open");
+        self.waiting.insert(ticket, question);
+    }
+
+    fn handle(&mut self, drained: &mut Drained) {
+        assert_eq!(drained.events_dropped, 0);
+        for (ticket, reply) in drained.replies.drain(..) {
+            match (self.waiting.remove(&ticket), reply) {
+                (Some(Question::Join(peer)), reply) => self.joined(peer, reply.expect("there is room")),
+                (Some(Question::Receive(peer)), Ok(Reply::Description(answer))) => self.answered(peer, answer),
+                // A session that has just gone.
+                (Some(Question::Receive(_)), Err(error)) => log::debug!("{error}"),
+                (Some(Question::Nothing) | None, _) => {}
+                (question, reply) => panic!("{question:?}: {reply:?}"),
+            }
+        }
+        for event in drained.events.drain(..) {
+            match event {
+                Event::OfferReady(session, offer) => self.offered(session, offer),
+                Event::SessionClosed(session, _) => {
+                    self.callers.remove(&session);
+                    self.closed.push(session);
+                }
+                Event::Subscribed { .. } => self.subscribed += 1,
+                Event::Unsubscribed { .. } => self.subscribed = self.subscribed.saturating_sub(1),
+                _ => {}
+            }
+        }
+    }
+
+    fn joined(&mut self, peer: PeerId, reply: Reply) {
+        let Reply::Session(session) = reply else { panic!("{reply:?}") };
+        self.callers.insert(session, peer);
+        let Some(sdp) = self.swarm.with(peer, |_, peer, _| peer.create_offer()) else { return };
+        self.describe(session, peer, SdpType::Offer, sdp, None);
+    }
+
+    fn answered(&mut self, peer: PeerId, answer: Option<Description>) {
+        if let Some(answer) = answer {
+            let taken = self.swarm.with(peer, |now, peer, _| peer.receive_answer(now, &answer.sdp));
+            taken.unwrap_or(Ok(())).expect("an answer that can be followed");
+        }
+    }
+
+    fn offered(&mut self, session: SessionId, offer: Description) {
+        let Some(&peer) = self.callers.get(&session) else { return };
+        if let Some(answer) = self.swarm.with(peer, |now, peer, _| peer.receive_offer(now, &offer.sdp)) {
+            let sdp = answer.expect("an offer that can be answered");
+            self.describe(session, peer, SdpType::Answer, sdp, offer.id);
+        }
+    }
+
+    fn describe(&mut self, session: SessionId, peer: PeerId, kind: SdpType, sdp: String, id: Option<u64>) {
+        let description = Description { transport: TransportKind::Main, kind, sdp, id };
+        self.post(Command::Receive(session, description), Question::Receive(peer));
+    }
+}
