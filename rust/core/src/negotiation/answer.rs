@@ -39,6 +39,7 @@ pub(super) fn answer(
     let numbers = agreed.numbers.learn(alive.map(|(section, _)| section));
     let mut sections = Vec::with_capacity(found);
     let mut rejected = Vec::new();
+    let mut has_data = false;
     for (index, (remote, alive)) in description.sections.iter().zip(live).enumerate() {
         let previous = agreed.sections.get(index).filter(|section| !section.stopped);
         if let Some(previous) = previous {
@@ -53,13 +54,17 @@ pub(super) fn answer(
         } else {
             section.stop();
         }
+        // One association per transport (RFC 8841 §4.3).
+        if section.is_live_data() && std::mem::replace(&mut has_data, true) {
+            section.stop();
+        }
         if section.stopped {
             rejected.extend(previous.and_then(|previous| previous.sender));
         }
         settle_sender(&mut section, senders);
         sections.push(section);
     }
-    let mut state = State { sections, numbers };
+    let mut state = State { sections, numbers, grouped: description.bundle.is_some() };
     let unsupported = attach(&mut state, senders, config.role);
     Ok(Answered { state, unsupported, rejected })
 }
@@ -81,7 +86,6 @@ fn accept_section(
     section.line = line_of(remote);
     let kind = match section.kind.map(SectionKind::media) {
         Some(Some(kind)) => kind,
-        // One association per transport, and one kind of format (RFC 8841 §4.3).
         Some(None) if section.takes_data() => return,
         _ => return section.stop(),
     };

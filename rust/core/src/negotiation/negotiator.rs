@@ -8,7 +8,7 @@ use super::error::NegotiationError;
 use super::format::FormatPool;
 use super::offer::{MidSource, Proposal, accept_answer};
 use super::parse::{Description, RemoteSection, parse};
-use super::remote::{Direct, RemoteTransport, transport};
+use super::remote::{RemoteTransport, Role, transport};
 use super::section::{Section, SectionKind};
 use super::sender::{Sender, SenderStatus, Senders, Standing};
 use super::state::{MediaSection, State};
@@ -97,7 +97,7 @@ impl Negotiator {
         }
         let description = parse(sdp)?;
         let answered = answer(&self.agreed, &description, &self.senders, &self.config, &mut self.pool)?;
-        let remote = transport(&description, &live_of(&description, &answered.state), Direct::Offer)?;
+        let remote = transport(&description, &live_of(&description, &answered.state), Role::Offer)?;
         // From here on nothing fails.
         if matches!(self.offering, Offering::Pending(_)) {
             self.offering = Offering::RolledBack;
@@ -127,7 +127,7 @@ impl Negotiator {
         }
         let description = parse(sdp)?;
         let accepted = accept_answer(&pending.state, &description, &mut self.pool)?;
-        let remote = transport(&description, &live_of(&description, &accepted.state), Direct::Answer)?;
+        let remote = transport(&description, &live_of(&description, &accepted.state), Role::Answer)?;
         // From here on nothing fails.
         if let Some(credentials) = &pending.credentials {
             self.restart = self.restart.take().filter(|wanted| wanted != credentials);

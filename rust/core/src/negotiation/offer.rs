@@ -50,6 +50,7 @@ pub(super) struct Proposal<'a> {
 impl Proposal<'_> {
     pub(super) fn make(mut self, agreed: &State, data: bool) -> State {
         let mut state = agreed.clone();
+        state.grouped = true;
         for section in &mut state.sections {
             section.sender = section.sender.filter(|sender| self.senders.contains(*sender));
             section.server.sends = section.sender.is_some();
@@ -86,7 +87,7 @@ impl Proposal<'_> {
     }
 
     fn assign(&mut self, state: &mut State, index: usize, sender: &Sender) {
-        let State { sections, numbers } = state;
+        let State { sections, numbers, .. } = state;
         let section = &mut sections[index];
         section.sender = Some(sender.subscription);
         section.server.sends = true;
@@ -228,6 +229,7 @@ pub(super) fn accept_answer(
     let mut state = State {
         numbers: proposed.numbers.learn(alive.map(|(section, _)| section)),
         sections: proposed.sections.clone(),
+        grouped: true,
     };
     let mut rejected = Vec::new();
     for ((section, remote), alive) in state.sections.iter_mut().zip(&description.sections).zip(live) {

@@ -274,9 +274,14 @@ fn kind_of(media: &SdpMediaValue, protocol: &str) -> Option<SectionKind> {
     }
 }
 
+/// Each once, in order.
 fn payload_types_of(formats: &str) -> Vec<Pt> {
+    let mut known = [false; 128];
     let numbers = formats.split_ascii_whitespace().filter_map(|word| word.parse().ok());
-    numbers.filter(|pt: &u8| *pt < 128).map(Pt::new).collect()
+    numbers
+        .filter(|pt: &u8| known.get_mut(usize::from(*pt)).is_some_and(|known| !std::mem::replace(known, true)))
+        .map(Pt::new)
+        .collect()
 }
 
 /// `a=…` of the last section, or of the session before the first.
@@ -336,7 +341,7 @@ fn session_attribute<'a>(description: &mut Description<'a>, row: Row<'a>, attrib
         SdpAttribute::Setup(setup) => lines.setup = Some((setup_of(&setup), row)),
         SdpAttribute::ExtmapAllowMixed => description.allow_mixed = true,
         SdpAttribute::Extmap(extmap) => {
-            description.extmaps.extend(extmap_of(extmap.id, extmap.direction.as_ref(), &extmap.url));
+            note(&mut description.extmaps, extmap_of(extmap.id, extmap.direction.as_ref(), &extmap.url));
         }
         SdpAttribute::Group(group) if matches!(group.semantics, SdpAttributeGroupSemantic::Bundle) => {
             if description.bundle.is_none() && !group.tags.is_empty() {
@@ -363,7 +368,7 @@ fn section_attribute<'a>(
             section.rtpmaps.entry(Pt::new(map.payload_type)).or_insert(rtpmap);
         }
         SdpAttribute::Extmap(extmap) => {
-            section.extmaps.extend(extmap_of(extmap.id, extmap.direction.as_ref(), &extmap.url));
+            note(&mut section.extmaps, extmap_of(extmap.id, extmap.direction.as_ref(), &extmap.url));
         }
         SdpAttribute::ExtmapAllowMixed => section.allow_mixed = true,
         SdpAttribute::IceUfrag(ufrag) => section.transport.ufrag = Some(ufrag),
@@ -375,23 +380,19 @@ fn section_attribute<'a>(
         SdpAttribute::SctpPort(port) => section.sctp_port = u16::try_from(port).ok(),
         SdpAttribute::MaxMessageSize(size) => section.max_message_size = Some(size),
         SdpAttribute::Msid(msid) => {
-            if section.msid.0.is_empty() {
-                section.msid = (msid.id, msid.appdata.unwrap_or_default());
-            }
+            note_msid(section, &msid.id, &msid.appdata.unwrap_or_default());
         }
         SdpAttribute::Ssrc(ssrc) => {
             note_ssrc(section, Ssrc::new(ssrc.id));
             // Before RFC 8830 the msid was an attribute of each SSRC; GStreamer still writes it there.
-            if let (Some("msid"), Some(value), true) =
-                (ssrc.attribute.as_deref(), ssrc.value, section.msid.0.is_empty())
-            {
+            if let (Some("msid"), Some(value)) = (ssrc.attribute.as_deref(), ssrc.value) {
                 let (stream, track) = value.split_once(' ').unwrap_or((&value, ""));
-                section.msid = (stream.to_owned(), track.to_owned());
+                note_msid(section, stream, track);
             }
         }
         SdpAttribute::SsrcGroup(SdpSsrcGroupSemantic::FlowIdentification, members) => {
             if let [media, repair] = &members[..] {
-                section.repairs.push((Ssrc::new(media.id), Ssrc::new(repair.id)));
+                note(&mut section.repairs, Some((Ssrc::new(media.id), Ssrc::new(repair.id))));
                 note_ssrc(section, Ssrc::new(media.id));
                 note_ssrc(section, Ssrc::new(repair.id));
             }
@@ -399,15 +400,16 @@ fn section_attribute<'a>(
         SdpAttribute::Rid(rid) if matches!(rid.direction, SdpSingleDirection::Send) => {
             let restrictions = row.text.splitn(3, ' ').nth(2).unwrap_or_default();
             let others = restrictions.split(';').filter(|pair| !pair.is_empty() && !pair.starts_with("pt="));
-            section.rids.push(RemoteRid {
+            let rid = RemoteRid {
                 rid: rid.id.parse().map_err(|error| row.malformed(format!("no rid of this server: {error}")))?,
                 payload_types: rid.formats.iter().filter(|pt| **pt < 128).map(|pt| Pt::new(*pt as u8)).collect(),
                 restrictions: others.collect::<Vec<_>>().join(";"),
-            });
+            };
+            note(&mut section.rids, Some(rid));
         }
         SdpAttribute::Simulcast(simulcast) => {
             let first = simulcast.send.into_iter().filter_map(|version| version.ids.into_iter().next());
-            section.simulcast = first.map(|id| (id.id, id.paused)).collect();
+            section.simulcast = first.map(|id| (id.id, id.paused)).take(MAX_NOTED).collect();
         }
         attribute => {
             if let Some(direction) = direction_of(&attribute) {
@@ -419,11 +421,26 @@ fn section_attribute<'a>(
     Ok(())
 }
 
+/// Real sections have about ten extensions, three encodings and six SSRCs; what goes far beyond is not looked at.
+const MAX_NOTED: usize = 64;
+
+fn note<T>(list: &mut Vec<T>, item: Option<T>) {
+    if list.len() < MAX_NOTED {
+        list.extend(item);
+    }
+}
+
+/// The first one counts; a stream `-` is none (RFC 8830 §2).
+fn note_msid(section: &mut RemoteSection<'_>, stream: &str, track: &str) {
+    if section.msid.1.is_empty() && section.msid.0.is_empty() {
+        let stream = if stream == "-" { "" } else { stream };
+        section.msid = (stream.to_owned(), track.to_owned());
+    }
+}
+
 fn note_ssrc(section: &mut RemoteSection<'_>, ssrc: Ssrc) {
-    /// A section has a media and a repair SSRC per encoding; more lines are somebody's joke.
-    const MAX: usize = 64;
-    if section.ssrcs.len() < MAX && !section.ssrcs.contains(&ssrc) {
-        section.ssrcs.push(ssrc);
+    if !section.ssrcs.contains(&ssrc) {
+        note(&mut section.ssrcs, Some(ssrc));
     }
 }
 

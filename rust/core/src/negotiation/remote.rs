@@ -37,7 +37,7 @@ const DEFAULT_SCTP_PORT: u16 = 5000;
 
 /// Which description is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direct {
+pub(super) enum Role {
     Offer,
     Answer,
 }
@@ -46,7 +46,7 @@ pub(super) enum Direct {
 pub(super) fn transport(
     description: &Description<'_>,
     live: &[&RemoteSection<'_>],
-    direct: Direct,
+    role: Role,
 ) -> Result<Option<RemoteTransport>, NegotiationError> {
     if let Some(row) = description.ice_lite {
         return Err(NegotiationError::IceLite { line: row.line() });
@@ -66,7 +66,7 @@ pub(super) fn transport(
     if fingerprints.is_empty() {
         return Err(missing("a=fingerprint"));
     }
-    check_setup(own, above, direct)?;
+    check_setup(own, above, role)?;
     let data = live.iter().find(|section| section.kind == Some(SectionKind::Application));
     Ok(Some(RemoteTransport {
         credentials,
@@ -80,24 +80,21 @@ pub(super) fn transport(
     }))
 }
 
-/// The section of the first tag that is alive and says something, else the first one that does.
+/// The section of the first tag if it is alive and says something, else the first one that does.
 fn tagged<'d, 'a>(description: &Description<'_>, live: &[&'d RemoteSection<'a>]) -> Option<&'d RemoteSection<'a>> {
+    let speaks = |section: &&&RemoteSection<'_>| section.transport.ufrag.is_some();
+    let tag = description.bundle.as_ref().and_then(|tags| tags.first());
     let named =
-        |tag: &String| live.iter().find(|section| section.mid.is_some_and(|(mid, _)| mid.as_str() == tag)).copied();
-    let tags = description.bundle.iter().flatten();
-    let speaks = |section: &&RemoteSection<'_>| section.transport.ufrag.is_some();
-    tags.clone().take(1).find_map(named).filter(speaks).or_else(|| {
-        let speaker = live.iter().copied().find(speaks);
-        speaker.or_else(|| tags.clone().find_map(named)).or_else(|| live.first().copied())
-    })
+        live.iter().find(|section| section.mid.is_some_and(|(mid, _)| Some(mid.as_str()) == tag.map(String::as_str)));
+    named.filter(speaks).or_else(|| live.iter().find(speaks)).or(live.first()).copied()
 }
 
 /// The SFU is the DTLS server (RFC 8842 §5.2, §5.3): as client it would end with a slower SRTP profile in Chromium.
-fn check_setup(own: &TransportLines<'_>, above: &TransportLines<'_>, direct: Direct) -> Result<(), NegotiationError> {
+fn check_setup(own: &TransportLines<'_>, above: &TransportLines<'_>, role: Role) -> Result<(), NegotiationError> {
     match own.setup.as_ref().or(above.setup.as_ref()) {
         // RFC 4145 §4: `active` is the default.
         None | Some((Setup::Active, _)) => Ok(()),
-        Some((Setup::Actpass, _)) if direct == Direct::Offer => Ok(()),
+        Some((Setup::Actpass, _)) if role == Role::Offer => Ok(()),
         Some((Setup::Actpass | Setup::Passive | Setup::Holdconn, row)) => {
             Err(NegotiationError::Setup { line: row.line() })
         }

@@ -24,6 +24,8 @@ pub(super) enum Creator {
 pub(super) struct State {
     pub(super) sections: Vec<MediaSection>,
     pub(super) numbers: Numbers,
+    /// Whether `a=group:BUNDLE` is written: an answer groups only what the offer did (RFC 9143 §7.3).
+    pub(super) grouped: bool,
 }
 
 /// An agreed header extension.

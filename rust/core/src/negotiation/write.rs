@@ -41,11 +41,16 @@ pub(super) fn write(header: &Header<'_>, state: &State, senders: &Senders) -> St
 fn write_into(out: &mut String, header: &Header<'_>, state: &State, senders: &Senders) -> fmt::Result {
     let live = |section: &&MediaSection| !section.stopped;
     let (id, version) = (header.config.session_id, header.version);
-    write!(out, "v=0\r\no=- {id} {version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-lite\r\na=group:BUNDLE")?;
-    for mid in state.sections.iter().filter(live).filter_map(|section| section.mid) {
-        write!(out, " {mid}")?;
+    write!(out, "v=0\r\no=- {id} {version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-lite\r\n")?;
+    let mut mids = state.sections.iter().filter(live).filter_map(|section| section.mid).peekable();
+    if state.grouped && mids.peek().is_some() {
+        out.push_str("a=group:BUNDLE");
+        for mid in mids {
+            write!(out, " {mid}")?;
+        }
+        out.push_str("\r\n");
     }
-    out.push_str("\r\na=ice-options:ice2\r\n");
+    out.push_str("a=ice-options:ice2\r\n");
     if state.sections.iter().filter(live).all(|section| section.allow_mixed) {
         out.push_str("a=extmap-allow-mixed\r\n");
     }

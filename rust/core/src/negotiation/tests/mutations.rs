@@ -115,3 +115,18 @@ proptest! {
         prop_assert!(negotiator(NegotiatorRole::Either).receive_offer(&text, &credentials("x")).is_err());
     }
 }
+
+#[test]
+fn endless_lists_are_cut_short() {
+    let mut sdp = Client::new(&[("video", "sendonly", super::client::VP8)]).sdp();
+    for number in 0..20_000 {
+        write!(sdp, "a=rid:r{number} send\r\na=ssrc:{number} cname:x\r\na=extmap:{} urn:x\r\n", number % 250 + 1)
+            .unwrap();
+    }
+    let list: Vec<String> = (0..20_000).map(|number| format!("r{number}")).collect();
+    write!(sdp, "a=simulcast:send {}\r\n", list.join(";")).unwrap();
+    let mut negotiator = negotiator(NegotiatorRole::Either);
+    negotiator.answer_to(&sdp);
+    let receive = negotiator.sections()[0].receive.as_ref().unwrap();
+    assert_eq!((receive.ssrcs.len(), receive.rids.len()), (64, 0));
+}

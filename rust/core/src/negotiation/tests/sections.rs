@@ -232,3 +232,29 @@ fn a_codec_that_the_client_lacks_is_reported_and_not_sent() {
     assert_eq!((send.subscription, send.codec_supported()), (subscription(1), false));
     assert_eq!(negotiator.poll_offer(), None);
 }
+
+#[test]
+fn one_section_of_data_channels_is_enough() {
+    let data = ("application", "", &["sctp-port:5001"][..]);
+    let mut negotiator = either();
+    let answer = negotiator.answer_to(&Client::new(&[data, data]).sdp());
+    assert!(answer.contains("a=group:BUNDLE 0\r\n") && answer.contains("m=application 0 "), "{answer}");
+    assert_eq!(negotiator.remote().and_then(|remote| remote.sctp).map(|sctp| sctp.port), Some(5001));
+}
+
+#[test]
+fn an_answer_groups_only_what_the_offer_did() {
+    let offer = Client::new(&[("video", "sendonly", VP8)]).sdp().replace("a=group:BUNDLE 0\r\n", "");
+    let answer = either().answer_to(&offer);
+    assert!(!answer.contains("a=group") && answer.contains("m=video 7882 "), "{answer}");
+}
+
+#[test]
+fn the_first_msid_counts_and_a_dash_is_no_stream() {
+    let mut lines = VP8.to_vec();
+    lines.extend(["msid:- camera", "msid:other other"]);
+    let mut negotiator = either();
+    negotiator.answer_to(&Client::new(&[("video", "sendonly", &lines)]).sdp());
+    let receive = negotiator.section("0").receive.as_ref().unwrap();
+    assert_eq!(receive.msid, (String::new(), "camera".to_owned()));
+}
