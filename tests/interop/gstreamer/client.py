@@ -5,6 +5,7 @@ standard input ends.
 """
 
 import json
+import re
 import subprocess
 import sys
 import urllib.parse
@@ -41,11 +42,17 @@ def say(**facts):
     print(json.dumps(facts), flush=True)
 
 
-def certificate():
-    """An ECDSA certificate with its key. GStreamer 1.22 makes RSA ones, which the SFU's DTLS library does not take."""
-    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc")
-    command = ("openssl", "req", "-x509", *curve, "-subj", "/CN=webrtcbin", "-keyout", "-", "-out", "-")
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+class Certificate:
+    """An ECDSA certificate. GStreamer 1.22 makes RSA ones, which the SFU's DTLS library does not take."""
+
+    def __init__(self):
+        curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc")
+        command = ("openssl", "req", "-x509", *curve, "-subj", "/CN=webrtcbin", "-keyout", "-", "-out", "-")
+        # Certificate and key, as GStreamer wants them.
+        self.pem = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        command = ("openssl", "x509", "-noout", "-fingerprint", "-sha256")
+        done = subprocess.run(command, check=True, capture_output=True, text=True, input=self.pem)
+        self.fingerprint = done.stdout.strip().partition("=")[2]
 
 
 class Client:
@@ -61,7 +68,7 @@ class Client:
         if role == "watch":
             self.pipeline = Gst.Pipeline()
             self.pipeline.add(self.webrtc)
-        self.certificate = certificate()
+        self.certificate = Certificate()
         self.webrtc.connect("deep-element-added", self.certify)
         self.webrtc.connect("on-negotiation-needed", self.negotiate)
         self.webrtc.connect("notify::ice-gathering-state", self.gathered)
@@ -88,8 +95,8 @@ class Client:
         self.pipeline.set_state(Gst.State.NULL)
 
     def certify(self, webrtc, _, element):
-        if element.get_factory().get_name() == "dtlssrtpdec":
-            element.set_property("pem", self.certificate)
+        if element.get_name().startswith("dtlssrtpdec"):
+            element.set_property("pem", self.certificate.pem)
 
     def negotiate(self, webrtc):
         if not self.offered:
@@ -107,6 +114,8 @@ class Client:
 
     def exchange(self):
         offer = self.webrtc.get_property("local-description").sdp.as_text()
+        # webrtcbin took the fingerprint before `certify` gave it another certificate.
+        offer = re.sub(r"(a=fingerprint:sha-256) \S+", rf"\1 {self.certificate.fingerprint}", offer)
         request = urllib.request.Request(
             self.url, data=offer.encode(), headers={"Content-Type": "application/sdp"}, method="POST"
         )
