@@ -25,19 +25,13 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], ParseError> {
-        let (head, rest) = self
-            .rest
-            .split_at_checked(len)
-            .ok_or(ParseError::TooShort)?;
+        let (head, rest) = self.rest.split_at_checked(len).ok_or(ParseError::TooShort)?;
         self.rest = rest;
         Ok(head)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], ParseError> {
-        let (head, rest) = self
-            .rest
-            .split_first_chunk::<N>()
-            .ok_or(ParseError::TooShort)?;
+        let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(ParseError::TooShort)?;
         self.rest = rest;
         Ok(*head)
     }
@@ -51,8 +45,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn u24(&mut self) -> Result<u32, ParseError> {
-        self.array::<3>()
-            .map(|[a, b, c]| u32::from_be_bytes([0, a, b, c]))
+        self.array::<3>().map(|[a, b, c]| u32::from_be_bytes([0, a, b, c]))
     }
 
     pub(crate) fn u32(&mut self) -> Result<u32, ParseError> {
@@ -121,9 +114,7 @@ impl<'a> Writer<'a> {
     /// Overwrites two bytes that are written already.
     pub(crate) fn patch_u16(&mut self, offset: usize, value: u16) -> Option<()> {
         let end = offset.checked_add(2).filter(|end| *end <= self.len)?;
-        self.buffer
-            .get_mut(offset..end)?
-            .copy_from_slice(&value.to_be_bytes());
+        self.buffer.get_mut(offset..end)?.copy_from_slice(&value.to_be_bytes());
         Some(())
     }
 }

@@ -155,15 +155,9 @@ impl Inline {
             return Err(IdError::Empty);
         }
         let mut bytes = [0; MAX_ID_LEN];
-        bytes
-            .get_mut(..text.len())
-            .ok_or(IdError::TooLong)?
-            .copy_from_slice(text);
+        bytes.get_mut(..text.len()).ok_or(IdError::TooLong)?.copy_from_slice(text);
         if text.iter().all(|byte| allowed(*byte)) {
-            Ok(Self {
-                bytes,
-                len: text.len() as u8,
-            })
+            Ok(Self { bytes, len: text.len() as u8 })
         } else {
             Err(IdError::Character)
         }
@@ -256,10 +250,7 @@ mod tests {
     #[test]
     fn text_ids_hold_up_to_sixteen_token_characters() {
         assert_eq!(Mid::new("video0").unwrap().as_str(), "video0");
-        assert_eq!(
-            Mid::new("0123456789abcdef").unwrap().to_string(),
-            "0123456789abcdef"
-        );
+        assert_eq!(Mid::new("0123456789abcdef").unwrap().to_string(), "0123456789abcdef");
         assert_eq!("0123456789abcdefg".parse::<Mid>(), Err(IdError::TooLong));
         assert_eq!("".parse::<Mid>(), Err(IdError::Empty));
         assert_eq!("a b".parse::<Mid>(), Err(IdError::Character));

@@ -85,14 +85,8 @@ mod tests {
 
     #[test]
     fn the_epochs_are_seventy_years_apart() {
-        assert_eq!(
-            NtpTime::from_unix(Duration::ZERO).get(),
-            2_208_988_800 << 32
-        );
-        assert_eq!(
-            NtpTime::from_unix(Duration::from_millis(1_500)).get() & 0xffff_ffff,
-            1 << 31
-        );
+        assert_eq!(NtpTime::from_unix(Duration::ZERO).get(), 2_208_988_800 << 32);
+        assert_eq!(NtpTime::from_unix(Duration::from_millis(1_500)).get() & 0xffff_ffff, 1 << 31);
     }
 
     #[test]
@@ -100,10 +94,7 @@ mod tests {
         for nanos in [0, 1, 999_999_999, 123_456_789] {
             let time = Duration::new(1_795_000_000, nanos);
             let back = NtpTime::from_unix(time).to_unix();
-            assert!(
-                back.abs_diff(time) <= Duration::from_nanos(1),
-                "{back:?} {time:?}"
-            );
+            assert!(back.abs_diff(time) <= Duration::from_nanos(1), "{back:?} {time:?}");
         }
         assert_eq!(NtpTime::new(0).to_unix(), Duration::ZERO);
     }
@@ -120,15 +111,9 @@ mod tests {
     fn round_trip_of_the_rfc() {
         // RFC 3550 §6.4.1 figure 2: A = b710:8000, LSR = b705:2000, DLSR = 0005:4000, RTT = 6.125 s.
         let now = NtpTime::new(0x0000_b710_8000_0000);
-        assert_eq!(
-            round_trip(now, 0xb705_2000, 0x0005_4000),
-            Some(Duration::from_millis(6_125))
-        );
+        assert_eq!(round_trip(now, 0xb705_2000, 0x0005_4000), Some(Duration::from_millis(6_125)));
         assert_eq!(round_trip(now, 0, 0), None);
-        assert_eq!(
-            round_trip(now, 0xb710_7000, 0x0000_1001),
-            Some(Duration::ZERO)
-        );
+        assert_eq!(round_trip(now, 0xb710_7000, 0x0000_1001), Some(Duration::ZERO));
         assert_eq!(round_trip(now, 0xb710_8000, 0x7000_0000), None);
     }
 }

@@ -22,9 +22,7 @@ pub const fn extend_timestamp(reference: u64, timestamp: u32) -> u64 {
 const fn nearest(reference: u64, delta: i64, cycle: i64) -> u64 {
     match reference.checked_add_signed(delta) {
         Some(extended) => extended,
-        None => reference
-            .wrapping_add_signed(delta)
-            .wrapping_add_signed(if delta < 0 { cycle } else { -cycle }),
+        None => reference.wrapping_add_signed(delta).wrapping_add_signed(if delta < 0 { cycle } else { -cycle }),
     }
 }
 
@@ -49,9 +47,7 @@ impl SeqExtender {
 
     /// Extends `seq` without remembering it.
     pub fn peek(&self, seq: u16) -> SeqNo {
-        self.highest.map_or(SeqNo::first_received(seq), |highest| {
-            extend_seq(highest, seq)
-        })
+        self.highest.map_or(SeqNo::first_received(seq), |highest| extend_seq(highest, seq))
     }
 
     /// The highest so far.
@@ -82,10 +78,7 @@ impl TimestampExtender {
 
     /// Extends `timestamp` without remembering it.
     pub fn peek(&self, timestamp: u32) -> u64 {
-        self.highest
-            .map_or(1 << 32 | u64::from(timestamp), |highest| {
-                extend_timestamp(highest, timestamp)
-            })
+        self.highest.map_or(1 << 32 | u64::from(timestamp), |highest| extend_timestamp(highest, timestamp))
     }
 
     /// The highest so far.
@@ -121,11 +114,7 @@ mod tests {
         assert_eq!(extender.extend(2), SeqNo::new(0x1_0002));
         assert_eq!(extender.extend(0xffff), SeqNo::new(0xffff));
         assert_eq!(extender.highest(), Some(SeqNo::new(0x1_0002)));
-        assert_eq!(
-            extender.extend(40_000),
-            SeqNo::new(40_000),
-            "more than half a cycle ahead is behind"
-        );
+        assert_eq!(extender.extend(40_000), SeqNo::new(40_000), "more than half a cycle ahead is behind");
         assert_eq!(extender.extend(30_000), SeqNo::new(0x1_0000 + 30_000));
     }
 

@@ -26,10 +26,7 @@ impl Bitrate {
     /// `size` sent within `time`; zero when `time` is.
     pub fn of(size: DataSize, time: Duration) -> Self {
         let bits = u128::from(size.get()) * 8 * 1_000_000_000;
-        Self(
-            bits.checked_div(time.as_nanos())
-                .map_or(0, |rate| u64::try_from(rate).unwrap_or(u64::MAX)),
-        )
+        Self(bits.checked_div(time.as_nanos()).map_or(0, |rate| u64::try_from(rate).unwrap_or(u64::MAX)))
     }
 
     /// Bits per second.
@@ -141,9 +138,6 @@ mod tests {
     #[test]
     fn arithmetic_saturates() {
         assert_eq!(DataSize::new(1) - DataSize::new(2), DataSize::ZERO);
-        assert_eq!(
-            Bitrate::new(u64::MAX) + Bitrate::new(1),
-            Bitrate::new(u64::MAX)
-        );
+        assert_eq!(Bitrate::new(u64::MAX) + Bitrate::new(1), Bitrate::new(u64::MAX));
     }
 }

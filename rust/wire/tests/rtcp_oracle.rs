@@ -7,9 +7,8 @@ use proptest::prelude::*;
 use rtcp_types::prelude::*;
 use rtcp_types::{self as oracle, Packet, TwccPacketStatus};
 use sfu_wire::rtcp::{
-    Bye, CompoundWriter, DlrrReport, Fir, FirEntry, List, Nack, NackPair, Pli, ReceiverReport,
-    ReportBlock, Rtcp, Sdes, SdesChunk, SenderReport, TransportFeedback, Xr, XrBlock, XrBlocks,
-    packets,
+    Bye, CompoundWriter, DlrrReport, Fir, FirEntry, List, Nack, NackPair, Pli, ReceiverReport, ReportBlock, Rtcp, Sdes,
+    SdesChunk, SenderReport, TransportFeedback, Xr, XrBlock, XrBlocks, packets,
 };
 use sfu_wire::{NtpTime, Ssrc};
 
@@ -22,41 +21,23 @@ fn ours(datagram: &[u8]) -> Option<Words> {
     };
     Some(match packet.ok()? {
         Rtcp::SenderReport(sr) => {
-            let head = format!(
-                "sr {} {} {} {} {}",
-                sr.ssrc,
-                sr.ntp.get(),
-                sr.rtp_timestamp,
-                sr.packet_count,
-                sr.octet_count
-            );
-            std::iter::once(head)
-                .chain(sr.reports.iter().map(our_block))
-                .collect()
+            let head =
+                format!("sr {} {} {} {} {}", sr.ssrc, sr.ntp.get(), sr.rtp_timestamp, sr.packet_count, sr.octet_count);
+            std::iter::once(head).chain(sr.reports.iter().map(our_block)).collect()
         }
-        Rtcp::ReceiverReport(rr) => std::iter::once(format!("rr {}", rr.ssrc))
-            .chain(rr.reports.iter().map(our_block))
-            .collect(),
-        Rtcp::Sdes(sdes) => sdes
-            .chunks()
-            .map(|chunk| format!("{} {:?}", chunk.ssrc, chunk.cname))
-            .collect(),
+        Rtcp::ReceiverReport(rr) => {
+            std::iter::once(format!("rr {}", rr.ssrc)).chain(rr.reports.iter().map(our_block)).collect()
+        }
+        Rtcp::Sdes(sdes) => sdes.chunks().map(|chunk| format!("{} {:?}", chunk.ssrc, chunk.cname)).collect(),
         Rtcp::Bye(bye) => bye.ssrcs.iter().map(|ssrc| ssrc.to_string()).collect(),
         Rtcp::Nack(nack) => {
             let head = format!("nack {} {}", nack.sender, nack.media);
-            std::iter::once(head)
-                .chain(nack.seqs().map(|seq| seq.to_string()))
-                .collect()
+            std::iter::once(head).chain(nack.seqs().map(|seq| seq.to_string())).collect()
         }
         Rtcp::Pli(pli) => vec![format!("pli {} {}", pli.sender, pli.media)],
         Rtcp::Fir(fir) => {
-            let entries = fir
-                .entries
-                .iter()
-                .map(|entry| format!("{} {}", entry.ssrc, entry.request));
-            std::iter::once(format!("fir {}", fir.sender))
-                .chain(entries)
-                .collect()
+            let entries = fir.entries.iter().map(|entry| format!("{} {}", entry.ssrc, entry.request));
+            std::iter::once(format!("fir {}", fir.sender)).chain(entries).collect()
         }
         Rtcp::TransportFeedback(twcc) => {
             let head = format!(
@@ -67,27 +48,18 @@ fn ours(datagram: &[u8]) -> Option<Words> {
                 twcc.reference_time & 0xff_ffff,
                 twcc.feedback_count
             );
-            std::iter::once(head)
-                .chain(twcc.deltas().map(|delta| format!("{delta:?}")))
-                .collect()
+            std::iter::once(head).chain(twcc.deltas().map(|delta| format!("{delta:?}"))).collect()
         }
         Rtcp::Xr(xr) => {
             let blocks = xr.blocks.iter().flat_map(|block| match block {
                 XrBlock::ReceiverReferenceTime(time) => vec![format!("rrtr {}", time.get())],
                 XrBlock::Delays(reports) => reports
                     .iter()
-                    .map(|report| {
-                        format!(
-                            "dlrr {} {} {}",
-                            report.ssrc, report.last_rr, report.delay_since_last_rr
-                        )
-                    })
+                    .map(|report| format!("dlrr {} {} {}", report.ssrc, report.last_rr, report.delay_since_last_rr))
                     .collect(),
                 XrBlock::Unknown(_) => vec![],
             });
-            std::iter::once(format!("xr {}", xr.sender))
-                .chain(blocks)
-                .collect()
+            std::iter::once(format!("xr {}", xr.sender)).chain(blocks).collect()
         }
         // The oracle does not know REMB.
         _ => return None,
@@ -118,9 +90,7 @@ fn theirs(datagram: &[u8]) -> Option<Words> {
                 sr.packet_count(),
                 sr.octet_count()
             );
-            std::iter::once(head)
-                .chain(sr.report_blocks().map(|block| their_block(&block)))
-                .collect()
+            std::iter::once(head).chain(sr.report_blocks().map(|block| their_block(&block))).collect()
         }
         Packet::Rr(rr) => std::iter::once(format!("rr {}", rr.ssrc()))
             .chain(rr.report_blocks().map(|block| their_block(&block)))
@@ -131,28 +101,18 @@ fn theirs(datagram: &[u8]) -> Option<Words> {
             let ssrcs = format!("{} {}", feedback.sender_ssrc(), feedback.media_ssrc());
             if let Ok(nack) = feedback.parse_fci::<oracle::Nack<'_>>() {
                 let head = format!("nack {ssrcs}");
-                std::iter::once(head)
-                    .chain(nack.entries().map(|seq| seq.to_string()))
-                    .collect()
+                std::iter::once(head).chain(nack.entries().map(|seq| seq.to_string())).collect()
             } else {
                 their_twcc(&ssrcs, &feedback.parse_fci().ok()?)?
             }
         }
         Packet::PayloadFeedback(feedback) => {
             if feedback.parse_fci::<oracle::Pli<'_>>().is_ok() {
-                vec![format!(
-                    "pli {} {}",
-                    feedback.sender_ssrc(),
-                    feedback.media_ssrc()
-                )]
+                vec![format!("pli {} {}", feedback.sender_ssrc(), feedback.media_ssrc())]
             } else {
                 let fir = feedback.parse_fci::<oracle::Fir<'_>>().ok()?;
-                let entries = fir
-                    .entries()
-                    .map(|entry| format!("{} {}", entry.ssrc(), entry.sequence()));
-                std::iter::once(format!("fir {}", feedback.sender_ssrc()))
-                    .chain(entries)
-                    .collect()
+                let entries = fir.entries().map(|entry| format!("{} {}", entry.ssrc(), entry.sequence()));
+                std::iter::once(format!("fir {}", feedback.sender_ssrc())).chain(entries).collect()
             }
         }
         Packet::Xr(xr) => {
@@ -180,23 +140,12 @@ fn their_block(block: &oracle::ReportBlock<'_>) -> String {
 }
 
 fn their_chunk(chunk: &oracle::SdesChunk<'_>) -> String {
-    let cname = chunk
-        .items()
-        .filter(|item| item.type_() == oracle::SdesItem::CNAME)
-        .last();
-    format!(
-        "{} {:?}",
-        chunk.ssrc(),
-        cname.map_or(&[][..], oracle::SdesItem::value)
-    )
+    let cname = chunk.items().filter(|item| item.type_() == oracle::SdesItem::CNAME).last();
+    format!("{} {:?}", chunk.ssrc(), cname.map_or(&[][..], oracle::SdesItem::value))
 }
 
 fn their_twcc(ssrcs: &str, twcc: &oracle::Twcc<'_>) -> Option<Words> {
-    let (base, time, count) = (
-        twcc.base_sequence_number(),
-        twcc.reference_time(),
-        twcc.feedback_packet_count(),
-    );
+    let (base, time, count) = (twcc.base_sequence_number(), twcc.reference_time(), twcc.feedback_packet_count());
     let mut words = vec![format!("twcc {ssrcs} {base} {time} {count}")];
     for packet in twcc.packets() {
         let delta = match packet.ok()?.1 {
@@ -213,9 +162,7 @@ fn their_xr_block(block: &oracle::XrBlock<'_>) -> Option<Words> {
     if let Ok(time) = block.parse_into::<oracle::ReceiverReferenceTime<'_>>() {
         return Some(vec![format!("rrtr {}", time.ntp_timestamp())]);
     }
-    let delays = block
-        .parse_into::<oracle::DelaySinceLastReceiverReport<'_>>()
-        .ok()?;
+    let delays = block.parse_into::<oracle::DelaySinceLastReceiverReport<'_>>().ok()?;
     let words = delays.block_iter().map(|report| {
         format!(
             "dlrr {} {} {}",
@@ -231,8 +178,8 @@ fn their_xr_block(block: &oracle::XrBlock<'_>) -> Option<Words> {
 #[expect(clippy::too_many_lines, reason = "one arm a packet type")]
 fn written() -> impl Strategy<Value = Vec<u8>> {
     let ssrc = any::<u32>().prop_map(Ssrc::new);
-    let block = (ssrc.clone(), any::<u8>(), any::<i32>(), any::<[u32; 4]>()).prop_map(
-        |(ssrc, fraction, lost, rest)| {
+    let block =
+        (ssrc.clone(), any::<u8>(), any::<i32>(), any::<[u32; 4]>()).prop_map(|(ssrc, fraction, lost, rest)| {
             let [highest_seq, jitter, last_sr, delay_since_last_sr] = rest;
             let cumulative_lost = lost >> 8;
             ReportBlock {
@@ -244,126 +191,52 @@ fn written() -> impl Strategy<Value = Vec<u8>> {
                 last_sr,
                 delay_since_last_sr,
             }
-        },
-    );
+        });
     let blocks = prop::collection::vec(block, 0..32);
-    let delta = prop_oneof![
-        Just(None),
-        (0i16..256).prop_map(Some),
-        any::<i16>().prop_map(Some)
-    ];
+    let delta = prop_oneof![Just(None), (0i16..256).prop_map(Some), any::<i16>().prop_map(Some)];
     let runs = prop::collection::vec((delta, 1usize..30), 1..12);
     // The oracle takes the leading zeroes of an SSRC for padding of the chunk before it.
     let named = (1u32 << 24..=u32::MAX).prop_map(Ssrc::new);
     let cnames = prop::collection::vec((named, "[a-z]{1,20}"), 1..5);
     prop_oneof![
-        (
-            ssrc.clone(),
-            any::<u64>(),
-            any::<[u32; 3]>(),
-            blocks.clone()
-        )
-            .prop_map(|(ssrc, ntp, counts, blocks)| {
-                let [rtp_timestamp, packet_count, octet_count] = counts;
-                let (ntp, reports) = (NtpTime::new(ntp), List::from(&blocks[..]));
-                bytes(&SenderReport {
-                    ssrc,
-                    ntp,
-                    rtp_timestamp,
-                    packet_count,
-                    octet_count,
-                    reports,
-                })
-            }),
-        (ssrc.clone(), blocks).prop_map(|(ssrc, blocks)| bytes(&ReceiverReport {
-            ssrc,
-            reports: List::from(&blocks[..])
-        })),
+        (ssrc.clone(), any::<u64>(), any::<[u32; 3]>(), blocks.clone()).prop_map(|(ssrc, ntp, counts, blocks)| {
+            let [rtp_timestamp, packet_count, octet_count] = counts;
+            let (ntp, reports) = (NtpTime::new(ntp), List::from(&blocks[..]));
+            bytes(&SenderReport { ssrc, ntp, rtp_timestamp, packet_count, octet_count, reports })
+        }),
+        (ssrc.clone(), blocks)
+            .prop_map(|(ssrc, blocks)| bytes(&ReceiverReport { ssrc, reports: List::from(&blocks[..]) })),
         cnames.prop_map(|cnames| {
-            let chunks: Vec<_> = cnames
-                .iter()
-                .map(|(ssrc, cname)| SdesChunk {
-                    ssrc: *ssrc,
-                    cname: cname.as_bytes(),
-                })
-                .collect();
+            let chunks: Vec<_> =
+                cnames.iter().map(|(ssrc, cname)| SdesChunk { ssrc: *ssrc, cname: cname.as_bytes() }).collect();
             bytes(&Sdes::new(&chunks))
         }),
-        prop::collection::vec(ssrc.clone(), 1..32).prop_map(|ssrcs| bytes(&Bye {
-            ssrcs: List::from(&ssrcs[..])
-        })),
-        (
-            ssrc.clone(),
-            ssrc.clone(),
-            prop::collection::vec(any::<(u16, u16)>(), 1..20)
-        )
-            .prop_map(|(sender, media, pairs)| {
-                let pairs: Vec<_> = pairs
-                    .into_iter()
-                    .map(|(first, following)| NackPair { first, following })
-                    .collect();
-                bytes(&Nack {
-                    sender,
-                    media,
-                    pairs: List::from(&pairs[..]),
-                })
-            }),
+        prop::collection::vec(ssrc.clone(), 1..32).prop_map(|ssrcs| bytes(&Bye { ssrcs: List::from(&ssrcs[..]) })),
+        (ssrc.clone(), ssrc.clone(), prop::collection::vec(any::<(u16, u16)>(), 1..20)).prop_map(
+            |(sender, media, pairs)| {
+                let pairs: Vec<_> = pairs.into_iter().map(|(first, following)| NackPair { first, following }).collect();
+                bytes(&Nack { sender, media, pairs: List::from(&pairs[..]) })
+            }
+        ),
         (ssrc.clone(), ssrc.clone()).prop_map(|(sender, media)| bytes(&Pli { sender, media })),
-        (
-            ssrc.clone(),
-            prop::collection::vec((ssrc.clone(), any::<u8>()), 1..6)
-        )
-            .prop_map(|(sender, entries)| {
-                let entries: Vec<_> = entries
-                    .into_iter()
-                    .map(|(ssrc, request)| FirEntry { ssrc, request })
-                    .collect();
-                bytes(&Fir {
-                    sender,
-                    entries: List::from(&entries[..]),
-                })
-            }),
-        (
-            ssrc.clone(),
-            ssrc.clone(),
-            any::<u16>(),
-            any::<i32>(),
-            any::<u8>(),
-            runs
-        )
-            .prop_map(|(sender, media, base, time, count, runs)| {
-                let deltas: Vec<_> = runs
-                    .into_iter()
-                    .flat_map(|(delta, len)| vec![delta; len])
-                    .collect();
-                bytes(&TransportFeedback::new(
-                    (sender, media),
-                    base,
-                    time >> 8,
-                    count,
-                    &deltas,
-                ))
-            }),
-        (
-            ssrc.clone(),
-            any::<u64>(),
-            (ssrc, any::<u32>(), any::<u32>())
-        )
-            .prop_map(|(sender, ntp, (ssrc, last_rr, delay_since_last_rr))| {
-                let reports = [DlrrReport {
-                    ssrc,
-                    last_rr,
-                    delay_since_last_rr,
-                }];
-                let blocks = [
-                    XrBlock::ReceiverReferenceTime(NtpTime::new(ntp)),
-                    XrBlock::Delays(List::from(&reports[..])),
-                ];
-                bytes(&Xr {
-                    sender,
-                    blocks: XrBlocks::new(&blocks),
-                })
-            }),
+        (ssrc.clone(), prop::collection::vec((ssrc.clone(), any::<u8>()), 1..6)).prop_map(|(sender, entries)| {
+            let entries: Vec<_> = entries.into_iter().map(|(ssrc, request)| FirEntry { ssrc, request }).collect();
+            bytes(&Fir { sender, entries: List::from(&entries[..]) })
+        }),
+        (ssrc.clone(), ssrc.clone(), any::<u16>(), any::<i32>(), any::<u8>(), runs).prop_map(
+            |(sender, media, base, time, count, runs)| {
+                let deltas: Vec<_> = runs.into_iter().flat_map(|(delta, len)| vec![delta; len]).collect();
+                bytes(&TransportFeedback::new((sender, media), base, time >> 8, count, &deltas))
+            }
+        ),
+        (ssrc.clone(), any::<u64>(), (ssrc, any::<u32>(), any::<u32>())).prop_map(
+            |(sender, ntp, (ssrc, last_rr, delay_since_last_rr))| {
+                let reports = [DlrrReport { ssrc, last_rr, delay_since_last_rr }];
+                let blocks =
+                    [XrBlock::ReceiverReferenceTime(NtpTime::new(ntp)), XrBlock::Delays(List::from(&reports[..]))];
+                bytes(&Xr { sender, blocks: XrBlocks::new(&blocks) })
+            }
+        ),
     ]
 }
 

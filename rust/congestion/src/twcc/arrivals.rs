@@ -31,10 +31,7 @@ pub(super) struct Arrivals {
 impl Arrivals {
     /// With one arrival.
     pub(super) fn new(seq: SeqNo, time: Ticks) -> Self {
-        let mut arrivals = Self {
-            times: vec![None; WINDOW as usize].into_boxed_slice(),
-            highest: seq,
-        };
+        let mut arrivals = Self { times: vec![None; WINDOW as usize].into_boxed_slice(), highest: seq };
         *arrivals.slot(seq) = Some(time);
         arrivals
     }
@@ -101,15 +98,10 @@ mod tests {
     fn remembers_the_first_arrival_within_the_window() {
         let mut arrivals = Arrivals::new(seq(5000), Ticks(1));
         assert!(arrivals.insert(seq(5003), Ticks(2)));
-        assert!(
-            arrivals.insert(seq(4999), Ticks(3)),
-            "earlier than the first"
-        );
+        assert!(arrivals.insert(seq(4999), Ticks(3)), "earlier than the first");
         assert!(!arrivals.insert(seq(5003), Ticks(4)), "a duplicate");
         assert!(!arrivals.insert(seq(5003 - WINDOW), Ticks(4)), "too old");
-        let times: Vec<_> = (4999..=5003)
-            .map(|n| arrivals.get(seq(n)).map(|time| time.0))
-            .collect();
+        let times: Vec<_> = (4999..=5003).map(|n| arrivals.get(seq(n)).map(|time| time.0)).collect();
         assert_eq!(times, [Some(3), Some(1), None, None, Some(2)]);
     }
 
@@ -120,11 +112,6 @@ mod tests {
         assert!(arrivals.insert(seq(WINDOW), Ticks(3)));
         assert_eq!(arrivals.get(seq(10)), Some(Ticks(2)));
         assert!(arrivals.insert(seq(10_000), Ticks(4)));
-        assert_eq!(
-            (0..WINDOW)
-                .filter_map(|back| arrivals.get(seq(10_000 - back)))
-                .count(),
-            1
-        );
+        assert_eq!((0..WINDOW).filter_map(|back| arrivals.get(seq(10_000 - back))).count(), 1);
     }
 }

@@ -84,11 +84,7 @@ pub(super) struct History {
 impl History {
     /// Whose first number is `first`.
     pub(super) fn starting_at(first: u64) -> Self {
-        Self {
-            slots: Vec::new(),
-            next: first,
-            kept: 0,
-        }
+        Self { slots: Vec::new(), next: first, kept: 0 }
     }
 
     /// The number of the next packet.
@@ -164,15 +160,9 @@ mod tests {
     #[test]
     fn a_packet_fits_eight_bytes() {
         let sent = Sent::new(123_456_789_012, 1200);
-        assert_eq!(
-            (sent.micros(), sent.size(), sent.state()),
-            (123_456_789_012, 1200, State::InFlight)
-        );
+        assert_eq!((sent.micros(), sent.size(), sent.state()), (123_456_789_012, 1200, State::InFlight));
         for state in [State::Lost, State::Received, State::InFlight] {
-            assert_eq!(
-                (sent.with(state).state(), sent.with(state).size()),
-                (state, 1200)
-            );
+            assert_eq!((sent.with(state).state(), sent.with(state).size()), (state, 1200));
         }
         assert_eq!(Sent::new(0, 70_000).size(), 16_383);
     }

@@ -92,13 +92,7 @@ impl TwccReceiver {
         }
         let feedback_count = self.feedback_count;
         self.feedback_count = feedback_count.wrapping_add(1);
-        Some(TransportFeedback::new(
-            (sender, state.media),
-            base.as_u16(),
-            reference_time,
-            feedback_count,
-            &self.deltas,
-        ))
+        Some(TransportFeedback::new((sender, state.media), base.as_u16(), reference_time, feedback_count, &self.deltas))
     }
 
     /// When a feedback message is due.
@@ -135,8 +129,7 @@ impl Receiving {
     fn record(&mut self, now: Instant, media: Ssrc, seq: u16) {
         self.outside = Outside::default();
         let seq = extend_seq(self.arrivals.highest(), seq);
-        let time =
-            Ticks((now.saturating_duration_since(self.epoch).as_micros() / TICK_MICROS) as u32);
+        let time = Ticks((now.saturating_duration_since(self.epoch).as_micros() / TICK_MICROS) as u32);
         if self.arrivals.insert(seq, time) {
             self.media = media;
             self.unreported += 1;
@@ -162,10 +155,7 @@ impl Receiving {
         if self.unreported == 0 {
             None
         } else {
-            Some(
-                self.last_report
-                    .map_or(self.epoch + MIN_INTERVAL, |last| last + self.interval),
-            )
+            Some(self.last_report.map_or(self.epoch + MIN_INTERVAL, |last| last + self.interval))
         }
     }
 
@@ -200,8 +190,7 @@ impl Receiving {
     fn reported(&mut self, now: Instant) {
         if let Some(last) = self.last_report {
             let elapsed = now.saturating_duration_since(last);
-            self.interval = (elapsed * PACKETS_PER_REPORT / self.unreported.max(1))
-                .clamp(MIN_INTERVAL, MAX_INTERVAL);
+            self.interval = (elapsed * PACKETS_PER_REPORT / self.unreported.max(1)).clamp(MIN_INTERVAL, MAX_INTERVAL);
         }
         self.last_report = Some(now);
         self.unreported = 0;
@@ -225,13 +214,8 @@ mod tests {
     type Message = (u16, Vec<(u16, i64)>, Vec<u16>);
 
     fn read(feedback: &TransportFeedback<'_>) -> Message {
-        let arrived = feedback
-            .packets()
-            .filter_map(|p| p.arrival.map(|time| (p.seq, time.get())));
-        let missing = feedback
-            .packets()
-            .filter(|p| p.arrival.is_none())
-            .map(|p| p.seq);
+        let arrived = feedback.packets().filter_map(|p| p.arrival.map(|time| (p.seq, time.get())));
+        let missing = feedback.packets().filter(|p| p.arrival.is_none()).map(|p| p.seq);
         (feedback.base_seq, arrived.collect(), missing.collect())
     }
 
@@ -239,12 +223,8 @@ mod tests {
         let mut messages = Vec::new();
         while let Some(feedback) = receiver.poll_feedback(now, SENDER) {
             let mut buffer = [0; 1150];
-            let len = feedback
-                .write(&mut buffer)
-                .expect("a message fits a datagram");
-            let Some(Ok(Rtcp::TransportFeedback(parsed))) = packets(&buffer[..len]).next() else {
-                panic!()
-            };
+            let len = feedback.write(&mut buffer).expect("a message fits a datagram");
+            let Some(Ok(Rtcp::TransportFeedback(parsed))) = packets(&buffer[..len]).next() else { panic!() };
             assert_eq!(parsed, feedback);
             messages.push(read(&parsed));
         }
@@ -261,18 +241,9 @@ mod tests {
         assert_eq!(receiver.poll_timeout(), Some(start + 50 * MS));
         assert!(receiver.poll_feedback(start + 49 * MS, SENDER).is_none());
         let feedback = receiver.poll_feedback(start + 50 * MS, SENDER).unwrap();
-        assert_eq!(
-            (feedback.sender, feedback.media, feedback.feedback_count),
-            (SENDER, Ssrc::new(3), 0)
-        );
-        assert_eq!(
-            read(&feedback),
-            (0xffff, vec![(0xffff, 0), (1, 40)], vec![0])
-        );
-        assert!(
-            receiver.poll_feedback(start + 500 * MS, SENDER).is_none(),
-            "nothing new"
-        );
+        assert_eq!((feedback.sender, feedback.media, feedback.feedback_count), (SENDER, Ssrc::new(3), 0));
+        assert_eq!(read(&feedback), (0xffff, vec![(0xffff, 0), (1, 40)], vec![0]));
+        assert!(receiver.poll_feedback(start + 500 * MS, SENDER).is_none(), "nothing new");
         assert_eq!(receiver.poll_timeout(), None);
     }
 
@@ -283,10 +254,7 @@ mod tests {
         receiver.record(start, MEDIA, 10);
         assert_eq!(drain(&mut receiver, start + 60 * MS).len(), 1);
         receiver.record(start + 70 * MS, MEDIA, 13);
-        assert_eq!(
-            drain(&mut receiver, start + 200 * MS),
-            [(11, vec![(13, 280)], vec![11, 12])]
-        );
+        assert_eq!(drain(&mut receiver, start + 200 * MS), [(11, vec![(13, 280)], vec![11, 12])]);
     }
 
     #[test]
@@ -300,10 +268,7 @@ mod tests {
         receiver.record(start + 70 * MS, MEDIA, 11);
         assert_eq!(receiver.poll_timeout(), None, "a duplicate");
         receiver.record(start + 70 * MS, MEDIA, 12);
-        assert_eq!(
-            drain(&mut receiver, start + 200 * MS),
-            [(12, vec![(12, 280), (13, 0)], vec![])]
-        );
+        assert_eq!(drain(&mut receiver, start + 200 * MS), [(12, vec![(12, 280), (13, 0)], vec![])]);
     }
 
     #[test]
@@ -321,10 +286,7 @@ mod tests {
             }
             let last = reports.len() - 1;
             let mean = (reports[last] - reports[5]).as_millis() / (last as u128 - 5);
-            assert!(
-                mean >= expected && mean <= expected + 14,
-                "{per_second}: {mean}"
-            );
+            assert!(mean >= expected && mean <= expected + 14, "{per_second}: {mean}");
         }
     }
 
@@ -335,10 +297,7 @@ mod tests {
         receiver.record(start, MEDIA, 1);
         receiver.record(start + Duration::from_secs(9), MEDIA, 2);
         let messages = drain(&mut receiver, start + Duration::from_secs(10));
-        assert_eq!(
-            messages,
-            [(1, vec![(1, 0)], vec![]), (2, vec![(2, 36_000)], vec![])]
-        );
+        assert_eq!(messages, [(1, vec![(1, 0)], vec![]), (2, vec![(2, 36_000)], vec![])]);
     }
 
     #[test]
@@ -349,13 +308,7 @@ mod tests {
         receiver.record(start, MEDIA, 20_000);
         let messages = drain(&mut receiver, start + 60 * MS);
         assert_eq!(messages.len(), 3);
-        assert_eq!(
-            messages
-                .iter()
-                .map(|message| message.1.len() + message.2.len())
-                .sum::<usize>(),
-            1024
-        );
+        assert_eq!(messages.iter().map(|message| message.1.len() + message.2.len()).sum::<usize>(), 1024);
         assert_eq!(messages[2].1, [(20_000, 0)]);
     }
 

@@ -62,20 +62,14 @@ impl TwccSender {
 
     /// Whose first packet has the number `first`.
     pub fn starting_at(first: u16) -> Self {
-        Self {
-            history: History::starting_at(u64::from(first)),
-            ..Self::default()
-        }
+        Self { history: History::starting_at(u64::from(first)), ..Self::default() }
     }
 
     /// A packet of `size` bytes leaves now; gives the number that it carries. Sizes from 16 kB on count as 16 kB.
     pub fn send(&mut self, now: Instant, size: usize) -> u16 {
         let epoch = *self.epoch.get_or_insert(now);
         let number = self.history.next();
-        self.history.push(Sent::new(
-            now.saturating_duration_since(epoch).as_micros() as u64,
-            size,
-        ));
+        self.history.push(Sent::new(now.saturating_duration_since(epoch).as_micros() as u64, size));
         SeqNo::new(number).as_u16()
     }
 
@@ -85,11 +79,7 @@ impl TwccSender {
     }
 
     /// A feedback message arrived.
-    pub fn on_feedback(
-        &mut self,
-        now: Instant,
-        feedback: &TransportFeedback<'_>,
-    ) -> FeedbackSummary {
+    pub fn on_feedback(&mut self, now: Instant, feedback: &TransportFeedback<'_>) -> FeedbackSummary {
         self.on_feedback_with(now, feedback, |_| {})
     }
 
@@ -100,21 +90,15 @@ impl TwccSender {
         feedback: &TransportFeedback<'_>,
         mut each: impl FnMut(PacketResult),
     ) -> FeedbackSummary {
-        let mut summary = FeedbackSummary {
-            missed_feedback: self.missed(feedback.feedback_count),
-            ..FeedbackSummary::default()
-        };
+        let mut summary =
+            FeedbackSummary { missed_feedback: self.missed(feedback.feedback_count), ..FeedbackSummary::default() };
         for packet in feedback.packets() {
             let seq = extend_seq(self.next_seq(), packet.seq);
             let Some((sent, epoch)) = self.history.get(seq.get()).zip(self.epoch) else {
                 summary.unknown += 1;
                 continue;
             };
-            let state = if packet.arrival.is_some() {
-                State::Received
-            } else {
-                State::Lost
-            };
+            let state = if packet.arrival.is_some() { State::Received } else { State::Lost };
             if !is_news(sent.state(), state) {
                 continue;
             }
@@ -128,17 +112,13 @@ impl TwccSender {
             summary.add(&result, sent.state());
             each(result);
         }
-        summary.rtt = summary
-            .newest_sent
-            .map(|sent| now.saturating_duration_since(sent));
+        summary.rtt = summary.newest_sent.map(|sent| now.saturating_duration_since(sent));
         summary
     }
 
     /// How many messages are missing before the one with this count.
     fn missed(&mut self, count: u8) -> u8 {
-        let ahead = self
-            .last_feedback_count
-            .map_or(1, |last| count.wrapping_sub(last));
+        let ahead = self.last_feedback_count.map_or(1, |last| count.wrapping_sub(last));
         // More than half of the circle ahead is behind: a late message; zero is a repeated one.
         if (1..0x80).contains(&ahead) {
             self.last_feedback_count = Some(count);
@@ -164,10 +144,7 @@ impl FeedbackSummary {
 
 /// A packet is first in flight, then perhaps lost, at last received; a report never leads back.
 const fn is_news(before: State, reported: State) -> bool {
-    matches!(
-        (before, reported),
-        (State::InFlight, _) | (State::Lost, State::Received)
-    )
+    matches!((before, reported), (State::InFlight, _) | (State::Lost, State::Received))
 }
 
 #[cfg(test)]
@@ -194,10 +171,9 @@ mod tests {
         assert_eq!(sender.next_seq(), SeqNo::new(0x1_0002));
         let mut results = Vec::new();
         let deltas = [Some(4), None, Some(4)];
-        let summary =
-            sender.on_feedback_with(start + 42 * MS, &feedback(0xffff, 0, &deltas), |result| {
-                results.push(result);
-            });
+        let summary = sender.on_feedback_with(start + 42 * MS, &feedback(0xffff, 0, &deltas), |result| {
+            results.push(result);
+        });
         let expected = FeedbackSummary {
             received: 2,
             received_size: DataSize::new(400),
@@ -237,28 +213,13 @@ mod tests {
     fn what_was_never_sent_or_is_forgotten_is_unknown() {
         let start = Instant::now();
         let mut sender = TwccSender::new();
-        assert_eq!(
-            sender
-                .on_feedback(start, &feedback(0, 0, &[Some(1)]))
-                .unknown,
-            1
-        );
+        assert_eq!(sender.on_feedback(start, &feedback(0, 0, &[Some(1)])).unknown, 1);
         for _ in 0..300 {
             sender.send(start, 100);
             sender.send(start + Duration::from_secs(3), 100);
         }
-        assert_eq!(
-            sender
-                .on_feedback(start, &feedback(600, 0, &[Some(1); 3]))
-                .unknown,
-            3
-        );
-        assert_eq!(
-            sender
-                .on_feedback(start, &feedback(60_000, 0, &[None, Some(1)]))
-                .unknown,
-            2
-        );
+        assert_eq!(sender.on_feedback(start, &feedback(600, 0, &[Some(1); 3])).unknown, 3);
+        assert_eq!(sender.on_feedback(start, &feedback(60_000, 0, &[None, Some(1)])).unknown, 2);
     }
 
     #[test]
@@ -266,11 +227,7 @@ mod tests {
         let start = Instant::now();
         let mut sender = TwccSender::new();
         let missed: Vec<_> = [254, 255, 2, 1, 2, 3]
-            .map(|count| {
-                sender
-                    .on_feedback(start, &feedback(0, count, &[None]))
-                    .missed_feedback
-            })
+            .map(|count| sender.on_feedback(start, &feedback(0, count, &[None])).missed_feedback)
             .to_vec();
         assert_eq!(missed, [0, 0, 2, 0, 0, 0]);
     }

@@ -41,11 +41,7 @@ impl Av1Header {
             starts_sequence: byte & 0x08 != 0,
         };
         // §4.4: a coded video sequence does not start in the middle of an OBU.
-        if header.continues && header.starts_sequence {
-            Err(ParseError::Value)
-        } else {
-            Ok(header)
-        }
+        if header.continues && header.starts_sequence { Err(ParseError::Value) } else { Ok(header) }
     }
 
     /// The byte.
@@ -82,19 +78,14 @@ pub struct ObuElements<'a> {
 /// The elements of `payload`.
 pub fn elements(payload: &[u8]) -> Result<ObuElements<'_>, ParseError> {
     let header = Av1Header::parse(payload)?;
-    Ok(ObuElements {
-        reader: Reader::new(payload.get(1..).unwrap_or_default()),
-        header,
-        index: 0,
-    })
+    Ok(ObuElements { reader: Reader::new(payload.get(1..).unwrap_or_default()), header, index: 0 })
 }
 
 impl<'a> Iterator for ObuElements<'a> {
     type Item = ObuElement<'a>;
 
     fn next(&mut self) -> Option<ObuElement<'a>> {
-        if self.reader.is_empty() || self.header.elements != 0 && self.index == self.header.elements
-        {
+        if self.reader.is_empty() || self.header.elements != 0 && self.index == self.header.elements {
             return None;
         }
         let len = if self.index + 1 == self.header.elements {
@@ -108,16 +99,8 @@ impl<'a> Iterator for ObuElements<'a> {
         };
         let continuation = self.index == 0 && self.header.continues;
         // Without a stated number of elements the index only has to leave 0.
-        self.index = if self.header.elements == 0 {
-            1
-        } else {
-            self.index + 1
-        };
-        let obu_type = if continuation {
-            None
-        } else {
-            data.first().map(|byte| byte >> 3 & 0x0f)
-        };
+        self.index = if self.header.elements == 0 { 1 } else { self.index + 1 };
+        let obu_type = if continuation { None } else { data.first().map(|byte| byte >> 3 & 0x0f) };
         Some(ObuElement { obu_type, data })
     }
 }
@@ -146,48 +129,23 @@ mod tests {
         // W=2, N=1: a sequence header of 3 bytes, then a frame that goes on.
         let payload = [0x68, 0x03, 0x08, 0xaa, 0xbb, 0x30, 0x01, 0x02];
         let header = Av1Header::parse(&payload).unwrap();
-        assert_eq!(
-            header,
-            Av1Header {
-                continues: false,
-                continued: true,
-                elements: 2,
-                starts_sequence: true
-            }
-        );
+        assert_eq!(header, Av1Header { continues: false, continued: true, elements: 2, starts_sequence: true });
         assert!(starts_keyframe(&payload));
-        let found: Vec<_> = elements(&payload)
-            .unwrap()
-            .map(|element| (element.obu_type, element.data.len()))
-            .collect();
-        assert_eq!(
-            found,
-            [(Some(OBU_SEQUENCE_HEADER), 3), (Some(OBU_FRAME), 3)]
-        );
+        let found: Vec<_> = elements(&payload).unwrap().map(|element| (element.obu_type, element.data.len())).collect();
+        assert_eq!(found, [(Some(OBU_SEQUENCE_HEADER), 3), (Some(OBU_FRAME), 3)]);
     }
 
     #[test]
     fn without_a_count_every_element_has_its_length() {
         let payload = [0x80, 0x02, 0xaa, 0xbb, 0x01, 0x18, 0x01, 0x30];
-        let found: Vec<_> = elements(&payload)
-            .unwrap()
-            .map(|element| element.obu_type)
-            .collect();
+        let found: Vec<_> = elements(&payload).unwrap().map(|element| element.obu_type).collect();
         assert_eq!(found, [None, Some(OBU_FRAME_HEADER), Some(OBU_FRAME)]);
     }
 
     #[test]
     fn an_element_beyond_the_end_ends_the_list() {
-        assert_eq!(
-            elements(&[0x00, 0x01, 0x30, 0x09, 0x30]).unwrap().count(),
-            1
-        );
-        assert_eq!(
-            elements(&[0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01])
-                .unwrap()
-                .count(),
-            0
-        );
+        assert_eq!(elements(&[0x00, 0x01, 0x30, 0x09, 0x30]).unwrap().count(), 1);
+        assert_eq!(elements(&[0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]).unwrap().count(), 0);
     }
 
     #[test]

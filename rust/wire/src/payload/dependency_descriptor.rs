@@ -54,13 +54,7 @@ impl DependencyDescriptor {
     /// The first three bytes: what stands before the optional part.
     pub const fn mandatory_bytes(&self) -> [u8; 3] {
         let [high, low] = self.frame_number.to_be_bytes();
-        [
-            (self.start_of_frame as u8) << 7
-                | (self.end_of_frame as u8) << 6
-                | self.template_id & 0x3f,
-            high,
-            low,
-        ]
+        [(self.start_of_frame as u8) << 7 | (self.end_of_frame as u8) << 6 | self.template_id & 0x3f, high, low]
     }
 }
 
@@ -72,8 +66,7 @@ mod tests {
 
     #[test]
     fn golden_first_packet_of_a_keyframe() {
-        let descriptor =
-            DependencyDescriptor::parse(&[0x80, 0x00, 0x01, 0x80, 0x02, 0x14]).unwrap();
+        let descriptor = DependencyDescriptor::parse(&[0x80, 0x00, 0x01, 0x80, 0x02, 0x14]).unwrap();
         let expected = DependencyDescriptor {
             start_of_frame: true,
             frame_number: 1,
@@ -87,14 +80,8 @@ mod tests {
     fn three_bytes_are_the_mandatory_part() {
         let descriptor = DependencyDescriptor::parse(&[0x43, 0x12, 0x34]).unwrap();
         assert!(!descriptor.start_of_frame && descriptor.end_of_frame && !descriptor.has_structure);
-        assert_eq!(
-            (descriptor.template_id, descriptor.frame_number),
-            (3, 0x1234)
-        );
-        assert_eq!(
-            DependencyDescriptor::parse(&[0x43, 0x12]),
-            Err(ParseError::TooShort)
-        );
+        assert_eq!((descriptor.template_id, descriptor.frame_number), (3, 0x1234));
+        assert_eq!(DependencyDescriptor::parse(&[0x43, 0x12]), Err(ParseError::TooShort));
     }
 
     proptest! {

@@ -30,12 +30,7 @@ pub struct NalUnit<'a> {
 pub fn nal_units(payload: &[u8]) -> NalUnits<'_> {
     let mut reader = Reader::new(payload);
     let state = match reader.u8().map(|byte| byte & 0x1f) {
-        Ok(nal_type @ 1..=23) => State::One(Some(NalUnit {
-            nal_type,
-            starts: true,
-            ends: true,
-            data: reader.rest(),
-        })),
+        Ok(nal_type @ 1..=23) => State::One(Some(NalUnit { nal_type, starts: true, ends: true, data: reader.rest() })),
         Ok(STAP_A) => State::Aggregate(reader),
         Ok(FU_A) => State::One(fragment(reader)),
         _ => State::One(None),
@@ -51,12 +46,7 @@ pub fn starts_keyframe(payload: &[u8]) -> bool {
 /// FU header: `|S|E|R|  Type   |`.
 fn fragment(mut reader: Reader<'_>) -> Option<NalUnit<'_>> {
     let header = reader.u8().ok()?;
-    Some(NalUnit {
-        nal_type: header & 0x1f,
-        starts: header & 0x80 != 0,
-        ends: header & 0x40 != 0,
-        data: reader.rest(),
-    })
+    Some(NalUnit { nal_type: header & 0x1f, starts: header & 0x80 != 0, ends: header & 0x40 != 0, data: reader.rest() })
 }
 
 /// Iterates the NAL units of a payload.
@@ -92,12 +82,7 @@ impl<'a> Iterator for NalUnits<'a> {
 fn aggregated<'a>(reader: &mut Reader<'a>) -> Option<NalUnit<'a>> {
     let len = reader.u16().ok()?;
     let (header, data) = reader.take(usize::from(len)).ok()?.split_first()?;
-    Some(NalUnit {
-        nal_type: header & 0x1f,
-        starts: true,
-        ends: true,
-        data,
-    })
+    Some(NalUnit { nal_type: header & 0x1f, starts: true, ends: true, data })
 }
 
 #[cfg(test)]
@@ -108,12 +93,8 @@ mod tests {
 
     #[test]
     fn parameter_sets_in_an_aggregate_start_a_keyframe() {
-        let payload = [
-            0x78, 0x00, 0x02, 0x67, 0x42, 0x00, 0x03, 0x68, 0xce, 0x3c, 0x00, 0x02, 0x65, 0x88,
-        ];
-        let units: Vec<_> = nal_units(&payload)
-            .map(|unit| (unit.nal_type, unit.data.len()))
-            .collect();
+        let payload = [0x78, 0x00, 0x02, 0x67, 0x42, 0x00, 0x03, 0x68, 0xce, 0x3c, 0x00, 0x02, 0x65, 0x88];
+        let units: Vec<_> = nal_units(&payload).map(|unit| (unit.nal_type, unit.data.len())).collect();
         assert_eq!(units, [(NAL_SPS, 1), (NAL_PPS, 2), (NAL_IDR, 1)]);
         assert!(starts_keyframe(&payload));
     }
@@ -125,38 +106,19 @@ mod tests {
         assert!(!starts_keyframe(&[0x7c, 0x45, 0x00]));
         assert!(!starts_keyframe(&[0x7c, 0x81, 0x00]), "an inter picture");
         let last = nal_units(&[0x7c, 0x45, 0xaa]).next().unwrap();
-        assert_eq!(
-            last,
-            NalUnit {
-                nal_type: NAL_IDR,
-                starts: false,
-                ends: true,
-                data: &[0xaa]
-            }
-        );
+        assert_eq!(last, NalUnit { nal_type: NAL_IDR, starts: false, ends: true, data: &[0xaa] });
     }
 
     #[test]
     fn single_units() {
         assert!(starts_keyframe(&[0x65, 0x88]) && starts_keyframe(&[0x67, 0x42]));
-        assert!(
-            !starts_keyframe(&[0x68, 0xce])
-                && !starts_keyframe(&[0x41, 0x9a])
-                && !starts_keyframe(&[])
-        );
+        assert!(!starts_keyframe(&[0x68, 0xce]) && !starts_keyframe(&[0x41, 0x9a]) && !starts_keyframe(&[]));
     }
 
     #[test]
     fn a_unit_beyond_the_end_ends_the_list() {
-        assert_eq!(
-            nal_units(&[0x78, 0x00, 0x01, 0x67, 0x00, 0x09, 0x65]).count(),
-            1
-        );
-        assert_eq!(
-            nal_units(&[0x78, 0x00, 0x00, 0x00, 0x01, 0x65]).count(),
-            0,
-            "an empty unit"
-        );
+        assert_eq!(nal_units(&[0x78, 0x00, 0x01, 0x67, 0x00, 0x09, 0x65]).count(), 1);
+        assert_eq!(nal_units(&[0x78, 0x00, 0x00, 0x00, 0x01, 0x65]).count(), 0, "an empty unit");
         assert_eq!(nal_units(&[0x7d, 0x85]).count(), 0, "FU-B is not of mode 1");
     }
 

@@ -48,18 +48,13 @@ impl<'a> RedPayload<'a> {
         if redundant > data.len() {
             return Err(ParseError::Length);
         }
-        let (headers, _) = payload
-            .split_at_checked(payload.len() - data.len())
-            .ok_or(ParseError::Length)?;
+        let (headers, _) = payload.split_at_checked(payload.len() - data.len()).ok_or(ParseError::Length)?;
         Ok(Self { headers, data })
     }
 
     /// The blocks, oldest first, the primary one last.
     pub const fn blocks(&self) -> RedBlocks<'a> {
-        RedBlocks {
-            headers: Reader::new(self.headers),
-            data: Reader::new(self.data),
-        }
+        RedBlocks { headers: Reader::new(self.headers), data: Reader::new(self.data) }
     }
 
     /// The new frame.
@@ -75,10 +70,7 @@ fn read_header(reader: &mut Reader<'_>) -> Result<(Pt, Option<(u16, usize)>), Pa
         return Ok((Pt::new(first), None));
     }
     let rest = reader.u24()?;
-    Ok((
-        Pt::new(first),
-        Some(((rest >> 10) as u16, (rest & 0x3ff) as usize)),
-    ))
+    Ok((Pt::new(first), Some(((rest >> 10) as u16, (rest & 0x3ff) as usize))))
 }
 
 /// Iterates the blocks of a [`RedPayload`].
@@ -95,12 +87,7 @@ impl<'a> Iterator for RedBlocks<'a> {
         let (pt, redundant) = read_header(&mut self.headers).ok()?;
         let (timestamp_offset, len) = redundant.unwrap_or((0, self.data.rest().len()));
         let data = self.data.take(len).ok()?;
-        Some(RedBlock {
-            pt,
-            timestamp_offset,
-            primary: redundant.is_none(),
-            data,
-        })
+        Some(RedBlock { pt, timestamp_offset, primary: redundant.is_none(), data })
     }
 }
 
@@ -134,18 +121,8 @@ mod tests {
         // Payload type 111, 960 ticks ago, 2 bytes; then 3 new bytes.
         let payload = [0xef, 0x0f, 0x00, 0x02, 0x6f, 1, 2, 3, 4, 5];
         let red = RedPayload::parse(&payload).unwrap();
-        let old = RedBlock {
-            pt: Pt::new(111),
-            timestamp_offset: 960,
-            primary: false,
-            data: &[1, 2],
-        };
-        let new = RedBlock {
-            pt: Pt::new(111),
-            timestamp_offset: 0,
-            primary: true,
-            data: &[3, 4, 5],
-        };
+        let old = RedBlock { pt: Pt::new(111), timestamp_offset: 960, primary: false, data: &[1, 2] };
+        let new = RedBlock { pt: Pt::new(111), timestamp_offset: 0, primary: true, data: &[3, 4, 5] };
         assert_eq!(red.blocks().collect::<Vec<_>>(), [old, new]);
         assert_eq!(red.primary(), Some(new));
         let mut buffer = [0; 16];
@@ -155,10 +132,7 @@ mod tests {
 
     #[test]
     fn redundant_blocks_must_fit() {
-        assert_eq!(
-            RedPayload::parse(&[0xef, 0x0f, 0x00, 0x02, 0x6f, 1]),
-            Err(ParseError::Length)
-        );
+        assert_eq!(RedPayload::parse(&[0xef, 0x0f, 0x00, 0x02, 0x6f, 1]), Err(ParseError::Length));
         assert_eq!(RedPayload::parse(&[0xef, 0x0f]), Err(ParseError::TooShort));
         assert_eq!(RedPayload::parse(&[]), Err(ParseError::TooShort));
     }

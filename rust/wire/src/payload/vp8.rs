@@ -58,31 +58,17 @@ impl Vp8Descriptor {
         let mut reader = Reader::new(payload);
         let first = reader.u8()?;
         let extended = if first & 0x80 != 0 { reader.u8()? } else { 0 };
-        let picture_id = if extended & 0x80 != 0 {
-            Some(PictureId::read(&mut reader)?)
-        } else {
-            None
-        };
-        let tl0_pic_idx = if extended & 0x40 != 0 {
-            Some(reader.u8()?)
-        } else {
-            None
-        };
-        let layers = if extended & 0x30 != 0 {
-            reader.u8()?
-        } else {
-            0
-        };
+        let picture_id = if extended & 0x80 != 0 { Some(PictureId::read(&mut reader)?) } else { None };
+        let tl0_pic_idx = if extended & 0x40 != 0 { Some(reader.u8()?) } else { None };
+        let layers = if extended & 0x30 != 0 { reader.u8()? } else { 0 };
         let descriptor = Self {
             non_reference: first & 0x20 != 0,
             starts_partition: first & 0x10 != 0,
             partition: first & 0x07,
             picture_id,
             tl0_pic_idx,
-            temporal: (extended & 0x20 != 0).then_some(Vp8Temporal {
-                tid: layers >> 6,
-                layer_sync: layers & 0x20 != 0,
-            }),
+            temporal: (extended & 0x20 != 0)
+                .then_some(Vp8Temporal { tid: layers >> 6, layer_sync: layers & 0x20 != 0 }),
             key_idx: (extended & 0x10 != 0).then_some(layers & 0x1f),
         };
         Ok((descriptor, payload.len() - reader.rest().len()))
@@ -109,14 +95,9 @@ impl Vp8Descriptor {
             writer.u8(index)?;
         }
         if self.temporal.is_some() || self.key_idx.is_some() {
-            let temporal = self.temporal.unwrap_or(Vp8Temporal {
-                tid: 0,
-                layer_sync: false,
-            });
+            let temporal = self.temporal.unwrap_or(Vp8Temporal { tid: 0, layer_sync: false });
             let key_idx = self.key_idx.unwrap_or_default();
-            writer.u8((temporal.tid & 0x03) << 6
-                | u8::from(temporal.layer_sync) << 5
-                | key_idx & 0x1f)?;
+            writer.u8((temporal.tid & 0x03) << 6 | u8::from(temporal.layer_sync) << 5 | key_idx & 0x1f)?;
         }
         Some(writer.len())
     }
@@ -143,10 +124,7 @@ pub fn keyframe_size(frame: &[u8]) -> Option<(u16, u16)> {
     }
     // The upper two bits are the scaling of the display, little-endian as all of VP8.
     let [w0, w1, h0, h1] = *size;
-    Some((
-        u16::from_le_bytes([w0, w1]) & 0x3fff,
-        u16::from_le_bytes([h0, h1]) & 0x3fff,
-    ))
+    Some((u16::from_le_bytes([w0, w1]) & 0x3fff, u16::from_le_bytes([h0, h1]) & 0x3fff))
 }
 
 #[cfg(test)]
@@ -170,10 +148,7 @@ mod tests {
             partition: 0,
             picture_id: Some(PictureId::Long(0x1234)),
             tl0_pic_idx: Some(7),
-            temporal: Some(Vp8Temporal {
-                tid: 0,
-                layer_sync: true,
-            }),
+            temporal: Some(Vp8Temporal { tid: 0, layer_sync: true }),
             key_idx: Some(5),
         };
         assert_eq!((descriptor, len), (expected, 6));
@@ -188,9 +163,7 @@ mod tests {
     fn a_bare_descriptor_is_one_byte() {
         let (descriptor, len) = Vp8Descriptor::parse(&[0x33, 0x01]).unwrap();
         assert_eq!(len, 1);
-        assert!(
-            descriptor.non_reference && descriptor.starts_partition && descriptor.partition == 3
-        );
+        assert!(descriptor.non_reference && descriptor.starts_partition && descriptor.partition == 3);
         assert!(!descriptor.starts_frame());
         assert_eq!(Vp8Descriptor::parse(&[]), Err(ParseError::TooShort));
     }
@@ -198,26 +171,16 @@ mod tests {
     #[test]
     fn an_inter_frame_and_a_middle_packet_start_no_keyframe() {
         let (start, _) = Vp8Descriptor::parse(&[0x10]).unwrap();
-        assert!(
-            start.starts_keyframe(&[0x50])
-                && !start.starts_keyframe(&[0x51])
-                && !start.starts_keyframe(&[])
-        );
+        assert!(start.starts_keyframe(&[0x50]) && !start.starts_keyframe(&[0x51]) && !start.starts_keyframe(&[]));
         let (middle, _) = Vp8Descriptor::parse(&[0x00]).unwrap();
         assert!(!middle.starts_keyframe(&[0x50]));
-        assert_eq!(
-            keyframe_size(&[0x51, 0, 0, 0x9d, 1, 0x2a, 1, 0, 1, 0]),
-            None
-        );
+        assert_eq!(keyframe_size(&[0x51, 0, 0, 0x9d, 1, 0x2a, 1, 0, 1, 0]), None);
     }
 
     #[test]
     fn a_short_picture_id_becomes_long_when_told() {
         let (mut descriptor, len) = Vp8Descriptor::parse(&[0x90, 0x80, 0x7f, 0x00]).unwrap();
-        assert_eq!(
-            (descriptor.picture_id, len),
-            (Some(PictureId::Short(0x7f)), 3)
-        );
+        assert_eq!((descriptor.picture_id, len), (Some(PictureId::Short(0x7f)), 3));
         descriptor.picture_id = descriptor.picture_id.map(|id| PictureId::long(id.get()));
         let mut buffer = [0; Vp8Descriptor::MAX_LEN];
         assert_eq!(descriptor.write(&mut buffer), Some(4));

@@ -164,9 +164,7 @@ impl Vp9Descriptor {
 
     /// How many bytes the fields up to TL0PICIDX take.
     pub fn prefix_len(&self) -> usize {
-        let picture_id = self
-            .picture_id
-            .map_or(0, |id| if id.bits() == 7 { 1 } else { 2 });
+        let picture_id = self.picture_id.map_or(0, |id| if id.bits() == 7 { 1 } else { 2 });
         let layer = self.layer.map_or(0, |_| if self.flexible { 1 } else { 2 });
         1 + picture_id + layer
     }
@@ -211,16 +209,9 @@ fn read_references(reader: &mut Reader<'_>) -> Result<[u8; 3], ParseError> {
 impl Vp9Structure {
     fn read(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
         let first = reader.u8()?;
-        let mut structure = Self {
-            spatial_layers: (first >> 5) + 1,
-            ..Self::default()
-        };
+        let mut structure = Self { spatial_layers: (first >> 5) + 1, ..Self::default() };
         if first & 0x10 != 0 {
-            for size in structure
-                .sizes
-                .iter_mut()
-                .take(usize::from(structure.spatial_layers))
-            {
+            for size in structure.sizes.iter_mut().take(usize::from(structure.spatial_layers)) {
                 *size = (reader.u16()?, reader.u16()?);
             }
         }
@@ -264,42 +255,24 @@ mod tests {
     #[test]
     fn flexible_mode_lists_its_references() {
         // I P L F E, short picture id, T1 U S2 D, two references.
-        let (descriptor, len) =
-            Vp9Descriptor::parse(&[0xf4, 0x05, 0x35, 0x03, 0x04, 0xff]).unwrap();
+        let (descriptor, len) = Vp9Descriptor::parse(&[0xf4, 0x05, 0x35, 0x03, 0x04, 0xff]).unwrap();
         assert_eq!(len, 5);
-        let layer = Vp9Layer {
-            temporal: 1,
-            switch_up: true,
-            spatial: 2,
-            inter_layer: true,
-        };
-        assert_eq!(
-            (descriptor.layer, descriptor.tl0_pic_idx),
-            (Some(layer), None)
-        );
+        let layer = Vp9Layer { temporal: 1, switch_up: true, spatial: 2, inter_layer: true };
+        assert_eq!((descriptor.layer, descriptor.tl0_pic_idx), (Some(layer), None));
         assert_eq!(descriptor.references, [1, 2, 0]);
         assert!(!descriptor.starts_keyframe());
     }
 
     #[test]
     fn more_than_three_references_are_refused() {
-        assert_eq!(
-            Vp9Descriptor::parse(&[0x50, 0x03, 0x05, 0x07, 0x08]),
-            Err(ParseError::Value)
-        );
-        assert_eq!(
-            Vp9Descriptor::parse(&[0x50, 0x01, 0x02]),
-            Err(ParseError::Value),
-            "a reference to itself"
-        );
+        assert_eq!(Vp9Descriptor::parse(&[0x50, 0x03, 0x05, 0x07, 0x08]), Err(ParseError::Value));
+        assert_eq!(Vp9Descriptor::parse(&[0x50, 0x01, 0x02]), Err(ParseError::Value), "a reference to itself");
     }
 
     #[test]
     fn the_upper_layers_of_a_keyframe_picture_start_none() {
         let (descriptor, _) = Vp9Descriptor::parse(&[0xa8, 0x01, 0x03, 0x09]).unwrap();
-        assert!(
-            descriptor.starts_frame && !descriptor.inter_picture && !descriptor.starts_keyframe()
-        );
+        assert!(descriptor.starts_frame && !descriptor.inter_picture && !descriptor.starts_keyframe());
     }
 
     #[test]

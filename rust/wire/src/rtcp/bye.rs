@@ -28,17 +28,13 @@ pub struct Bye<'a> {
 impl<'a> Bye<'a> {
     /// The reason is ignored.
     pub(super) fn parse(frame: Frame<'a>) -> Result<Self, ParseError> {
-        Ok(Self {
-            ssrcs: List::read(&mut Reader::new(frame.body), usize::from(frame.count))?,
-        })
+        Ok(Self { ssrcs: List::read(&mut Reader::new(frame.body), usize::from(frame.count))? })
     }
 }
 
 impl WriteRtcp for Bye<'_> {
     fn write(&self, buffer: &mut [u8]) -> Option<usize> {
-        write_packet(buffer, BYE, self.ssrcs.len(), |writer| {
-            self.ssrcs.write(writer)
-        })
+        write_packet(buffer, BYE, self.ssrcs.len(), |writer| self.ssrcs.write(writer))
     }
 }
 
@@ -50,9 +46,7 @@ mod tests {
     #[test]
     fn golden_bytes() {
         let ssrcs = [Ssrc::new(1), Ssrc::new(2)];
-        let bye = Bye {
-            ssrcs: List::from(&ssrcs),
-        };
+        let bye = Bye { ssrcs: List::from(&ssrcs) };
         let mut buffer = [0; 12];
         assert_eq!(bye.write(&mut buffer), Some(12));
         assert_eq!(buffer, [0x82, 0xcb, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2]);
@@ -62,9 +56,7 @@ mod tests {
     #[test]
     fn a_reason_is_ignored() {
         let bytes = [0x81, 0xcb, 0, 2, 0, 0, 0, 1, 3, b'b', b'y', b'e'];
-        let Some(Ok(Rtcp::Bye(bye))) = packets(&bytes).next() else {
-            panic!()
-        };
+        let Some(Ok(Rtcp::Bye(bye))) = packets(&bytes).next() else { panic!() };
         assert_eq!(bye.ssrcs.iter().collect::<Vec<_>>(), [Ssrc::new(1)]);
     }
 }

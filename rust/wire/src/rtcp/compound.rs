@@ -9,9 +9,7 @@ use crate::rtcp::packet::Rtcp;
 /// The RTCP packets in `datagram`, which is clear. A packet whose frame is right and whose contents are not yields its
 /// error and the next one follows; a wrong frame ends the list.
 pub const fn packets(datagram: &[u8]) -> Packets<'_> {
-    Packets {
-        reader: Reader::new(datagram),
-    }
+    Packets { reader: Reader::new(datagram) }
 }
 
 /// Iterates the packets of a datagram.
@@ -50,10 +48,7 @@ impl<'a> CompoundWriter<'a> {
 
     /// Appends `packet`; false, and nothing changes, when it does not fit.
     pub fn push(&mut self, packet: &impl WriteRtcp) -> bool {
-        let written = self
-            .buffer
-            .get_mut(self.len..)
-            .and_then(|rest| packet.write(rest));
+        let written = self.buffer.get_mut(self.len..).and_then(|rest| packet.write(rest));
         self.len += written.unwrap_or_default();
         written.is_some()
     }
@@ -87,18 +82,12 @@ mod tests {
     use crate::id::Ssrc;
     use crate::rtcp::{List, Pli, ReceiverReport};
 
-    const PLI: Pli = Pli {
-        sender: Ssrc::new(1),
-        media: Ssrc::new(2),
-    };
+    const PLI: Pli = Pli { sender: Ssrc::new(1), media: Ssrc::new(2) };
 
     fn compound() -> Vec<u8> {
         let mut buffer = [0; 64];
         let mut writer = CompoundWriter::new(&mut buffer);
-        assert!(writer.push(&ReceiverReport {
-            ssrc: Ssrc::new(1),
-            reports: List::default()
-        }));
+        assert!(writer.push(&ReceiverReport { ssrc: Ssrc::new(1), reports: List::default() }));
         assert!(writer.push(&PLI));
         writer.as_bytes().to_vec()
     }
@@ -107,10 +96,7 @@ mod tests {
     fn a_compound_and_a_reduced_size_packet_read_alike() {
         let bytes = compound();
         assert_eq!(packets(&bytes).count(), 2);
-        assert_eq!(
-            packets(&bytes[8..]).collect::<Vec<_>>(),
-            [Ok(Rtcp::Pli(PLI))]
-        );
+        assert_eq!(packets(&bytes[8..]).collect::<Vec<_>>(), [Ok(Rtcp::Pli(PLI))]);
         assert_eq!(packets(&[]).count(), 0);
     }
 
@@ -129,16 +115,10 @@ mod tests {
         let results: Vec<_> = packets(&bytes).map(|packet| packet.is_ok()).collect();
         assert_eq!(results, [false, true, true]);
         bytes[0] = 0x41;
-        assert_eq!(
-            packets(&bytes).collect::<Vec<_>>(),
-            [Err(ParseError::Version)]
-        );
+        assert_eq!(packets(&bytes).collect::<Vec<_>>(), [Err(ParseError::Version)]);
         bytes[0] = 0x81;
         bytes[3] = 200;
-        assert_eq!(
-            packets(&bytes).collect::<Vec<_>>(),
-            [Err(ParseError::TooShort)]
-        );
+        assert_eq!(packets(&bytes).collect::<Vec<_>>(), [Err(ParseError::TooShort)]);
     }
 
     #[test]
@@ -146,22 +126,10 @@ mod tests {
         let mut padded = vec![0xa1, 0xce, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 4];
         assert_eq!(packets(&padded).collect::<Vec<_>>(), [Ok(Rtcp::Pli(PLI))]);
         padded[15] = 1;
-        assert_eq!(
-            packets(&padded).collect::<Vec<_>>(),
-            [Ok(Rtcp::Pli(PLI))],
-            "libwebrtc pads by less than a word"
-        );
-        for (count, error) in [
-            (0, ParseError::Padding),
-            (12, ParseError::TooShort),
-            (13, ParseError::Padding),
-        ] {
+        assert_eq!(packets(&padded).collect::<Vec<_>>(), [Ok(Rtcp::Pli(PLI))], "libwebrtc pads by less than a word");
+        for (count, error) in [(0, ParseError::Padding), (12, ParseError::TooShort), (13, ParseError::Padding)] {
             padded[15] = count;
-            assert_eq!(
-                packets(&padded).collect::<Vec<_>>(),
-                [Err(error)],
-                "{count}"
-            );
+            assert_eq!(packets(&padded).collect::<Vec<_>>(), [Err(error)], "{count}");
         }
         padded[15] = 4;
         padded.extend(compound());
@@ -170,14 +138,8 @@ mod tests {
 
     #[test]
     fn unknown_types_are_named() {
-        let expected = Rtcp::Unknown {
-            packet_type: 204,
-            count: 3,
-        };
-        assert_eq!(
-            packets(&[0x83, 204, 0, 0]).collect::<Vec<_>>(),
-            [Ok(expected)]
-        );
+        let expected = Rtcp::Unknown { packet_type: 204, count: 3 };
+        assert_eq!(packets(&[0x83, 204, 0, 0]).collect::<Vec<_>>(), [Ok(expected)]);
     }
 
     proptest! {

@@ -32,22 +32,13 @@ impl<'a> Fir<'a> {
     pub(super) fn parse(frame: Frame<'a>) -> Result<Self, ParseError> {
         let mut reader = Reader::new(frame.body);
         let (sender, _) = read_feedback(&mut reader)?;
-        Ok(Self {
-            sender,
-            entries: List::read_rest(&mut reader)?,
-        })
+        Ok(Self { sender, entries: List::read_rest(&mut reader)? })
     }
 }
 
 impl WriteRtcp for Fir<'_> {
     fn write(&self, buffer: &mut [u8]) -> Option<usize> {
-        write_feedback(
-            buffer,
-            PSFB,
-            FORMAT,
-            (self.sender, Ssrc::new(0)),
-            |writer| self.entries.write(writer),
-        )
+        write_feedback(buffer, PSFB, FORMAT, (self.sender, Ssrc::new(0)), |writer| self.entries.write(writer))
     }
 }
 
@@ -65,10 +56,7 @@ impl Element for FirEntry {
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
-        Some(Self {
-            ssrc: Ssrc::new(reader.u32().ok()?),
-            request: reader.u8().ok()?,
-        })
+        Some(Self { ssrc: Ssrc::new(reader.u32().ok()?), request: reader.u8().ok()? })
     }
 
     fn write_to(&self, buffer: &mut [u8]) -> Option<()> {
@@ -86,31 +74,17 @@ mod tests {
 
     #[test]
     fn golden_bytes() {
-        let entries = [FirEntry {
-            ssrc: Ssrc::new(2),
-            request: 9,
-        }];
-        let fir = Fir {
-            sender: Ssrc::new(1),
-            entries: List::from(&entries),
-        };
+        let entries = [FirEntry { ssrc: Ssrc::new(2), request: 9 }];
+        let fir = Fir { sender: Ssrc::new(1), entries: List::from(&entries) };
         let mut buffer = [0; 20];
         assert_eq!(fir.write(&mut buffer), Some(20));
-        assert_eq!(
-            buffer,
-            [
-                0x84, 0xce, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 9, 0, 0, 0
-            ]
-        );
+        assert_eq!(buffer, [0x84, 0xce, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 9, 0, 0, 0]);
         assert_eq!(packets(&buffer).collect::<Vec<_>>(), [Ok(Rtcp::Fir(fir))]);
     }
 
     #[test]
     fn half_an_entry_is_refused() {
         let bytes = [0x84, 0xce, 0, 3, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2];
-        assert_eq!(
-            packets(&bytes).collect::<Vec<_>>(),
-            [Err(ParseError::Length)]
-        );
+        assert_eq!(packets(&bytes).collect::<Vec<_>>(), [Err(ParseError::Length)]);
     }
 }

@@ -59,11 +59,7 @@ impl<'a> Frame<'a> {
             let len = body.len().checked_sub(padding).ok_or(ParseError::Padding)?;
             body = body.get(..len).ok_or(ParseError::Padding)?;
         }
-        Ok(Self {
-            count: first & 0x1f,
-            packet_type,
-            body,
-        })
+        Ok(Self { count: first & 0x1f, packet_type, body })
     }
 }
 
@@ -118,7 +114,5 @@ pub(super) fn write_feedback(
 /// Whether `packet`, RTP or RTCP on one port, is RTCP: its packet type, read as RTP's marker and payload type, is one of
 /// 192..=223 (RFC 5761 §4).
 pub fn is_rtcp(packet: &[u8]) -> bool {
-    packet
-        .get(1)
-        .is_some_and(|packet_type| matches!(packet_type, 192..=223))
+    packet.get(1).is_some_and(|packet_type| matches!(packet_type, 192..=223))
 }

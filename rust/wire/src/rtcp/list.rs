@@ -90,10 +90,7 @@ impl<'a, T: Element> List<'a, T> {
             Source::Received(bytes) => (bytes, &[]),
             Source::Given(items) => (&[], items),
         };
-        bytes
-            .chunks_exact(T::LEN)
-            .filter_map(T::from_bytes)
-            .chain(items.iter().copied())
+        bytes.chunks_exact(T::LEN).filter_map(T::from_bytes).chain(items.iter().copied())
     }
 }
 

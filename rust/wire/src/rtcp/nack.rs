@@ -38,11 +38,7 @@ impl<'a> Nack<'a> {
     pub(super) fn parse(frame: Frame<'a>) -> Result<Self, ParseError> {
         let mut reader = Reader::new(frame.body);
         let (sender, media) = read_feedback(&mut reader)?;
-        Ok(Self {
-            sender,
-            media,
-            pairs: List::read_rest(&mut reader)?,
-        })
+        Ok(Self { sender, media, pairs: List::read_rest(&mut reader)? })
     }
 
     /// The sequence numbers, in the order of the packet.
@@ -53,9 +49,7 @@ impl<'a> Nack<'a> {
 
 impl WriteRtcp for Nack<'_> {
     fn write(&self, buffer: &mut [u8]) -> Option<usize> {
-        write_feedback(buffer, RTPFB, FORMAT, (self.sender, self.media), |writer| {
-            self.pairs.write(writer)
-        })
+        write_feedback(buffer, RTPFB, FORMAT, (self.sender, self.media), |writer| self.pairs.write(writer))
     }
 }
 
@@ -79,10 +73,7 @@ impl NackPair {
 
     /// Packs ascending (wrapping) sequence numbers into as few pairs as possible.
     pub fn pack<I: IntoIterator<Item = u16>>(seqs: I) -> NackPairs<I::IntoIter> {
-        NackPairs {
-            seqs: seqs.into_iter(),
-            current: None,
-        }
+        NackPairs { seqs: seqs.into_iter(), current: None }
     }
 }
 
@@ -91,10 +82,7 @@ impl Element for NackPair {
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
-        Some(Self {
-            first: reader.u16().ok()?,
-            following: reader.u16().ok()?,
-        })
+        Some(Self { first: reader.u16().ok()?, following: reader.u16().ok()? })
     }
 
     fn write_to(&self, buffer: &mut [u8]) -> Option<()> {
@@ -117,20 +105,14 @@ impl<I: Iterator<Item = u16>> Iterator for NackPairs<I> {
     fn next(&mut self) -> Option<NackPair> {
         for seq in self.seqs.by_ref() {
             let Some(pair) = &mut self.current else {
-                self.current = Some(NackPair {
-                    first: seq,
-                    following: 0,
-                });
+                self.current = Some(NackPair { first: seq, following: 0 });
                 continue;
             };
             match seq.wrapping_sub(pair.first) {
                 0 => {}
                 distance @ 1..=16 => pair.following |= 1 << (distance - 1),
                 _ => {
-                    return self.current.replace(NackPair {
-                        first: seq,
-                        following: 0,
-                    });
+                    return self.current.replace(NackPair { first: seq, following: 0 });
                 }
             }
         }
@@ -148,11 +130,7 @@ mod tests {
     #[test]
     fn golden_bytes() {
         let pairs: Vec<_> = NackPair::pack([0xfffe, 0xffff, 0x000e, 0x000f]).collect();
-        let nack = Nack {
-            sender: Ssrc::new(1),
-            media: Ssrc::new(2),
-            pairs: List::from(&pairs[..]),
-        };
+        let nack = Nack { sender: Ssrc::new(1), media: Ssrc::new(2), pairs: List::from(&pairs[..]) };
         let mut buffer = [0; 20];
         assert_eq!(nack.write(&mut buffer), Some(20));
         let golden = [
@@ -160,14 +138,9 @@ mod tests {
             0xff, 0xfe, 0x80, 0x01, 0x00, 0x0f, 0x00, 0x00,
         ];
         assert_eq!(buffer, golden);
-        let Some(Ok(Rtcp::Nack(read))) = packets(&golden).next() else {
-            panic!()
-        };
+        let Some(Ok(Rtcp::Nack(read))) = packets(&golden).next() else { panic!() };
         assert_eq!(read, nack);
-        assert_eq!(
-            read.seqs().collect::<Vec<_>>(),
-            [0xfffe, 0xffff, 0x000e, 0x000f]
-        );
+        assert_eq!(read.seqs().collect::<Vec<_>>(), [0xfffe, 0xffff, 0x000e, 0x000f]);
     }
 
     proptest! {

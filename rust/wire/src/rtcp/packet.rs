@@ -48,19 +48,14 @@ pub enum Rtcp<'a> {
 
 impl<'a> Rtcp<'a> {
     pub(super) fn parse(frame: Frame<'a>) -> Result<Self, ParseError> {
-        let unknown = Self::Unknown {
-            packet_type: frame.packet_type,
-            count: frame.count,
-        };
+        let unknown = Self::Unknown { packet_type: frame.packet_type, count: frame.count };
         Ok(match (frame.packet_type, frame.count) {
             (SR, _) => Self::SenderReport(SenderReport::parse(frame)?),
             (RR, _) => Self::ReceiverReport(ReceiverReport::parse(frame)?),
             (SDES, _) => Self::Sdes(Sdes::parse(frame)?),
             (BYE, _) => Self::Bye(Bye::parse(frame)?),
             (RTPFB, nack::FORMAT) => Self::Nack(Nack::parse(frame)?),
-            (RTPFB, transport_feedback::FORMAT) => {
-                Self::TransportFeedback(TransportFeedback::parse(frame)?)
-            }
+            (RTPFB, transport_feedback::FORMAT) => Self::TransportFeedback(TransportFeedback::parse(frame)?),
             (PSFB, pli::FORMAT) => Self::Pli(Pli::parse(frame)?),
             (PSFB, fir::FORMAT) => Self::Fir(Fir::parse(frame)?),
             (PSFB, remb::FORMAT) => Remb::parse(frame)?.map_or(unknown, Self::Remb),

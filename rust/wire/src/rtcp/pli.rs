@@ -26,13 +26,7 @@ impl Pli {
 
 impl WriteRtcp for Pli {
     fn write(&self, buffer: &mut [u8]) -> Option<usize> {
-        write_feedback(
-            buffer,
-            PSFB,
-            FORMAT,
-            (self.sender, self.media),
-            |_| Some(()),
-        )
+        write_feedback(buffer, PSFB, FORMAT, (self.sender, self.media), |_| Some(()))
     }
 }
 
@@ -43,10 +37,7 @@ mod tests {
 
     #[test]
     fn golden_bytes() {
-        let pli = Pli {
-            sender: Ssrc::new(1),
-            media: Ssrc::new(2),
-        };
+        let pli = Pli { sender: Ssrc::new(1), media: Ssrc::new(2) };
         let mut buffer = [0; 12];
         assert_eq!(pli.write(&mut buffer), Some(12));
         assert_eq!(buffer, [0x81, 0xce, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2]);

@@ -31,10 +31,7 @@ impl<'a> ReceiverReport<'a> {
     /// Profile-specific extensions behind the reports are ignored.
     pub(super) fn parse(frame: Frame<'a>) -> Result<Self, ParseError> {
         let mut reader = Reader::new(frame.body);
-        Ok(Self {
-            ssrc: Ssrc::new(reader.u32()?),
-            reports: List::read(&mut reader, usize::from(frame.count))?,
-        })
+        Ok(Self { ssrc: Ssrc::new(reader.u32()?), reports: List::read(&mut reader, usize::from(frame.count))? })
     }
 }
 
@@ -69,25 +66,16 @@ mod tests {
             delay_since_last_sr: 7,
         };
         let blocks = [block];
-        let report = ReceiverReport {
-            ssrc: Ssrc::new(1),
-            reports: List::from(&blocks),
-        };
+        let report = ReceiverReport { ssrc: Ssrc::new(1), reports: List::from(&blocks) };
         let mut buffer = [0; 32];
         assert_eq!(report.write(&mut buffer), Some(32));
         assert_eq!(buffer, golden);
-        assert_eq!(
-            packets(&golden).collect::<Vec<_>>(),
-            [Ok(Rtcp::ReceiverReport(report))]
-        );
+        assert_eq!(packets(&golden).collect::<Vec<_>>(), [Ok(Rtcp::ReceiverReport(report))]);
     }
 
     #[test]
     fn an_empty_report_names_its_sender_only() {
-        let report = ReceiverReport {
-            ssrc: Ssrc::new(1),
-            reports: List::default(),
-        };
+        let report = ReceiverReport { ssrc: Ssrc::new(1), reports: List::default() };
         let mut buffer = [0; 8];
         assert_eq!(report.write(&mut buffer), Some(8));
         assert_eq!(buffer, [0x80, 0xc9, 0, 1, 0, 0, 0, 1]);

@@ -55,17 +55,9 @@ impl<'a> Remb<'a> {
         let rate = reader.u24()?;
         let (exponent, mantissa) = (rate >> MANTISSA_BITS, u64::from(rate & 0x3_ffff));
         // An exponent that shifts bits out says "more than can be counted".
-        let bits = if mantissa.leading_zeros() < exponent {
-            u64::MAX
-        } else {
-            mantissa << exponent
-        };
+        let bits = if mantissa.leading_zeros() < exponent { u64::MAX } else { mantissa << exponent };
         let ssrcs = List::read(&mut reader, usize::from(count))?;
-        Ok(Some(Self {
-            sender,
-            bitrate: Bitrate::new(bits),
-            ssrcs,
-        }))
+        Ok(Some(Self { sender, bitrate: Bitrate::new(bits), ssrcs }))
     }
 }
 
@@ -74,18 +66,12 @@ impl WriteRtcp for Remb<'_> {
         let exponent = (64 - self.bitrate.get().leading_zeros()).saturating_sub(MANTISSA_BITS);
         let mantissa = (self.bitrate.get() >> exponent) as u32;
         let count = u8::try_from(self.ssrcs.len()).ok()?;
-        write_feedback(
-            buffer,
-            PSFB,
-            FORMAT,
-            (self.sender, Ssrc::new(0)),
-            |writer| {
-                writer.u32(IDENTIFIER)?;
-                writer.u8(count)?;
-                writer.u24(exponent << MANTISSA_BITS | mantissa)?;
-                self.ssrcs.write(writer)
-            },
-        )
+        write_feedback(buffer, PSFB, FORMAT, (self.sender, Ssrc::new(0)), |writer| {
+            writer.u32(IDENTIFIER)?;
+            writer.u8(count)?;
+            writer.u24(exponent << MANTISSA_BITS | mantissa)?;
+            self.ssrcs.write(writer)
+        })
     }
 }
 
@@ -99,11 +85,7 @@ mod tests {
     #[test]
     fn golden_bytes() {
         let ssrcs = [Ssrc::new(2)];
-        let remb = Remb {
-            sender: Ssrc::new(1),
-            bitrate: Bitrate::from_kbps(1_000),
-            ssrcs: List::from(&ssrcs),
-        };
+        let remb = Remb { sender: Ssrc::new(1), bitrate: Bitrate::from_kbps(1_000), ssrcs: List::from(&ssrcs) };
         let mut buffer = [0; 24];
         assert_eq!(remb.write(&mut buffer), Some(24));
         // 1 000 000 = 250 000 << 2.
@@ -117,12 +99,8 @@ mod tests {
 
     #[test]
     fn a_rate_beyond_64_bits_saturates() {
-        let bytes = [
-            0x8f, 0xce, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, b'R', b'E', b'M', b'B', 0, 0xff, 0xff, 0xff,
-        ];
-        let Some(Ok(Rtcp::Remb(remb))) = packets(&bytes).next() else {
-            panic!()
-        };
+        let bytes = [0x8f, 0xce, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, b'R', b'E', b'M', b'B', 0, 0xff, 0xff, 0xff];
+        let Some(Ok(Rtcp::Remb(remb))) = packets(&bytes).next() else { panic!() };
         assert_eq!(remb.bitrate.get(), u64::MAX);
     }
 

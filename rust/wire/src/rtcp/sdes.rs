@@ -70,10 +70,7 @@ impl<'a> Sdes<'a> {
 /// Reads a chunk with its padding; the end item is one zero byte, zeroes follow up to 32 bits.
 fn read_chunk<'a>(reader: &mut Reader<'a>) -> Result<SdesChunk<'a>, ParseError> {
     let start = reader.rest().len();
-    let mut chunk = SdesChunk {
-        ssrc: Ssrc::new(reader.u32()?),
-        cname: &[],
-    };
+    let mut chunk = SdesChunk { ssrc: Ssrc::new(reader.u32()?), cname: &[] };
     loop {
         match reader.u8()? {
             END => break,
@@ -105,8 +102,7 @@ fn write_chunk(chunk: &SdesChunk<'_>, writer: &mut Writer<'_>) -> Option<()> {
 impl WriteRtcp for Sdes<'_> {
     fn write(&self, buffer: &mut [u8]) -> Option<usize> {
         write_packet(buffer, SDES, self.chunks().count(), |writer| {
-            self.chunks()
-                .try_for_each(|chunk| write_chunk(&chunk, writer))
+            self.chunks().try_for_each(|chunk| write_chunk(&chunk, writer))
         })
     }
 }
@@ -131,48 +127,23 @@ mod tests {
             0x00, 0x00, 0x00, 0x01, 0x01, 0x02, b'a', b'b', 0x00, 0x00, 0x00, 0x00, //
             0x00, 0x00, 0x00, 0x02, 0x01, 0x01, b'c', 0x00,
         ];
-        let chunks = [
-            SdesChunk {
-                ssrc: Ssrc::new(1),
-                cname: b"ab",
-            },
-            SdesChunk {
-                ssrc: Ssrc::new(2),
-                cname: b"c",
-            },
-        ];
+        let chunks = [SdesChunk { ssrc: Ssrc::new(1), cname: b"ab" }, SdesChunk { ssrc: Ssrc::new(2), cname: b"c" }];
         let mut buffer = [0; 24];
         assert_eq!(Sdes::new(&chunks).write(&mut buffer), Some(24));
         assert_eq!(buffer, golden);
-        assert_eq!(
-            packets(&golden).collect::<Vec<_>>(),
-            [Ok(Rtcp::Sdes(Sdes::new(&chunks)))]
-        );
+        assert_eq!(packets(&golden).collect::<Vec<_>>(), [Ok(Rtcp::Sdes(Sdes::new(&chunks)))]);
     }
 
     #[test]
     fn other_items_are_passed_over() {
-        let bytes = [
-            0x81, 0xca, 0x00, 0x03, 0, 0, 0, 1, 0x06, 0x01, b'x', 0x01, 0x01, b'n', 0x00, 0x00,
-        ];
-        let Some(Ok(Rtcp::Sdes(sdes))) = packets(&bytes).next() else {
-            panic!()
-        };
-        assert_eq!(
-            sdes.chunks().collect::<Vec<_>>(),
-            [SdesChunk {
-                ssrc: Ssrc::new(1),
-                cname: b"n"
-            }]
-        );
+        let bytes = [0x81, 0xca, 0x00, 0x03, 0, 0, 0, 1, 0x06, 0x01, b'x', 0x01, 0x01, b'n', 0x00, 0x00];
+        let Some(Ok(Rtcp::Sdes(sdes))) = packets(&bytes).next() else { panic!() };
+        assert_eq!(sdes.chunks().collect::<Vec<_>>(), [SdesChunk { ssrc: Ssrc::new(1), cname: b"n" }]);
     }
 
     #[test]
     fn a_chunk_without_an_end_is_refused() {
         let bytes = [0x81, 0xca, 0x00, 0x02, 0, 0, 0, 1, 0x01, 0x02, b'x', b'y'];
-        assert_eq!(
-            packets(&bytes).collect::<Vec<_>>(),
-            [Err(ParseError::TooShort)]
-        );
+        assert_eq!(packets(&bytes).collect::<Vec<_>>(), [Err(ParseError::TooShort)]);
     }
 }

@@ -83,12 +83,10 @@ mod tests {
     fn golden_bytes() {
         let golden = [
             0x81, 0xc8, 0x00, 0x0c, 0x00, 0x00, 0x00, 0x01, // RC 1, SSRC 1
-            0xee, 0xb3, 0x6e, 0x00, 0x80, 0x00, 0x00, 0x00, 0x00, 0x01, 0x5f,
-            0x90, // NTP, RTP 90000
+            0xee, 0xb3, 0x6e, 0x00, 0x80, 0x00, 0x00, 0x00, 0x00, 0x01, 0x5f, 0x90, // NTP, RTP 90000
             0x00, 0x00, 0x00, 0x0a, 0x00, 0x00, 0x03, 0xe8, // 10 packets, 1000 bytes
             0x00, 0x00, 0x00, 0x02, 0x40, 0xff, 0xff, 0xfe, // SSRC 2, a quarter, -2
-            0x00, 0x01, 0x00, 0x05, 0x00, 0x00, 0x00, 0x07, 0xb7, 0x05, 0x20, 0x00, 0x00, 0x05,
-            0x40, 0x00,
+            0x00, 0x01, 0x00, 0x05, 0x00, 0x00, 0x00, 0x07, 0xb7, 0x05, 0x20, 0x00, 0x00, 0x05, 0x40, 0x00,
         ];
         let block = ReportBlock {
             ssrc: Ssrc::new(2),
@@ -111,52 +109,25 @@ mod tests {
         let mut buffer = [0; 64];
         assert_eq!(report.write(&mut buffer), Some(golden.len()));
         assert_eq!(buffer[..golden.len()], golden);
-        assert_eq!(
-            packets(&golden).collect::<Vec<_>>(),
-            [Ok(Rtcp::SenderReport(report))]
-        );
+        assert_eq!(packets(&golden).collect::<Vec<_>>(), [Ok(Rtcp::SenderReport(report))]);
     }
 
     #[test]
     fn more_reports_than_bytes_are_refused() {
-        let bytes = [
-            0x81, 0xc8, 0x00, 0x06, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-            0, 0, 0,
-        ];
-        assert_eq!(
-            packets(&bytes).collect::<Vec<_>>(),
-            [Err(ParseError::TooShort)]
-        );
+        let bytes = [0x81, 0xc8, 0x00, 0x06, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(packets(&bytes).collect::<Vec<_>>(), [Err(ParseError::TooShort)]);
     }
 
     #[test]
     fn loss_saturates_at_24_bits_and_reports_at_31() {
-        let block = ReportBlock {
-            cumulative_lost: i32::MAX,
-            ..ReportBlock::default()
-        };
+        let block = ReportBlock { cumulative_lost: i32::MAX, ..ReportBlock::default() };
         let mut buffer = [0; 1024];
         let blocks = [block];
-        let report = SenderReport {
-            reports: List::from(&blocks),
-            ..SenderReport::default()
-        };
+        let report = SenderReport { reports: List::from(&blocks), ..SenderReport::default() };
         let len = report.write(&mut buffer).unwrap();
-        let Some(Ok(Rtcp::SenderReport(read))) = packets(&buffer[..len]).next() else {
-            panic!()
-        };
-        assert_eq!(
-            read.reports.iter().next().unwrap().cumulative_lost,
-            0x7f_ffff
-        );
+        let Some(Ok(Rtcp::SenderReport(read))) = packets(&buffer[..len]).next() else { panic!() };
+        assert_eq!(read.reports.iter().next().unwrap().cumulative_lost, 0x7f_ffff);
         let many = [block; 32];
-        assert_eq!(
-            SenderReport {
-                reports: List::from(&many),
-                ..report
-            }
-            .write(&mut buffer),
-            None
-        );
+        assert_eq!(SenderReport { reports: List::from(&many), ..report }.write(&mut buffer), None);
     }
 }

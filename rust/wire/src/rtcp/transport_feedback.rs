@@ -105,14 +105,7 @@ impl<'a> TransportFeedback<'a> {
         feedback_count: u8,
         deltas: &'a [Option<i16>],
     ) -> Self {
-        Self {
-            sender,
-            media,
-            base_seq,
-            reference_time,
-            feedback_count,
-            statuses: Statuses::Given(deltas),
-        }
+        Self { sender, media, base_seq, reference_time, feedback_count, statuses: Statuses::Given(deltas) }
     }
 
     pub(super) fn parse(frame: Frame<'a>) -> Result<Self, ParseError> {
@@ -127,26 +120,10 @@ impl<'a> TransportFeedback<'a> {
         }
         let chunks = reader.rest();
         let mut symbols = Symbols::new(chunks, count);
-        let deltas_len = symbols
-            .by_ref()
-            .try_fold(0, |len, symbol| Ok(len + symbol?.delta_len()))?;
-        let deltas = symbols
-            .rest()
-            .get(..deltas_len)
-            .ok_or(ParseError::TooShort)?;
-        let statuses = Statuses::Received {
-            count,
-            chunks,
-            deltas,
-        };
-        Ok(Self {
-            sender,
-            media,
-            base_seq,
-            reference_time,
-            feedback_count,
-            statuses,
-        })
+        let deltas_len = symbols.by_ref().try_fold(0, |len, symbol| Ok(len + symbol?.delta_len()))?;
+        let deltas = symbols.rest().get(..deltas_len).ok_or(ParseError::TooShort)?;
+        let statuses = Statuses::Received { count, chunks, deltas };
+        Ok(Self { sender, media, base_seq, reference_time, feedback_count, statuses })
     }
 
     /// How many packets it speaks of.
@@ -166,21 +143,14 @@ impl<'a> TransportFeedback<'a> {
                 time += i64::from(delta);
                 FeedbackTime(time)
             });
-            PacketStatus {
-                seq: base.wrapping_add(index),
-                arrival,
-            }
+            PacketStatus { seq: base.wrapping_add(index), arrival }
         })
     }
 
     /// The arrivals as deltas, see [`Self::new`].
     pub fn deltas(&self) -> impl Iterator<Item = Option<i16>> + use<'a> {
         let (symbols, deltas, given): (_, &'a [u8], &'a [Option<i16>]) = match self.statuses {
-            Statuses::Received {
-                count,
-                chunks,
-                deltas,
-            } => (Symbols::new(chunks, count), deltas, &[]),
+            Statuses::Received { count, chunks, deltas } => (Symbols::new(chunks, count), deltas, &[]),
             Statuses::Given(given) => (Symbols::new(&[], 0), &[], given),
         };
         let mut reader = Reader::new(deltas);
@@ -196,9 +166,7 @@ impl<'a> TransportFeedback<'a> {
 impl WriteRtcp for TransportFeedback<'_> {
     /// `None` also without packets and with more than 65535.
     fn write(&self, buffer: &mut [u8]) -> Option<usize> {
-        let count = u16::try_from(self.packet_count())
-            .ok()
-            .filter(|count| *count != 0)?;
+        let count = u16::try_from(self.packet_count()).ok().filter(|count| *count != 0)?;
         write_feedback(buffer, RTPFB, FORMAT, (self.sender, self.media), |writer| {
             writer.u16(self.base_seq)?;
             writer.u16(count)?;
@@ -213,10 +181,7 @@ impl WriteRtcp for TransportFeedback<'_> {
                 }
                 Statuses::Given(deltas) => {
                     chunks::write(deltas, writer)?;
-                    deltas
-                        .iter()
-                        .flatten()
-                        .try_for_each(|delta| write_delta(*delta, writer))
+                    deltas.iter().flatten().try_for_each(|delta| write_delta(*delta, writer))
                 }
             }
         })
@@ -232,15 +197,7 @@ fn write_delta(delta: i16, writer: &mut Writer<'_>) -> Option<()> {
 
 impl PartialEq for TransportFeedback<'_> {
     fn eq(&self, other: &Self) -> bool {
-        let fields = |f: &Self| {
-            (
-                f.sender,
-                f.media,
-                f.base_seq,
-                f.reference_time,
-                f.feedback_count,
-            )
-        };
+        let fields = |f: &Self| (f.sender, f.media, f.base_seq, f.reference_time, f.feedback_count);
         fields(self) == fields(other) && self.deltas().eq(other.deltas())
     }
 }
@@ -278,19 +235,9 @@ mod tests {
         assert_eq!(buffer[..len], golden);
         let read = parse(&golden).unwrap();
         assert_eq!(read, feedback);
-        let statuses: Vec<_> = read
-            .packets()
-            .map(|status| (status.seq, status.arrival.map(FeedbackTime::get)))
-            .collect();
-        assert_eq!(
-            statuses,
-            [
-                (0xffff, Some(-508)),
-                (0, None),
-                (1, Some(-510)),
-                (2, Some(-210))
-            ]
-        );
+        let statuses: Vec<_> =
+            read.packets().map(|status| (status.seq, status.arrival.map(FeedbackTime::get))).collect();
+        assert_eq!(statuses, [(0xffff, Some(-508)), (0, None), (1, Some(-510)), (2, Some(-210))]);
     }
 
     #[test]
@@ -302,10 +249,7 @@ mod tests {
         let read = parse(&bytes).unwrap();
         assert_eq!(
             read.packets().collect::<Vec<_>>(),
-            [PacketStatus {
-                seq: 5,
-                arrival: Some(FeedbackTime::new(264))
-            }]
+            [PacketStatus { seq: 5, arrival: Some(FeedbackTime::new(264)) }]
         );
     }
 
@@ -320,10 +264,7 @@ mod tests {
         assert_eq!(parse(&bytes), Err(ParseError::TooShort));
         bytes[15] = 0;
         assert_eq!(parse(&bytes), Err(ParseError::Value));
-        assert_eq!(
-            TransportFeedback::new(SSRCS, 0, 0, 0, &[]).write(&mut bytes),
-            None
-        );
+        assert_eq!(TransportFeedback::new(SSRCS, 0, 0, 0, &[]).write(&mut bytes), None);
     }
 
     #[test]

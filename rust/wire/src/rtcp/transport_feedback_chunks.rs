@@ -89,21 +89,13 @@ pub(super) struct Symbols<'a> {
 
 impl<'a> Symbols<'a> {
     pub(super) const fn new(chunks: &'a [u8], count: u16) -> Self {
-        Self {
-            reader: Reader::new(chunks),
-            remaining: count,
-            chunk: Chunk(0),
-            index: 0,
-        }
+        Self { reader: Reader::new(chunks), remaining: count, chunk: Chunk(0), index: 0 }
     }
 
     /// What follows the chunks of `count` packets.
     pub(super) fn after(chunks: &'a [u8], count: u16) -> Option<&'a [u8]> {
         let mut symbols = Self::new(chunks, count);
-        symbols
-            .by_ref()
-            .all(|symbol| symbol.is_ok())
-            .then(|| symbols.rest())
+        symbols.by_ref().all(|symbol| symbol.is_ok()).then(|| symbols.rest())
     }
 
     /// What follows the chunks, once all symbols are read.
@@ -140,20 +132,10 @@ impl Iterator for Symbols<'_> {
 pub(super) fn write(mut deltas: &[Option<i16>], writer: &mut Writer<'_>) -> Option<()> {
     while let Some(first) = deltas.first() {
         let first = Symbol::of(*first);
-        let run = deltas
-            .iter()
-            .take(usize::from(MAX_RUN))
-            .take_while(|delta| Symbol::of(**delta) == first)
-            .count();
+        let run = deltas.iter().take(usize::from(MAX_RUN)).take_while(|delta| Symbol::of(**delta) == first).count();
         let ahead = deltas.get(..usize::from(ONE_BIT_SYMBOLS)).unwrap_or(deltas);
-        let one_bit = ahead
-            .iter()
-            .all(|delta| Symbol::of(*delta) != Symbol::Large);
-        let vector = if one_bit {
-            ONE_BIT_SYMBOLS
-        } else {
-            TWO_BIT_SYMBOLS
-        };
+        let one_bit = ahead.iter().all(|delta| Symbol::of(*delta) != Symbol::Large);
+        let vector = if one_bit { ONE_BIT_SYMBOLS } else { TWO_BIT_SYMBOLS };
         let taken = if run >= usize::from(vector).min(deltas.len()) {
             writer.u16((first as u16) << 13 | run as u16)?;
             run
@@ -168,15 +150,8 @@ pub(super) fn write(mut deltas: &[Option<i16>], writer: &mut Writer<'_>) -> Opti
 
 /// A vector of the first symbols of `deltas`; what is missing is filled with zero.
 fn vector_chunk(deltas: &[Option<i16>], one_bit: bool) -> u16 {
-    let (head, count, width) = if one_bit {
-        (0x8000, ONE_BIT_SYMBOLS, 1)
-    } else {
-        (0xc000, TWO_BIT_SYMBOLS, 2)
-    };
-    let symbols = deltas
-        .iter()
-        .take(usize::from(count))
-        .map(|delta| Symbol::of(*delta) as u16);
+    let (head, count, width) = if one_bit { (0x8000, ONE_BIT_SYMBOLS, 1) } else { (0xc000, TWO_BIT_SYMBOLS, 2) };
+    let symbols = deltas.iter().take(usize::from(count)).map(|delta| Symbol::of(*delta) as u16);
     let filled = symbols.chain(std::iter::repeat(0)).take(usize::from(count));
     head | filled.fold(0, |bits, symbol| bits << width | symbol)
 }
@@ -186,10 +161,7 @@ mod tests {
     use super::*;
 
     fn symbols(chunks: &[u16], count: u16) -> Result<Vec<Symbol>, ParseError> {
-        let bytes: Vec<u8> = chunks
-            .iter()
-            .flat_map(|chunk| chunk.to_be_bytes())
-            .collect();
+        let bytes: Vec<u8> = chunks.iter().flat_map(|chunk| chunk.to_be_bytes()).collect();
         Symbols::new(&bytes, count).collect()
     }
 
@@ -198,10 +170,7 @@ mod tests {
         let mut writer = Writer::new(&mut buffer);
         write(deltas, &mut writer).unwrap();
         let len = writer.len();
-        buffer[..len]
-            .chunks(2)
-            .map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
-            .collect()
+        buffer[..len].chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect()
     }
 
     #[test]
@@ -211,29 +180,11 @@ mod tests {
         assert_eq!(symbols(&[0x00dd], 221).unwrap(), [NotReceived; 221]);
         assert_eq!(symbols(&[0x2018], 24).unwrap(), [Small; 24]);
         // §3.1.4: 1 lost, 5 received, 3 lost, 3 received, 2 lost.
-        let expected = [
-            &[NotReceived][..],
-            &[Small; 5],
-            &[NotReceived; 3],
-            &[Small; 3],
-            &[NotReceived; 2],
-        ]
-        .concat();
+        let expected = [&[NotReceived][..], &[Small; 5], &[NotReceived; 3], &[Small; 3], &[NotReceived; 2]].concat();
         assert_eq!(symbols(&[0x9f1c], 14).unwrap(), expected);
         // §3.1.4: 1 lost, 1 received without delta (here: large), 3 received, 2 lost.
-        let expected = [
-            NotReceived,
-            Large,
-            Small,
-            Small,
-            Small,
-            NotReceived,
-            NotReceived,
-        ];
-        assert_eq!(
-            symbols(&[0xc000 | 0b00_10_01_01_01_00_00], 7).unwrap(),
-            expected
-        );
+        let expected = [NotReceived, Large, Small, Small, Small, NotReceived, NotReceived];
+        assert_eq!(symbols(&[0xc000 | 0b00_10_01_01_01_00_00], 7).unwrap(), expected);
     }
 
     #[test]
@@ -241,11 +192,7 @@ mod tests {
         assert_eq!(symbols(&[0x6001], 1), Err(ParseError::Value));
         assert_eq!(symbols(&[0xf000], 1), Err(ParseError::Value));
         assert_eq!(symbols(&[0x2002], 3), Err(ParseError::TooShort));
-        assert_eq!(
-            symbols(&[0x2000, 0x2001], 1),
-            Ok(vec![Symbol::Small]),
-            "an empty run"
-        );
+        assert_eq!(symbols(&[0x2000, 0x2001], 1), Ok(vec![Symbol::Small]), "an empty run");
     }
 
     #[test]
@@ -254,9 +201,6 @@ mod tests {
         assert_eq!(written(&vec![None; 9000]), [0x1fff, 9000 - 0x1fff]);
         assert_eq!(written(&[Some(300); 3]), [0x4003]);
         assert_eq!(written(&[Some(1), None, Some(1)]), [0x8000 | 0b101 << 11]);
-        assert_eq!(
-            written(&[Some(1), None, Some(-1)]),
-            [0xc000 | 0b01_00_10 << 8]
-        );
+        assert_eq!(written(&[Some(1), None, Some(-1)]), [0xc000 | 0b01_00_10 << 8]);
     }
 }

@@ -42,10 +42,7 @@ impl<'a> Xr<'a> {
         while !reader.is_empty() {
             XrBlock::read(&mut reader)?;
         }
-        Ok(Self {
-            sender,
-            blocks: XrBlocks(Source::Received(bytes)),
-        })
+        Ok(Self { sender, blocks: XrBlocks(Source::Received(bytes)) })
     }
 }
 
@@ -173,20 +170,13 @@ mod tests {
 
     #[test]
     fn golden_bytes() {
-        let report = DlrrReport {
-            ssrc: Ssrc::new(2),
-            last_rr: 3,
-            delay_since_last_rr: 4,
-        };
+        let report = DlrrReport { ssrc: Ssrc::new(2), last_rr: 3, delay_since_last_rr: 4 };
         let reports = [report];
         let blocks = [
             XrBlock::ReceiverReferenceTime(NtpTime::new(0x0102_0304_0506_0708)),
             XrBlock::Delays(List::from(&reports)),
         ];
-        let xr = Xr {
-            sender: Ssrc::new(1),
-            blocks: XrBlocks::new(&blocks),
-        };
+        let xr = Xr { sender: Ssrc::new(1), blocks: XrBlocks::new(&blocks) };
         let mut buffer = [0; 36];
         assert_eq!(xr.write(&mut buffer), Some(36));
         let golden = [
@@ -200,26 +190,15 @@ mod tests {
 
     #[test]
     fn other_blocks_are_passed_over() {
-        let bytes = [
-            0x80, 0xcf, 0, 6, 0, 0, 0, 1, 42, 0, 0, 1, 9, 9, 9, 9, 4, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0,
-            7,
-        ];
-        let Some(Ok(Rtcp::Xr(xr))) = packets(&bytes).next() else {
-            panic!()
-        };
-        let expected = [
-            XrBlock::Unknown(42),
-            XrBlock::ReceiverReferenceTime(NtpTime::new(7)),
-        ];
+        let bytes = [0x80, 0xcf, 0, 6, 0, 0, 0, 1, 42, 0, 0, 1, 9, 9, 9, 9, 4, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 7];
+        let Some(Ok(Rtcp::Xr(xr))) = packets(&bytes).next() else { panic!() };
+        let expected = [XrBlock::Unknown(42), XrBlock::ReceiverReferenceTime(NtpTime::new(7))];
         assert_eq!(xr.blocks.iter().collect::<Vec<_>>(), expected);
     }
 
     #[test]
     fn a_block_beyond_the_end_is_refused() {
         let bytes = [0x80, 0xcf, 0, 2, 0, 0, 0, 1, 4, 0, 0, 2];
-        assert_eq!(
-            packets(&bytes).collect::<Vec<_>>(),
-            [Err(ParseError::TooShort)]
-        );
+        assert_eq!(packets(&bytes).collect::<Vec<_>>(), [Err(ParseError::TooShort)]);
     }
 }

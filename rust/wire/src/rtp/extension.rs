@@ -51,9 +51,7 @@ impl Extension {
             Self::Mid => "urn:ietf:params:rtp-hdrext:sdes:mid",
             Self::Rid => "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
             Self::RepairedRid => "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
-            Self::TransportCc => {
-                "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
-            }
+            Self::TransportCc => "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
             Self::AbsSendTime => "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
             Self::AudioLevel => "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
             Self::VideoOrientation => "urn:3gpp:video-orientation",
@@ -61,17 +59,13 @@ impl Extension {
                 "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
             }
             Self::AbsCaptureTime => "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time",
-            Self::VideoLayersAllocation => {
-                "http://www.webrtc.org/experiments/rtp-hdrext/video-layers-allocation00"
-            }
+            Self::VideoLayersAllocation => "http://www.webrtc.org/experiments/rtp-hdrext/video-layers-allocation00",
         }
     }
 
     /// The extension with this URI; `None` when the SFU does not know it.
     pub fn from_uri(uri: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|extension| extension.uri() == uri)
+        Self::ALL.into_iter().find(|extension| extension.uri() == uri)
     }
 
     /// The position in [`Self::ALL`].
@@ -96,9 +90,6 @@ mod tests {
             assert_eq!(Extension::from_uri(extension.uri()), Some(extension));
             assert_eq!(extension.index(), index);
         }
-        assert_eq!(
-            Extension::from_uri("urn:ietf:params:rtp-hdrext:toffset"),
-            None
-        );
+        assert_eq!(Extension::from_uri("urn:ietf:params:rtp-hdrext:toffset"), None);
     }
 }

@@ -30,10 +30,7 @@ impl<'a> ExtensionBlock<'a> {
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, ParseError> {
         let profile = reader.u16()?;
         let words = reader.u16()?;
-        Ok(Self {
-            profile,
-            elements: reader.take(usize::from(words) * 4)?,
-        })
+        Ok(Self { profile, elements: reader.take(usize::from(words) * 4)? })
     }
 
     /// The bytes behind the length field, padding included.
@@ -49,10 +46,7 @@ impl<'a> ExtensionBlock<'a> {
             profile if profile & 0xfff0 == TWO_BYTE => Form::TwoByte,
             _ => Form::Unknown,
         };
-        Extensions {
-            reader: Reader::new(self.elements),
-            form,
-        }
+        Extensions { reader: Reader::new(self.elements), form }
     }
 }
 
@@ -103,11 +97,7 @@ impl<'a> Extensions<'a> {
                 0 => {}
                 byte => {
                     let (id, len) = (byte >> 4, usize::from(byte & 0x0f) + 1);
-                    return if matches!(id, 0 | 15) {
-                        None
-                    } else {
-                        Some((id, self.reader.take(len).ok()?))
-                    };
+                    return if matches!(id, 0 | 15) { None } else { Some((id, self.reader.take(len).ok()?)) };
                 }
             }
         }
@@ -132,44 +122,25 @@ mod tests {
     use super::*;
 
     fn elements(profile: u16, elements: &[u8]) -> Vec<(u8, Vec<u8>)> {
-        ExtensionBlock { profile, elements }
-            .iter()
-            .map(|(id, value)| (id, value.to_vec()))
-            .collect()
+        ExtensionBlock { profile, elements }.iter().map(|(id, value)| (id, value.to_vec())).collect()
     }
 
     #[test]
     fn one_byte_form_of_the_rfc() {
         let bytes = [0x10, 0xaa, 0x21, 0xbb, 0xbb, 0x00, 0x00, 0x33, 1, 2, 3, 4];
-        assert_eq!(
-            elements(ONE_BYTE, &bytes),
-            [
-                (1, vec![0xaa]),
-                (2, vec![0xbb, 0xbb]),
-                (3, vec![1, 2, 3, 4])
-            ]
-        );
+        assert_eq!(elements(ONE_BYTE, &bytes), [(1, vec![0xaa]), (2, vec![0xbb, 0xbb]), (3, vec![1, 2, 3, 4])]);
     }
 
     #[test]
     fn two_byte_form_of_the_rfc() {
         let bytes = [0x01, 0x00, 0x02, 0x01, 0xbb, 0x00, 0x03, 0x04, 1, 2, 3, 4];
-        assert_eq!(
-            elements(0x1005, &bytes),
-            [(1, vec![]), (2, vec![0xbb]), (3, vec![1, 2, 3, 4])]
-        );
+        assert_eq!(elements(0x1005, &bytes), [(1, vec![]), (2, vec![0xbb]), (3, vec![1, 2, 3, 4])]);
     }
 
     #[test]
     fn id_fifteen_and_id_zero_with_a_length_end_a_one_byte_block() {
-        assert_eq!(
-            elements(ONE_BYTE, &[0x10, 1, 0xf0, 2, 0x20, 3]),
-            [(1, vec![1])]
-        );
-        assert_eq!(
-            elements(ONE_BYTE, &[0x10, 1, 0x01, 2, 0x20, 3]),
-            [(1, vec![1])]
-        );
+        assert_eq!(elements(ONE_BYTE, &[0x10, 1, 0xf0, 2, 0x20, 3]), [(1, vec![1])]);
+        assert_eq!(elements(ONE_BYTE, &[0x10, 1, 0x01, 2, 0x20, 3]), [(1, vec![1])]);
     }
 
     #[test]

@@ -21,10 +21,7 @@ pub struct ExtensionMap {
 impl ExtensionMap {
     /// Without any.
     pub const fn new() -> Self {
-        Self {
-            ids: [0; Extension::COUNT],
-            low: [None; LOW_IDS],
-        }
+        Self { ids: [0; Extension::COUNT], low: [None; LOW_IDS] }
     }
 
     /// Lets `id` stand for `extension` and for nothing else. False when `id` is 0, which is none (RFC 8285 §4.2), or 15,
@@ -59,20 +56,14 @@ impl ExtensionMap {
 
     /// The id of `extension`.
     pub fn id(&self, extension: Extension) -> Option<u8> {
-        self.ids
-            .get(extension.index())
-            .copied()
-            .filter(|id| *id != 0)
+        self.ids.get(extension.index()).copied().filter(|id| *id != 0)
     }
 
     /// What `id` stands for.
     pub fn extension(&self, id: u8) -> Option<Extension> {
         match self.low.get(usize::from(id)) {
             Some(extension) => *extension,
-            None => self
-                .iter()
-                .find(|(used, _)| *used == id)
-                .map(|(_, extension)| extension),
+            None => self.iter().find(|(used, _)| *used == id).map(|(_, extension)| extension),
         }
     }
 
@@ -83,11 +74,7 @@ impl ExtensionMap {
 
     /// The negotiated ones, in the order of [`Extension::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = (u8, Extension)> + '_ {
-        self.ids
-            .iter()
-            .copied()
-            .zip(Extension::ALL)
-            .filter(|(id, _)| *id != 0)
+        self.ids.iter().copied().zip(Extension::ALL).filter(|(id, _)| *id != 0)
     }
 
     /// Whether none is negotiated.
@@ -123,15 +110,9 @@ mod tests {
         let mut map = ExtensionMap::new();
         assert!(map.insert(4, Extension::Mid));
         assert!(map.insert(4, Extension::Rid));
-        assert_eq!(
-            (map.extension(4), map.id(Extension::Mid)),
-            (Some(Extension::Rid), None)
-        );
+        assert_eq!((map.extension(4), map.id(Extension::Mid)), (Some(Extension::Rid), None));
         assert!(map.insert(200, Extension::Rid));
-        assert_eq!(
-            (map.extension(4), map.extension(200)),
-            (None, Some(Extension::Rid))
-        );
+        assert_eq!((map.extension(4), map.extension(200)), (None, Some(Extension::Rid)));
         assert!(!map.insert(0, Extension::Mid) && !map.insert(15, Extension::Mid));
     }
 

@@ -27,10 +27,7 @@ pub struct AudioLevel {
 impl AudioLevel {
     /// `None` when the value is empty; what follows the first byte is ignored.
     pub fn parse(value: &[u8]) -> Option<Self> {
-        value.first().map(|byte| Self {
-            voice: byte & 0x80 != 0,
-            level: byte & 0x7f,
-        })
+        value.first().map(|byte| Self { voice: byte & 0x80 != 0, level: byte & 0x7f })
     }
 
     /// The value.
@@ -97,20 +94,14 @@ impl AbsCaptureTime {
     pub fn parse(value: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(value);
         let timestamp = NtpTime::new(reader.u64().ok()?);
-        Some(Self {
-            timestamp,
-            clock_offset: reader.u64().ok().map(|offset| offset as i64),
-        })
+        Some(Self { timestamp, clock_offset: reader.u64().ok().map(|offset| offset as i64) })
     }
 
     /// The value: 16 bytes and how many of them count (8 without an offset).
     pub fn to_bytes(self) -> ([u8; 16], usize) {
         let offset = self.clock_offset.unwrap_or_default() as u64;
         let both = u128::from(self.timestamp.get()) << 64 | u128::from(offset);
-        (
-            both.to_be_bytes(),
-            if self.clock_offset.is_some() { 16 } else { 8 },
-        )
+        (both.to_be_bytes(), if self.clock_offset.is_some() { 16 } else { 8 })
     }
 }
 
@@ -129,11 +120,7 @@ impl VideoOrientation {
     /// `None` when the value is empty.
     pub fn parse(value: &[u8]) -> Option<Self> {
         let byte = *value.first()?;
-        Some(Self {
-            back_camera: byte & 8 != 0,
-            flip: byte & 4 != 0,
-            quarter_turns: byte & 3,
-        })
+        Some(Self { back_camera: byte & 8 != 0, flip: byte & 4 != 0, quarter_turns: byte & 3 })
     }
 
     /// The value.
@@ -150,60 +137,25 @@ mod tests {
 
     #[test]
     fn abs_send_time_is_6_18_fixed_point() {
-        assert_eq!(
-            AbsSendTime::from_duration(Duration::from_millis(1_500)).get(),
-            0x06_0000
-        );
+        assert_eq!(AbsSendTime::from_duration(Duration::from_millis(1_500)).get(), 0x06_0000);
         assert_eq!(AbsSendTime::from_duration(Duration::from_secs(64)).get(), 0);
-        assert_eq!(
-            AbsSendTime::from_duration(Duration::from_nanos(63_999_999_999)).to_bytes(),
-            [0xff; 3]
-        );
+        assert_eq!(AbsSendTime::from_duration(Duration::from_nanos(63_999_999_999)).to_bytes(), [0xff; 3]);
     }
 
     #[test]
     fn abs_capture_time_with_and_without_an_offset() {
-        let time = AbsCaptureTime {
-            timestamp: NtpTime::new(0x0102_0304_0506_0708),
-            clock_offset: Some(-2),
-        };
+        let time = AbsCaptureTime { timestamp: NtpTime::new(0x0102_0304_0506_0708), clock_offset: Some(-2) };
         let (bytes, len) = time.to_bytes();
-        assert_eq!(
-            (&bytes[..8], &bytes[8..], len),
-            (
-                &[1, 2, 3, 4, 5, 6, 7, 8][..],
-                &(-2i64).to_be_bytes()[..],
-                16
-            )
-        );
+        assert_eq!((&bytes[..8], &bytes[8..], len), (&[1, 2, 3, 4, 5, 6, 7, 8][..], &(-2i64).to_be_bytes()[..], 16));
         assert_eq!(AbsCaptureTime::parse(&bytes), Some(time));
-        assert_eq!(
-            AbsCaptureTime::parse(&bytes[..8]),
-            Some(AbsCaptureTime {
-                clock_offset: None,
-                ..time
-            })
-        );
+        assert_eq!(AbsCaptureTime::parse(&bytes[..8]), Some(AbsCaptureTime { clock_offset: None, ..time }));
         assert_eq!(AbsCaptureTime::parse(&bytes[..7]), None);
     }
 
     #[test]
     fn a_silent_packet_without_voice() {
-        assert_eq!(
-            AudioLevel::parse(&[0x7f]),
-            Some(AudioLevel {
-                voice: false,
-                level: 127
-            })
-        );
-        assert_eq!(
-            AudioLevel {
-                voice: true,
-                level: 30
-            }
-            .to_bytes(),
-            [0x9e]
-        );
+        assert_eq!(AudioLevel::parse(&[0x7f]), Some(AudioLevel { voice: false, level: 127 }));
+        assert_eq!(AudioLevel { voice: true, level: 30 }.to_bytes(), [0x9e]);
         assert_eq!(AudioLevel::parse(&[]), None);
     }
 

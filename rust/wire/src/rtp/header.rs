@@ -55,11 +55,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<(Shape, RtpHeader), ParseE
     if first >> 6 != 2 {
         return Err(ParseError::Version);
     }
-    let shape = Shape {
-        padding: first & 0x20 != 0,
-        extension: first & 0x10 != 0,
-        csrc_count: first & 0x0f,
-    };
+    let shape = Shape { padding: first & 0x20 != 0, extension: first & 0x10 != 0, csrc_count: first & 0x0f };
     let second = reader.u8()?;
     let header = RtpHeader {
         marker: second & 0x80 != 0,
@@ -73,10 +69,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<(Shape, RtpHeader), ParseE
 
 /// Writes the fixed part.
 pub(super) fn write(header: &RtpHeader, shape: Shape, writer: &mut Writer<'_>) -> Option<()> {
-    writer.u8(0x80
-        | u8::from(shape.padding) << 5
-        | u8::from(shape.extension) << 4
-        | shape.csrc_count & 0x0f)?;
+    writer.u8(0x80 | u8::from(shape.padding) << 5 | u8::from(shape.extension) << 4 | shape.csrc_count & 0x0f)?;
     writer.u8(u8::from(header.marker) << 7 | header.pt.get())?;
     writer.u16(header.seq)?;
     writer.u32(header.timestamp)?;

@@ -9,6 +9,7 @@ use crate::rtp::header::{self, RtpHeader};
 /// A clear RTP packet. What it says about its lengths has been checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RtpPacket<'a> {
+    bytes: &'a [u8],
     header: RtpHeader,
     csrcs: &'a [u8],
     extensions: ExtensionBlock<'a>,
@@ -23,33 +24,20 @@ impl<'a> RtpPacket<'a> {
         let mut reader = Reader::new(packet);
         let (shape, header) = header::read(&mut reader)?;
         let csrcs = reader.take(shape.csrcs_len())?;
-        let extensions = if shape.extension {
-            ExtensionBlock::read(&mut reader)?
-        } else {
-            ExtensionBlock::default()
-        };
+        let extensions = if shape.extension { ExtensionBlock::read(&mut reader)? } else { ExtensionBlock::default() };
         let rest = reader.rest();
-        let padding = if shape.padding {
-            *rest.last().ok_or(ParseError::Padding)?
-        } else {
-            0
-        };
+        let padding = if shape.padding { *rest.last().ok_or(ParseError::Padding)? } else { 0 };
         if shape.padding && padding == 0 {
             return Err(ParseError::Padding);
         }
-        let payload_len = rest
-            .len()
-            .checked_sub(usize::from(padding))
-            .ok_or(ParseError::Padding)?;
+        let payload_len = rest.len().checked_sub(usize::from(padding)).ok_or(ParseError::Padding)?;
         let payload = rest.get(..payload_len).ok_or(ParseError::Padding)?;
-        Ok(Self {
-            header,
-            csrcs,
-            extensions,
-            payload,
-            padding,
-            header_len: packet.len() - rest.len(),
-        })
+        Ok(Self { bytes: packet, header, csrcs, extensions, payload, padding, header_len: packet.len() - rest.len() })
+    }
+
+    /// The whole packet.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
     }
 
     /// The fixed fields.
@@ -59,10 +47,9 @@ impl<'a> RtpPacket<'a> {
 
     /// The contributing sources.
     pub fn csrcs(&self) -> impl ExactSizeIterator<Item = Ssrc> + use<'a> {
-        self.csrcs.chunks_exact(4).map(|csrc| {
-            csrc.try_into()
-                .map_or(Ssrc::new(0), |b| Ssrc::new(u32::from_be_bytes(b)))
-        })
+        self.csrcs
+            .chunks_exact(4)
+            .map(|csrc| csrc.try_into().map_or(Ssrc::new(0), |b| Ssrc::new(u32::from_be_bytes(b))))
     }
 
     /// The header extensions.
@@ -104,38 +91,21 @@ mod tests {
     #[test]
     fn views_every_part() {
         let packet = RtpPacket::parse(PACKET).unwrap();
-        let expected = RtpHeader {
-            marker: true,
-            pt: Pt::new(96),
-            seq: 0x1234,
-            timestamp: 0x1000,
-            ssrc: Ssrc::new(0xdead_beef),
-        };
+        let expected =
+            RtpHeader { marker: true, pt: Pt::new(96), seq: 0x1234, timestamp: 0x1000, ssrc: Ssrc::new(0xdead_beef) };
         assert_eq!(*packet.header(), expected);
-        assert_eq!(
-            packet.csrcs().collect::<Vec<_>>(),
-            [Ssrc::new(1), Ssrc::new(2)]
-        );
+        assert_eq!(packet.csrcs().collect::<Vec<_>>(), [Ssrc::new(1), Ssrc::new(2)]);
         let extensions: Vec<_> = packet.extensions().iter().collect();
         assert_eq!(extensions, [(1, &[0xaa][..]), (2, &[0xbb, 0xcc][..])]);
-        assert_eq!(
-            (packet.payload(), packet.padding(), packet.header_len()),
-            (&[1, 2, 3][..], 2, 32)
-        );
+        assert_eq!((packet.payload(), packet.padding(), packet.header_len()), (&[1, 2, 3][..], 2, 32));
     }
 
     #[test]
     fn every_shorter_packet_is_refused_or_loses_payload_only() {
         for len in 0..PACKET.len() {
             match RtpPacket::parse(&PACKET[..len]) {
-                Ok(packet) => assert!(
-                    packet.header_len() == 32 && packet.payload().len() < 5,
-                    "{len}"
-                ),
-                Err(error) => assert!(
-                    matches!(error, ParseError::TooShort | ParseError::Padding),
-                    "{len} {error}"
-                ),
+                Ok(packet) => assert!(packet.header_len() == 32 && packet.payload().len() < 5, "{len}"),
+                Err(error) => assert!(matches!(error, ParseError::TooShort | ParseError::Padding), "{len} {error}"),
             }
         }
     }
@@ -143,22 +113,12 @@ mod tests {
     #[test]
     fn padding_counts_itself_and_fits() {
         let mut bytes = PACKET.to_vec();
-        for (count, payload) in [
-            (1, Some(4)),
-            (5, Some(0)),
-            (0, None),
-            (6, None),
-            (255, None),
-        ] {
+        for (count, payload) in [(1, Some(4)), (5, Some(0)), (0, None), (6, None), (255, None)] {
             *bytes.last_mut().unwrap() = count;
             let result = RtpPacket::parse(&bytes).map(|packet| packet.payload().len());
             assert_eq!(result, payload.ok_or(ParseError::Padding), "{count}");
         }
-        assert_eq!(
-            RtpPacket::parse(&PACKET[..32]),
-            Err(ParseError::Padding),
-            "padding without a byte for its count"
-        );
+        assert_eq!(RtpPacket::parse(&PACKET[..32]), Err(ParseError::Padding), "padding without a byte for its count");
     }
 
     #[test]

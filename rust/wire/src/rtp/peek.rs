@@ -29,12 +29,7 @@ impl RtpPeek {
             ExtensionBlock::read(&mut reader)?;
         }
         let header_len = packet.len() - reader.rest().len();
-        Ok(Self {
-            ssrc: header.ssrc,
-            pt: header.pt,
-            seq: header.seq,
-            header_len,
-        })
+        Ok(Self { ssrc: header.ssrc, pt: header.pt, seq: header.seq, header_len })
     }
 }
 

@@ -40,10 +40,7 @@ impl WrittenHeader {
 
     /// Where the value of the `index`-th given extension starts; `None` when it was left out.
     pub fn value_offset(&self, index: usize) -> Option<usize> {
-        self.offsets
-            .get(index)
-            .map(|offset| usize::from(*offset))
-            .filter(|offset| *offset != 0)
+        self.offsets.get(index).map(|offset| usize::from(*offset)).filter(|offset| *offset != 0)
     }
 }
 
@@ -63,26 +60,12 @@ pub fn write_header(
         return None;
     }
     let two_byte = forms == ExtensionForms::Mixed
-        && extensions
-            .iter()
-            .any(|(id, value)| !fits_one_byte(*id, value) && fits_two_byte(*id, value));
-    let fits = if two_byte {
-        fits_two_byte
-    } else {
-        fits_one_byte
-    };
+        && extensions.iter().any(|(id, value)| !fits_one_byte(*id, value) && fits_two_byte(*id, value));
+    let fits = if two_byte { fits_two_byte } else { fits_one_byte };
     let any = extensions.iter().any(|(id, value)| fits(*id, value));
 
     let mut writer = Writer::new(buffer);
-    header::write(
-        header,
-        Shape {
-            padding: false,
-            extension: any,
-            csrc_count: csrcs.len() as u8,
-        },
-        &mut writer,
-    )?;
+    header::write(header, Shape { padding: false, extension: any, csrc_count: csrcs.len() as u8 }, &mut writer)?;
     for csrc in csrcs {
         writer.u32(csrc.get())?;
     }
@@ -91,11 +74,7 @@ pub fn write_header(
         writer.u16(if two_byte { TWO_BYTE } else { ONE_BYTE })?;
         let length_at = writer.len();
         writer.u16(0)?;
-        for ((id, value), offset) in extensions
-            .iter()
-            .zip(&mut offsets)
-            .filter(|((id, value), _)| fits(*id, value))
-        {
+        for ((id, value), offset) in extensions.iter().zip(&mut offsets).filter(|((id, value), _)| fits(*id, value)) {
             if two_byte {
                 writer.u8(*id)?;
                 writer.u8(value.len() as u8)?;
@@ -109,10 +88,7 @@ pub fn write_header(
         let words = (writer.len() - length_at - 2) / 4;
         writer.patch_u16(length_at, words as u16)?;
     }
-    Some(WrittenHeader {
-        len: writer.len(),
-        offsets,
-    })
+    Some(WrittenHeader { len: writer.len(), offsets })
 }
 
 const fn fits_one_byte(id: u8, value: &[u8]) -> bool {
@@ -131,38 +107,21 @@ mod tests {
     use crate::id::Pt;
     use crate::rtp::RtpPacket;
 
-    const HEADER: RtpHeader = RtpHeader {
-        marker: true,
-        pt: Pt::new(96),
-        seq: 0x1234,
-        timestamp: 0x1000,
-        ssrc: Ssrc::new(0xdead_beef),
-    };
+    const HEADER: RtpHeader =
+        RtpHeader { marker: true, pt: Pt::new(96), seq: 0x1234, timestamp: 0x1000, ssrc: Ssrc::new(0xdead_beef) };
 
     #[test]
     fn golden_one_byte_form() {
         let mut buffer = [0xff; 64];
         let extensions: &[(u8, &[u8])] = &[(1, &[0xaa]), (2, &[0xbb, 0xcc])];
-        let written = write_header(
-            &mut buffer,
-            &HEADER,
-            &[Ssrc::new(7)],
-            extensions,
-            ExtensionForms::Mixed,
-        )
-        .unwrap();
+        let written = write_header(&mut buffer, &HEADER, &[Ssrc::new(7)], extensions, ExtensionForms::Mixed).unwrap();
         let golden = [
-            0x91, 0xe0, 0x12, 0x34, 0x00, 0x00, 0x10, 0x00, 0xde, 0xad, 0xbe, 0xef, 0, 0, 0,
-            7, //
+            0x91, 0xe0, 0x12, 0x34, 0x00, 0x00, 0x10, 0x00, 0xde, 0xad, 0xbe, 0xef, 0, 0, 0, 7, //
             0xbe, 0xde, 0x00, 0x02, 0x10, 0xaa, 0x21, 0xbb, 0xcc, 0, 0, 0,
         ];
         assert_eq!(&buffer[..written.len()], golden);
         assert_eq!(
-            (
-                written.value_offset(0),
-                written.value_offset(1),
-                written.value_offset(2)
-            ),
+            (written.value_offset(0), written.value_offset(1), written.value_offset(2)),
             (Some(21), Some(23), None)
         );
     }
@@ -172,10 +131,7 @@ mod tests {
         let mut buffer = [0; 12];
         let written = write_header(&mut buffer, &HEADER, &[], &[], ExtensionForms::Mixed).unwrap();
         assert_eq!((written.len(), buffer[0]), (12, 0x80));
-        assert_eq!(
-            write_header(&mut buffer[..11], &HEADER, &[], &[], ExtensionForms::Mixed),
-            None
-        );
+        assert_eq!(write_header(&mut buffer[..11], &HEADER, &[], &[], ExtensionForms::Mixed), None);
     }
 
     #[test]
@@ -183,21 +139,10 @@ mod tests {
         let long = [7; 17];
         let extensions: &[(u8, &[u8])] = &[(1, &[0xaa]), (2, &long)];
         let mut buffer = [0; 64];
-        let mixed =
-            write_header(&mut buffer, &HEADER, &[], extensions, ExtensionForms::Mixed).unwrap();
+        let mixed = write_header(&mut buffer, &HEADER, &[], extensions, ExtensionForms::Mixed).unwrap();
         assert_eq!(buffer[12..14], [0x10, 0x00]);
-        assert_eq!(
-            (mixed.value_offset(0), mixed.value_offset(1)),
-            (Some(18), Some(21))
-        );
-        let one = write_header(
-            &mut buffer,
-            &HEADER,
-            &[],
-            extensions,
-            ExtensionForms::OneByte,
-        )
-        .unwrap();
+        assert_eq!((mixed.value_offset(0), mixed.value_offset(1)), (Some(18), Some(21)));
+        let one = write_header(&mut buffer, &HEADER, &[], extensions, ExtensionForms::OneByte).unwrap();
         assert_eq!(buffer[12..14], [0xbe, 0xde]);
         assert_eq!((one.value_offset(0), one.value_offset(1)), (Some(17), None));
     }
@@ -205,14 +150,8 @@ mod tests {
     #[test]
     fn what_fits_no_form_leaves_no_block() {
         let mut buffer = [0; 64];
-        let written = write_header(
-            &mut buffer,
-            &HEADER,
-            &[],
-            &[(15, &[1]), (3, &[])],
-            ExtensionForms::OneByte,
-        )
-        .unwrap();
+        let written =
+            write_header(&mut buffer, &HEADER, &[], &[(15, &[1]), (3, &[])], ExtensionForms::OneByte).unwrap();
         assert_eq!((written.len(), buffer[0]), (12, 0x80));
     }
 
