@@ -4,7 +4,8 @@ import pytest
 from interop.browser import CAMERA, Peer
 from interop.call import join
 from interop.chromium import Chromium
-from interop.live import Live
+from interop.chromium import chromium as another_chromium
+from interop.live import Live, live
 from interop.polling import eventually
 
 import sfu
@@ -66,6 +67,38 @@ async def test_a_closed_page_is_gone_at_once(live_sfu: Live, chromium: Chromium)
         await alice.close()
         left = await watching.event(sfu.SessionLeft, lambda event: event.session.identity == "alice")
         assert left.reason == "peer_closed"
+
+
+async def test_a_screen_is_shared_beside_the_camera(live_sfu: Live, chromium: Chromium) -> None:
+    room = await live_sfu.server.create_room("screen")
+    alice = await Peer.create(await chromium.blank(), "alice")
+    bob = await Peer.create(await chromium.blank(), "bob")
+    await alice.do("publish", {"video": CAMERA})
+    await bob.do("open", "anything")
+    async with join(room, alice, "alice") as call, join(room, bob, "bob"):
+        await bob.decodes(1)
+        await alice.do("publish", {"display": True})
+        await call.negotiate()
+        await bob.decodes(2)
+        assert len(call.session.tracks) == 2
+
+
+async def test_a_killed_browser_is_gone_when_its_consent_expires(chromium: Chromium) -> None:
+    async with live(consent_timeout=2.0, close_timeout=2.0) as running, another_chromium() as other:
+        room = await running.server.create_room("crash")
+        alice = await Peer.create(await chromium.blank(), "alice")
+        bob = await Peer.create(await other.blank(), "bob")
+        await alice.do("publish", {"audio": True})
+        await bob.do("open", "anything")
+        async with await room.join("alice") as session, join(room, bob, "bob") as watching:
+            session.ignore_events()
+            await alice.do("accept", await session.answer(await alice.do("offer")))
+            await bob.hears()
+            chromium.kill()
+            lost = await watching.event(sfu.ConnectionStateChanged, lambda event: event.state == "disconnected")
+            assert lost.session.identity == "alice"
+            left = await watching.event(sfu.SessionLeft)
+            assert (left.session.identity, left.reason) == ("alice", "timeout")
 
 
 @pytest.mark.parametrize("codec", ["VP9", "AV1", "H264"])
