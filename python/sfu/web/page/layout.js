@@ -1,0 +1,87 @@
+// Where the tiles go: a pure function of the stage's size and of who is there. No elements here.
+
+/** @typedef {{x: number, y: number, w: number, h: number}} Box */
+
+const GAP = 8;
+/** Tiles may be cropped to anything between these shapes (width by height); people are cut at the sides first. */
+const TALLEST = 0.75;
+const WIDEST = 16 / 9;
+/** The stage below which one's own picture floats over the only other one. */
+const SMALL = 640;
+
+/**
+ * @param {object} stage
+ * @param {number} stage.width
+ * @param {number} stage.height
+ * @param {{key: string, large: boolean, own: boolean}[]} tiles in their order
+ * @returns {Map<string, Box & {floating?: boolean}>} by key
+ */
+export function arrange({ width, height }, tiles) {
+  const large = tiles.filter((one) => one.large);
+  const rest = tiles.filter((one) => !one.large);
+  if (large.length && rest.length) return withStrip({ width, height }, large, rest);
+  const own = tiles.find((one) => one.own);
+  if (tiles.length === 2 && own && !large.length && Math.min(width, height) < SMALL) {
+    return floating({ width, height }, tiles.find((one) => one !== own), own);
+  }
+  const shapes = large.length ? [WIDEST, WIDEST] : [TALLEST, WIDEST];
+  return place(tiles, { x: 0, y: 0, w: width, h: height }, shapes, large.length > 0);
+}
+
+/** The large ones, and a strip of everybody: beside on a wide stage, below on a tall one. */
+function withStrip({ width, height }, large, rest) {
+  const beside = width > height * 1.15;
+  const many = Math.min(1, rest.length / 12);
+  const share = (beside ? 0.2 : 0.24) + 0.12 * many;
+  const strip = beside
+    ? Math.round(Math.min(Math.max(width * share, 112), 460))
+    : Math.round(Math.min(Math.max(height * share, 84), 320));
+  const main = beside
+    ? { x: 0, y: 0, w: width - strip - GAP, h: height }
+    : { x: 0, y: 0, w: width, h: height - strip - GAP };
+  const side = beside
+    ? { x: width - strip, y: 0, w: strip, h: height }
+    : { x: 0, y: height - strip, w: width, h: strip };
+  return new Map([...place(large, main, [WIDEST, WIDEST], true), ...place(rest, side, [1, WIDEST])]);
+}
+
+function floating({ width, height }, other, own) {
+  const tall = height > width;
+  const w = Math.round(tall ? Math.min(width * 0.3, 150) : Math.min(width * 0.22, 180));
+  const h = Math.round(tall ? w * 1.35 : w / 1.6);
+  return new Map([
+    [other.key, { x: 0, y: 0, w: width, h: height }],
+    [own.key, { x: width - w - 12, y: 12, w, h, floating: true }],
+  ]);
+}
+
+/** A grid inside `box` with the number of columns that shows most; the last row is centred. */
+function place(tiles, box, [tallest, widest], fill = false) {
+  const best = { area: -1, columns: 1, w: 0, h: 0 };
+  for (let columns = 1; columns <= tiles.length; columns++) {
+    const rows = Math.ceil(tiles.length / columns);
+    const cellW = (box.w - GAP * (columns - 1)) / columns;
+    const cellH = (box.h - GAP * (rows - 1)) / rows;
+    if (cellW <= 0 || cellH <= 0) continue;
+    const w = fill ? cellW : Math.min(cellW, cellH * widest);
+    const h = fill ? cellH : Math.min(cellH, cellW / tallest);
+    // What is seen of a 16:9 picture in it: a tall tile is large but cuts people off.
+    const area = Math.min(w, h * WIDEST) * Math.min(h, w / WIDEST) + 0.35 * w * h;
+    if (area > best.area) Object.assign(best, { area, columns, w, h });
+  }
+  const { columns, w, h } = best;
+  const rows = Math.ceil(tiles.length / columns);
+  const top = box.y + (box.h - rows * h - GAP * (rows - 1)) / 2;
+  return new Map(tiles.map(({ key }, index) => {
+    const row = Math.floor(index / columns);
+    const inRow = row === rows - 1 ? tiles.length - row * columns : columns;
+    const left = box.x + (box.w - inRow * w - GAP * (inRow - 1)) / 2;
+    const column = index - row * columns;
+    return [key, {
+      x: Math.round(left + column * (w + GAP)),
+      y: Math.round(top + row * (h + GAP)),
+      w: Math.floor(w),
+      h: Math.floor(h),
+    }];
+  }));
+}
