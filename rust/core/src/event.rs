@@ -72,7 +72,8 @@ pub struct TrackPublished {
 pub enum Event {
     /// The server wants to change a transport: send this offer, `Receive` the answer.
     OfferReady(SessionId, Description),
-    /// The client should add so many `recvonly` sections and offer (`Offers::Client`).
+    /// The client should add so many `recvonly` sections and offer (`Offers::Client`); with none, only offer again: sections that
+    /// are free are put to use then.
     SectionsNeeded {
         /// Who.
         session: SessionId,

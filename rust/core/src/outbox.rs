@@ -25,6 +25,10 @@ impl Outbox {
         }
     }
 
+    pub(crate) fn extend(&mut self, events: impl IntoIterator<Item = Event>) {
+        events.into_iter().for_each(|event| self.push(event));
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Event> {
         self.events.pop_front()
     }

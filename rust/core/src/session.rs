@@ -21,8 +21,8 @@ pub(crate) struct Session {
     pub(crate) tracks: BTreeSet<TrackId>,
     pub(crate) subscriptions: BTreeSet<SubscriptionId>,
     pub(crate) channels: BTreeSet<ChannelId>,
-    /// The last `SectionsNeeded`, so that it is not repeated.
-    pub(crate) sections_needed: (u32, u32),
+    /// The `SectionsNeeded` that stands, so that it is not repeated.
+    pub(crate) sections_needed: Option<(u32, u32)>,
 }
 
 impl Session {
@@ -36,7 +36,7 @@ impl Session {
             tracks: BTreeSet::new(),
             subscriptions: BTreeSet::new(),
             channels: BTreeSet::new(),
-            sections_needed: (0, 0),
+            sections_needed: None,
         }
     }
 

@@ -4,6 +4,7 @@ use sfu_wire::{ExtensionMap, Mid, Pt};
 
 use crate::arena::ConnectionId;
 use crate::codec::CodecName;
+use crate::event::SubscriptionProblem;
 use crate::forward::Forwarder;
 use crate::id::{SessionId, TrackId};
 use crate::layer::Layer;
@@ -26,7 +27,13 @@ impl Wire {
             mid,
             extensions: parameters.extensions,
             extmap_allow_mixed: parameters.extmap_allow_mixed,
-            codecs: parameters.codecs.iter().map(|codec| (codec.name, codec.pt, codec.rtx)).collect(),
+            // The track's own format first: the client may accept several of one name (H.264 profiles).
+            codecs: parameters
+                .codec
+                .iter()
+                .chain(parameters.codecs.iter())
+                .map(|codec| (codec.name, codec.pt, codec.rtx))
+                .collect(),
         }
     }
 
@@ -50,4 +57,6 @@ pub(crate) struct Subscription {
     pub(crate) max_layer: Option<Layer>,
     pub(crate) paused: bool,
     pub(crate) plis_received: u64,
+    /// What the application was told.
+    pub(crate) problem: Option<SubscriptionProblem>,
 }

@@ -3,6 +3,8 @@
 //! Keyed by session and mid; SSRCs come and go underneath. A track is announced with its first packet, because only then its
 //! codec is known and a section without a source (`replaceTrack(null)`, a placeholder transceiver) is nobody's black tile.
 
+use std::sync::Arc;
+
 use sfu_wire::{Mid, Rid, Ssrc};
 
 use crate::arena::ConnectionId;
@@ -48,6 +50,8 @@ pub(crate) struct Track {
     pub(crate) parameters: ReceiveParameters,
     /// Known from the first packet on.
     pub(crate) codec: Option<CodecName>,
+    /// The format parameters of what it carries: they tell H.264 profiles apart.
+    pub(crate) fmtp: Arc<str>,
     /// Muted by the server.
     pub(crate) muted: bool,
     pub(crate) stalled: bool,
@@ -74,6 +78,7 @@ impl Track {
             kind,
             parameters,
             codec: None,
+            fmtp: Arc::default(),
             muted: false,
             stalled: false,
             encodings: Vec::new(),

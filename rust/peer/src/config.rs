@@ -7,6 +7,8 @@ use std::time::Duration;
 use sfu_transport::Certificate;
 use sfu_wire::Rid;
 
+use crate::clip::Clip;
+
 /// Settings of a [`Peer`](crate::Peer).
 #[derive(Debug, Clone)]
 pub struct PeerConfig {
@@ -26,6 +28,8 @@ pub struct PeerConfig {
     pub audio: Vec<AudioSource>,
     /// What it publishes.
     pub video: Vec<VideoSource>,
+    /// What it publishes, pre-encoded.
+    pub clips: Vec<ClipSource>,
     /// `recvonly` audio sections in its own offers.
     pub receive_audio: usize,
     /// `recvonly` video sections in its own offers.
@@ -51,6 +55,7 @@ impl PeerConfig {
             certificate,
             audio: Vec::new(),
             video: Vec::new(),
+            clips: Vec::new(),
             receive_audio: 0,
             receive_video: 0,
             channels: false,
@@ -135,4 +140,13 @@ impl VideoSource {
             keyframe_delay: Duration::from_millis(50),
         }
     }
+}
+
+/// A real picture and a real voice, over and over.
+#[derive(Debug, Clone, Default)]
+pub struct ClipSource {
+    /// VP8, by rising quality; more than one is simulcast and each needs a rid. All have the same frame rate.
+    pub video: Vec<(Option<Rid>, Arc<Clip>)>,
+    /// Opus.
+    pub audio: Option<Arc<Clip>>,
 }

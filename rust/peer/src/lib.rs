@@ -4,6 +4,7 @@
 //! video whose payload proves itself, and verifies, repairs and reports what it receives. It is what the core's
 //! virtual-time tests, the tests over real sockets and the load generator call with. Floors 0–3 never import it.
 
+mod clip;
 mod config;
 mod ice;
 mod outlet;
@@ -13,7 +14,8 @@ mod publish;
 mod receive;
 mod sdp;
 
-pub use config::{AudioSource, Encoding, PeerConfig, VideoSource};
+pub use clip::{Clip, ClipCodec, ClipError};
+pub use config::{AudioSource, ClipSource, Encoding, PeerConfig, VideoSource};
 pub use peer::{Peer, PeerEvent, PeerStats, UplinkStats};
 pub use proof::Proof;
 pub use receive::{FrameStats, Numbers, StreamStats};

@@ -14,7 +14,7 @@ use sfu_transport::{
 };
 use sfu_wire::{Ssrc, rtcp};
 
-use crate::config::{AudioSource, PeerConfig, VideoSource};
+use crate::config::{AudioSource, ClipSource, PeerConfig, VideoSource};
 use crate::ice::{Ice, IceChange};
 use crate::outlet::Outlet;
 use crate::publish::Uplink;
@@ -322,6 +322,9 @@ impl Peer {
         for source in self.config.video.clone() {
             self.add_video(source);
         }
+        for source in self.config.clips.clone() {
+            self.add_clips(source);
+        }
         for _ in 0..self.config.receive_audio {
             self.negotiation.add(SectionKind::Audio, None);
         }
@@ -330,6 +333,17 @@ impl Peer {
         }
         if self.config.channels {
             self.negotiation.add(SectionKind::Application, None);
+        }
+    }
+
+    fn add_clips(&mut self, source: ClipSource) {
+        if let Some(clip) = source.audio {
+            let index = self.uplink.add_audio_clip(clip, &mut self.random);
+            self.negotiation.add(SectionKind::Audio, Some(index));
+        }
+        if !source.video.is_empty() {
+            let index = self.uplink.add_video_clips(&source.video, &mut self.random);
+            self.negotiation.add(SectionKind::Video, Some(index));
         }
     }
 

@@ -1,5 +1,6 @@
 //! Descriptions in and out: what a negotiation changes in transports, tracks and subscriptions.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use sfu_transport::{Egress, Remote, SctpParameters};
@@ -10,7 +11,7 @@ use crate::command::{CommandError, Description, IceCredentials, SdpType};
 use crate::connection::Progress;
 use crate::event::{Event, SubscriptionProblem};
 use crate::id::SessionId;
-use crate::negotiation::{ReceiveParameters, Section, SendParameters};
+use crate::negotiation::{ReceiveParameters, Section, SendParameters, SenderStatus};
 use crate::subscription::Wire;
 use crate::timers::Timer;
 use crate::transport::TransportKind;
@@ -38,6 +39,7 @@ impl Sfu {
         };
         self.apply_transport(now, id);
         self.apply_sections(now, id);
+        self.find_problems(id);
         self.update_state(session);
         self.settle_negotiation(now, session);
         self.settle_transport(now, id, egress);
@@ -79,7 +81,7 @@ impl Sfu {
     /// Sends the offers that are due and tells a client that must offer how many sections it lacks.
     pub(super) fn settle_negotiation(&mut self, now: Instant, id: SessionId) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        for (kind, connection_id) in &session.connections {
+        for (kind, connection_id) in &session.connections.clone() {
             let Some(connection) = self.connections.get_mut(*connection_id) else { continue };
             if let Some((offer, sdp)) = connection.negotiator.poll_offer() {
                 let description = Description { transport: *kind, kind: SdpType::Offer, sdp, id: Some(offer) };
@@ -90,13 +92,12 @@ impl Sfu {
                     self.timers.set(Timer::Connection(*connection_id), deadline);
                 }
             }
-            let missing = connection.negotiator.missing_sections();
-            if Some((*kind, *connection_id)) == session.connections.last().copied()
-                && missing != session.sections_needed
-            {
-                session.sections_needed = missing;
-                if missing != (0, 0) {
-                    let (audio, video) = missing;
+            // With none missing there are free ones, which the client's next offer puts to use.
+            let wanted = connection.negotiator.wants_client_offer();
+            let needed = wanted.then(|| connection.negotiator.missing_sections());
+            if session.sending_connection() == Some(*connection_id) && needed != session.sections_needed {
+                session.sections_needed = needed;
+                if let Some((audio, video)) = needed {
                     self.outbox.push(Event::SectionsNeeded { session: id, audio, video });
                 }
             }
@@ -154,10 +155,7 @@ impl Sfu {
             .filter(|(mid, _)| !sections.iter().any(|section| section.mid == *mid && section.receive.is_some()))
             .map(|(_, track)| *track)
             .collect();
-        let mut affected = Vec::new();
-        for track in ended {
-            affected.extend(self.drop_track(track));
-        }
+        let affected: BTreeSet<SessionId> = ended.into_iter().flat_map(|track| self.drop_track(track)).collect();
         for section in sections {
             if let (Some(parameters), Some(kind)) = (section.receive, section.kind.media()) {
                 self.apply_receive(id, section.mid, kind, parameters);
@@ -166,10 +164,33 @@ impl Sfu {
                 self.apply_send(now, id, section.mid, &parameters);
             }
         }
-        affected.sort_unstable();
-        affected.dedup();
         for session in affected {
             self.settle_negotiation(now, session);
+        }
+    }
+
+    /// Tells of subscriptions that this client cannot or will not receive.
+    fn find_problems(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get(id) else { return };
+        for subscription_id in &connection.subscriptions {
+            let Some(subscription) = self.subscriptions.get_mut(*subscription_id) else { continue };
+            let track = subscription.track;
+            let problem = match connection.negotiator.sender_status(*subscription_id) {
+                Some(SenderStatus::Unsupported) => {
+                    self.tracks.get(track).and_then(|track| track.codec).map(SubscriptionProblem::CodecUnsupported)
+                }
+                Some(SenderStatus::Rejected) => Some(SubscriptionProblem::Rejected),
+                _ => None,
+            };
+            if problem.is_some() && problem != subscription.problem {
+                subscription.problem.clone_from(&problem);
+                self.outbox.extend(problem.map(|problem| Event::SubscriptionFailed {
+                    session: connection.session,
+                    subscription: *subscription_id,
+                    track,
+                    problem,
+                }));
+            }
         }
     }
 
@@ -197,22 +218,11 @@ impl Sfu {
         let Some(subscription) = self.subscriptions.get_mut(subscription_id) else { return };
         let track = subscription.track;
         let first = subscription.wire.as_ref().is_none_or(|wire| wire.mid != mid);
-        let codec = self.tracks.get(track).and_then(|track| track.codec);
-        let wire = Wire::new(mid, parameters);
-        let unsupported = codec.filter(|codec| wire.payload_types(*codec).is_none());
-        subscription.wire = Some(wire);
-        if !first {
+        subscription.wire = Some(Wire::new(mid, parameters));
+        if !first || !parameters.codec_supported() {
             return;
         }
-        if let Some(codec) = unsupported {
-            self.outbox.push(Event::SubscriptionFailed {
-                session,
-                subscription: subscription_id,
-                track,
-                problem: SubscriptionProblem::CodecUnsupported(codec),
-            });
-            return;
-        }
+        subscription.problem = None;
         self.outbox.push(Event::Subscribed { session, subscription: subscription_id, track, mid, transport });
         self.want_keyframe_soon(now, subscription_id);
     }

@@ -10,7 +10,7 @@ use sfu_wire::{Extension, ExtensionMap, Pt, SeqNo, Ssrc};
 
 use super::Sfu;
 use crate::codec::Kind;
-use crate::connection::{Binding, Connection};
+use crate::connection::Connection;
 use crate::forward::Patch;
 use crate::id::TrackId;
 use crate::layer::Packet;
@@ -66,16 +66,6 @@ impl Sfu {
         }
         if unsettled {
             self.settle_track(now, id, egress);
-        }
-    }
-
-    /// Padding carries nothing for subscribers: their numbering closes the gap.
-    pub(super) fn forward_padding(&mut self, binding: Binding, seq: SeqNo) {
-        let Some(track) = self.tracks.get(binding.track) else { return };
-        for subscription in &track.subscriptions {
-            if let Some(subscription) = self.subscriptions.get_mut(*subscription) {
-                subscription.forwarder.padding(binding.encoding as u8, seq);
-            }
         }
     }
 }

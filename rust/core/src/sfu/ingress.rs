@@ -1,26 +1,28 @@
 //! A clear RTP packet comes in: whose it is, whether it is new, and off to the subscribers. One straight way.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use sfu_transport::Egress;
-use sfu_wire::Extension;
 use sfu_wire::rtp::RtpPacket;
 use sfu_wire::rtp::extension_value::{AudioLevel, TransportSeq};
+use sfu_wire::{Extension, Pt};
 
 use super::Sfu;
 use crate::arena::{Arena, ConnectionId};
 use crate::binding::bind;
+use crate::codec::CodecName;
 use crate::connection::{Binding, Connection};
 use crate::event::Event;
 use crate::id::TrackId;
 use crate::layer::{Packet, frame_facts};
-use crate::negotiation::NegotiatedCodec;
 use crate::stream::Arrival;
 use crate::timers::Timer;
 use crate::track::Track;
 
 /// A primary packet, whether it came as itself or out of a repair stream.
 struct Media<'a> {
+    codec: CodecName,
     marker: bool,
     seq: u16,
     timestamp: u32,
@@ -44,79 +46,90 @@ impl Sfu {
             return;
         };
         let Some(track) = self.tracks.get_mut(binding.track) else { return };
-        let Some((codec, media)) = unwrap(track, &packet, binding) else { return };
+        let Some(media) = unwrap(track, &packet, binding) else { return };
         let Some(encoding) = track.encodings.get_mut(binding.encoding) else { return };
-        let arrival = Arrival {
-            seq: media.seq,
-            timestamp: media.timestamp,
-            len: packet.payload().len(),
-            repaired: media.repaired,
-        };
+        let Media { seq, timestamp, repaired, .. } = media;
+        let arrival = Arrival { seq, timestamp, len: packet.payload().len(), repaired };
         let Some(accepted) = encoding.stream.receive(now, &arrival) else { return };
         if let Some(deadline) = encoding.stream.poll_timeout() {
             connection.next_nack = Some(connection.next_nack.map_or(deadline, |standing| standing.min(deadline)));
             self.timers.set(Timer::Connection(from), deadline);
         }
-        if media.payload.is_empty() {
-            // Padding only: counted above so that it is no loss; nobody needs it (RFC 3550 §5.1).
-            self.forward_padding(binding, accepted.seq);
-            return;
-        }
 
-        let extensions = packet.extensions();
-        let map = track.parameters.extensions;
-        for (id, value) in extensions.iter() {
-            if map.extension(id) != Some(Extension::AudioLevel) || track.muted {
-                continue;
-            }
-            if let (Some(level), Some(room)) = (AudioLevel::parse(value), self.rooms.get_mut(track.room)) {
-                room.speakers.hear(now, track.session, binding.track, level);
-                if let Some(due) = room.speakers.poll_timeout() {
-                    self.timers.set(Timer::Room(track.room), due);
-                }
-            }
-        }
-        if let Some(dump) = &mut track.dump {
-            if let Some(bytes) = dump.record(now, clear) {
-                self.outbox.push(Event::Dump { track: binding.track, bytes, last: false });
-            }
-        }
-
-        let facts = frame_facts(codec.name, media.payload, media.marker);
+        let facts = frame_facts(media.codec, media.payload, media.marker);
         encoding.stream.frame(&accepted, &facts);
         if facts.keyframe {
             encoding.keyframes.arrived();
         }
-        let packet = Packet {
+        let packet_in = Packet {
             encoding: binding.encoding as u8,
             epoch: accepted.epoch,
             seq: accepted.seq,
             newest: accepted.newest,
             timestamp: accepted.timestamp,
             marker: media.marker,
-            codec: codec.name,
+            codec: media.codec,
             payload: media.payload,
             facts,
             arrival: now,
         };
-        encoding.history.push(&packet, extensions.iter());
-        track.timestamps.arrived(now, binding.encoding, accepted.timestamp);
-        track.activity.arrived(now, binding.encoding);
-        let first = track.codec.is_none();
-        let name = codec.name;
-        let stalled = std::mem::replace(&mut track.stalled, false);
-        if first || track.codec != Some(name) {
-            if first {
-                self.publish(now, binding.track, name);
-            } else {
-                self.change_codec(binding.track, name);
+        encoding.history.push(&packet_in, packet.extensions().iter());
+        // Padding only: numbered like the rest so that it is no loss, but nobody is to hear of it (RFC 3550 §5.1).
+        if !media.payload.is_empty() {
+            track.timestamps.arrived(now, binding.encoding, accepted.timestamp);
+            self.note_media(now, binding, &packet, media.codec);
+        }
+        self.fan_out(now, binding.track, &packet_in, packet.extensions(), egress);
+    }
+
+    /// What a packet means to others than its subscribers: speakers, dumps, and whether its track lives.
+    fn note_media(&mut self, now: Instant, binding: Binding, packet: &RtpPacket<'_>, codec: CodecName) {
+        let Some(track) = self.tracks.get_mut(binding.track) else { return };
+        if let (Some(level), Some(room)) = (audio_level(track, packet), self.rooms.get_mut(track.room)) {
+            room.speakers.hear(now, track.session, binding.track, level);
+            if let Some(due) = room.speakers.poll_timeout() {
+                self.timers.set(Timer::Room(track.room), due);
             }
         }
-        if stalled {
+        if let Some(bytes) = track.dump.as_mut().and_then(|dump| dump.record(now, packet.as_bytes())) {
+            self.outbox.push(Event::Dump { track: binding.track, bytes, last: false });
+        }
+        if std::mem::take(&mut track.stalled) {
             self.outbox.push(Event::TrackStalled(binding.track, false));
         }
-        self.fan_out(now, binding.track, &packet, extensions, egress);
+        track.activity.arrived(now, binding.encoding);
+        if let Some(flowing) = track.activity.take_stop(now) {
+            for subscription in &track.subscriptions {
+                if let Some(subscription) = self.subscriptions.get_mut(*subscription) {
+                    subscription.forwarder.set_available(flowing);
+                }
+            }
+        }
+        match track.codec {
+            None => {
+                track.fmtp = fmtp_of(track, packet.header().pt);
+                self.publish(now, binding.track, codec);
+            }
+            Some(known) if known != codec => {
+                track.fmtp = fmtp_of(track, packet.header().pt);
+                self.change_codec(binding.track, codec);
+            }
+            Some(_) => {}
+        }
     }
+}
+
+/// The level that the client says the packet has; a muted track is not heard.
+fn audio_level(track: &Track, packet: &RtpPacket<'_>) -> Option<AudioLevel> {
+    let id = track.parameters.extensions.id(Extension::AudioLevel).filter(|_| !track.muted)?;
+    let (_, value) = packet.extensions().iter().find(|(found, _)| *found == id)?;
+    AudioLevel::parse(value)
+}
+
+/// The format parameters that belong to a payload type or to its repairs.
+fn fmtp_of(track: &Track, pt: Pt) -> Arc<str> {
+    let codec = track.parameters.codecs.iter().find(|codec| codec.pt == pt || codec.rtx == Some(pt));
+    codec.map_or_else(Arc::default, |codec| codec.fmtp.clone())
 }
 
 /// Notes the arrival for transport-wide feedback: everything counts, repair and padding too.
@@ -154,35 +167,23 @@ fn find_binding(
 }
 
 /// Finds the codec, and the primary packet inside a repair packet (RFC 4588 §4).
-fn unwrap<'a>(track: &mut Track, packet: &RtpPacket<'a>, binding: Binding) -> Option<(NegotiatedCodec, Media<'a>)> {
+fn unwrap<'a>(track: &mut Track, packet: &RtpPacket<'a>, binding: Binding) -> Option<Media<'a>> {
     let header = packet.header();
     let codecs = &track.parameters.codecs;
     let encoding = track.encodings.get_mut(binding.encoding)?;
-    if !binding.rtx {
-        let codec = codecs.iter().find(|codec| codec.pt == header.pt)?.clone();
-        if encoding.ssrc.replace(header.ssrc).is_some_and(|ssrc| ssrc != header.ssrc) {
-            encoding.stream.restart();
-            track.timestamps.restarted(binding.encoding);
-        }
-        let media = Media {
-            marker: header.marker,
-            seq: header.seq,
-            timestamp: header.timestamp,
-            payload: packet.payload(),
-            repaired: false,
-        };
-        return Some((codec, media));
+    if binding.rtx {
+        encoding.rtx = Some(header.ssrc);
+        let codec = codecs.iter().find(|codec| codec.rtx == Some(header.pt))?.name;
+        // Without the original number it is a probe (padding only).
+        let (original, payload) = packet.payload().split_first_chunk::<2>()?;
+        let seq = u16::from_be_bytes(*original);
+        return Some(Media { codec, marker: header.marker, seq, timestamp: header.timestamp, payload, repaired: true });
     }
-    encoding.rtx = Some(header.ssrc);
-    let codec = codecs.iter().find(|codec| codec.rtx == Some(header.pt))?.clone();
-    // Without a payload it is a probe (padding only).
-    let (osn, payload) = packet.payload().split_first_chunk::<2>()?;
-    let media = Media {
-        marker: header.marker,
-        seq: u16::from_be_bytes(*osn),
-        timestamp: header.timestamp,
-        payload,
-        repaired: true,
-    };
-    Some((codec, media))
+    let codec = codecs.iter().find(|codec| codec.pt == header.pt)?.name;
+    if encoding.ssrc.replace(header.ssrc).is_some_and(|ssrc| ssrc != header.ssrc) {
+        encoding.stream.restart();
+        track.timestamps.restarted(binding.encoding);
+    }
+    let (seq, payload) = (header.seq, packet.payload());
+    Some(Media { codec, marker: header.marker, seq, timestamp: header.timestamp, payload, repaired: false })
 }

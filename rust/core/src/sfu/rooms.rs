@@ -20,7 +20,7 @@ impl Sfu {
     pub(super) fn close_room(&mut self, now: Instant, room: RoomId, egress: &mut Egress) -> Result<(), CommandError> {
         let sessions = self.rooms.get(room).ok_or(CommandError::RoomClosed)?.sessions.clone();
         for session in sessions {
-            self.close_session(now, session, CloseReason::RoomClosed, egress);
+            self.end_session(now, session, CloseReason::RoomClosed, egress);
         }
         self.timers.remove(Timer::Room(room));
         self.rooms.remove(room);

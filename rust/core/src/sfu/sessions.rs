@@ -1,6 +1,6 @@
 //! Sessions join and leave.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use sfu_congestion::{TwccReceiver, TwccSender};
@@ -50,11 +50,7 @@ impl Sfu {
             for track in tracks {
                 self.add_subscription(now, id, track, None);
             }
-            // Offers wait until the client has spoken first (its capabilities are unknown), except on a transport that
-            // only the server offers.
-            if offers == Offers::Split {
-                self.settle_negotiation(now, id);
-            }
+            self.settle_negotiation(now, id);
         }
         Ok(id)
     }
@@ -65,9 +61,23 @@ impl Sfu {
         Ok(())
     }
 
-    /// Ends a session and all that hangs on it. The peer's transports are closed, the others in the room lose its tracks.
+    /// Ends a session; those who were subscribed to its tracks renegotiate.
     pub(super) fn close_session(&mut self, now: Instant, id: SessionId, reason: CloseReason, egress: &mut Egress) {
-        let Some(session) = self.sessions.remove(id) else { return };
+        for subscriber in self.end_session(now, id, reason, egress) {
+            self.settle_negotiation(now, subscriber);
+        }
+    }
+
+    /// Ends a session and all that hangs on it: the peer's transports are closed, the others in the room lose its tracks. Tells
+    /// who lost one.
+    pub(super) fn end_session(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        reason: CloseReason,
+        egress: &mut Egress,
+    ) -> BTreeSet<SessionId> {
+        let Some(session) = self.sessions.remove(id) else { return BTreeSet::new() };
         if let Some(room) = self.rooms.get_mut(session.room) {
             room.sessions.remove(&id);
         }
@@ -77,19 +87,12 @@ impl Sfu {
         for subscription in session.subscriptions {
             self.drop_subscription(subscription);
         }
-        let mut affected = Vec::new();
-        for track in session.tracks {
-            affected.extend(self.drop_track(track));
-        }
+        let affected = session.tracks.into_iter().flat_map(|track| self.drop_track(track)).collect();
         for (_, connection) in session.connections {
             self.disconnect(now, connection, egress);
         }
         self.outbox.push(Event::SessionClosed(id, reason));
-        affected.sort_unstable();
-        affected.dedup();
-        for subscriber in affected {
-            self.settle_negotiation(now, subscriber);
-        }
+        affected
     }
 
     /// Tells the application when the worst state of a session's transports changed.

@@ -101,6 +101,7 @@ impl Sfu {
         forwarder.set_max_layer(max_layer);
         forwarder.set_paused(connection.progress != Progress::Connected);
         forwarder.set_muted(source.muted);
+        forwarder.set_available(source.activity.flowing(now));
         let send = SendStream::new(kind, ssrc, rtx, first_sequence_number(&mut self.random));
         let id = self.subscriptions.insert_with(|_| Subscription {
             session,
@@ -112,6 +113,7 @@ impl Sfu {
             max_layer,
             paused: false,
             plis_received: 0,
+            problem: None,
         });
         source.subscriptions.push(id);
         subscriber.subscriptions.insert(id);
@@ -125,7 +127,7 @@ impl Sfu {
         let publisher = self.sessions.get(self.tracks.get(track)?.session)?;
         let source = self.tracks.get(track)?;
         let (stream, _) = &source.parameters.msid;
-        let fmtp = source.parameters.codecs.iter().find(|known| known.name == codec).map_or("", |codec| &codec.fmtp);
+        let fmtp = source.fmtp.to_string();
         let stream = format!("{}.{stream}", publisher.config.label);
         self.connections.get_mut(connection_id)?.negotiator.add_sender(Sender {
             subscription: id,
@@ -135,7 +137,7 @@ impl Sfu {
             rtx_ssrc: rtx,
             stream,
             track: format!("{:x}", track.get()),
-            fmtp: fmtp.to_string(),
+            fmtp,
         });
         self.want_keyframe_soon(now, id);
         Some(id)

@@ -1,10 +1,12 @@
-//! Opus-like audio: a packet every 20 ms, its loudness in the header.
+//! Audio, made up or of a clip: a packet every 20 ms, its loudness in the header.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sfu_transport::{Class, Random};
 
 use super::stream::{Destination, Piece, SendStream};
+use crate::clip::Clip;
 use crate::config::AudioSource;
 use crate::outlet::Outlet;
 use crate::proof::Proof;
@@ -22,13 +24,25 @@ pub(crate) struct AudioPublisher {
     number: u16,
     count: u32,
     due: Option<Instant>,
-    payload: Vec<u8>,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// Payload that proves itself.
+    Script(Vec<u8>),
+    Clip(Arc<Clip>),
 }
 
 impl AudioPublisher {
     pub(crate) fn new(source: AudioSource, number: u16, random: &mut Random) -> Self {
-        let payload = vec![0; source.packet_len.max(Proof::MIN_LEN)];
-        Self { stream: SendStream::audio(random), source, number, count: 0, due: None, payload }
+        let content = Content::Script(vec![0; source.packet_len.max(Proof::MIN_LEN)]);
+        Self { stream: SendStream::audio(random), source, number, count: 0, due: None, content }
+    }
+
+    pub(crate) fn of_clip(clip: Arc<Clip>, number: u16, random: &mut Random) -> Self {
+        let source = AudioSource::default();
+        Self { stream: SendStream::audio(random), source, number, count: 0, due: None, content: Content::Clip(clip) }
     }
 
     pub(crate) fn start(&mut self, now: Instant) {
@@ -52,14 +66,23 @@ impl AudioPublisher {
                 number: self.count,
                 captured: outlet.unix_time.saturating_sub(outlet.now - due),
             };
-            proof.write(&mut self.payload);
+            let (payload, level) = match &mut self.content {
+                Content::Script(payload) => {
+                    proof.write(payload);
+                    (&payload[..], self.source.level)
+                }
+                Content::Clip(clip) => {
+                    let index = u64::from(self.count);
+                    (clip.frame(index), clip.level(index))
+                }
+            };
             let piece = Piece {
                 marker: self.count == 0,
                 time: self.count.wrapping_mul(STEP),
                 captured: proof.captured,
                 class: Class::Audio,
-                level: Some(self.source.level | 0x80),
-                payload: &self.payload,
+                level: Some(with_voice_flag(level)),
+                payload,
             };
             self.stream.send(&piece, to, outlet);
             self.count += 1;
@@ -67,4 +90,9 @@ impl AudioPublisher {
         }
         self.due = Some(due);
     }
+}
+
+/// V of RFC 6464 §3: somebody speaks.
+fn with_voice_flag(level: u8) -> u8 {
+    if level < 127 { level | 0x80 } else { level }
 }

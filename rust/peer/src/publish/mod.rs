@@ -1,22 +1,27 @@
 //! What a peer sends: sources on a schedule, streams with history, answers to the server's feedback.
 
 mod audio;
+mod encoder;
+mod script;
 mod stream;
 mod video;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sfu_transport::Random;
-use sfu_wire::Ssrc;
 use sfu_wire::rtcp::Rtcp;
+use sfu_wire::{Rid, Ssrc};
 
+use crate::clip::Clip;
 use crate::config::{AudioSource, VideoSource};
 use crate::outlet::Outlet;
 use crate::sdp::{Negotiation, SectionKind, SourceStreams, Standing};
 
 pub(crate) use audio::AudioPublisher;
+pub(crate) use script::proof_offset;
 pub(crate) use stream::{Destination, SendStream};
-pub(crate) use video::{VideoPublisher, proof_offset};
+pub(crate) use video::VideoPublisher;
 
 /// All sources of a peer.
 #[derive(Debug)]
@@ -24,6 +29,7 @@ pub(crate) struct Uplink {
     pub(crate) audio: Vec<AudioPublisher>,
     pub(crate) video: Vec<VideoPublisher>,
     publisher: u32,
+    started: Option<Instant>,
     /// Round trip by the server's receiver reports.
     pub(crate) rtt: Option<Duration>,
     pub(crate) nacks: u64,
@@ -38,6 +44,7 @@ impl Uplink {
             audio: Vec::new(),
             video: Vec::new(),
             publisher,
+            started: None,
             rtt: None,
             nacks: 0,
             keyframe_requests: 0,
@@ -49,6 +56,7 @@ impl Uplink {
     pub(crate) fn add_audio(&mut self, source: AudioSource, random: &mut Random) -> usize {
         let index = self.audio.len();
         self.audio.push(AudioPublisher::new(source, index as u16, random));
+        self.start_late();
         index
     }
 
@@ -56,6 +64,18 @@ impl Uplink {
         let index = self.video.len();
         // Sources of both kinds are told apart in the payload.
         self.video.push(VideoPublisher::new(source, VIDEO_SOURCES + index as u16, random));
+        index
+    }
+
+    pub(crate) fn add_audio_clip(&mut self, clip: Arc<Clip>, random: &mut Random) -> usize {
+        let index = self.audio.len();
+        self.audio.push(AudioPublisher::of_clip(clip, index as u16, random));
+        index
+    }
+
+    pub(crate) fn add_video_clips(&mut self, clips: &[(Option<Rid>, Arc<Clip>)], random: &mut Random) -> usize {
+        let index = self.video.len();
+        self.video.push(VideoPublisher::of_clips(clips, VIDEO_SOURCES + index as u16, random));
         index
     }
 
@@ -83,8 +103,16 @@ impl Uplink {
         audio.chain(video).min()
     }
 
+    /// A source that is added to a running call starts with it.
+    fn start_late(&mut self) {
+        if let Some(started) = self.started {
+            self.start(started);
+        }
+    }
+
     /// The schedule starts when media can flow.
     pub(crate) fn start(&mut self, now: Instant) {
+        self.started = Some(now);
         for audio in &mut self.audio {
             audio.start(now);
         }

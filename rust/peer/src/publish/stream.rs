@@ -151,10 +151,13 @@ impl SendStream {
 
     /// `None` before anything was sent.
     pub(crate) fn sender_report(&self, unix_time: Duration) -> Option<SenderReport<'static>> {
+        if self.packets == 0 {
+            return None;
+        }
         let (timestamp, captured) = self.last;
         let since = unix_time.saturating_sub(captured).as_micros() as u64;
         let units = since * u64::from(self.clock_rate) / 1_000_000;
-        (self.packets > 0).then(|| SenderReport {
+        Some(SenderReport {
             ssrc: self.ssrc,
             ntp: NtpTime::from_unix(unix_time),
             rtp_timestamp: timestamp.wrapping_add(units as u32),

@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod call;
+mod clips;
 mod relay;

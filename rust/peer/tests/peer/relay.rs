@@ -159,6 +159,8 @@ pub(crate) struct Relay {
     pub(crate) random: Random,
     /// Of 1000 datagrams so many are lost on the viewer's leg.
     pub(crate) loss: u64,
+    /// RTP of the publisher, in the clear.
+    pub(crate) published: Vec<Vec<u8>>,
     egress: Egress,
 }
 
@@ -171,6 +173,7 @@ impl Relay {
             viewer: Leg::new(now, viewer),
             random: Random::new([1; 32]),
             loss: 0,
+            published: Vec::new(),
             egress: Egress::new(),
         }
     }
@@ -191,7 +194,7 @@ impl Relay {
     }
 
     fn turn(&mut self, publisher: bool) {
-        let Self { now, publisher: p, viewer: v, random, loss, egress } = self;
+        let Self { now, publisher: p, viewer: v, random, loss, published, egress } = self;
         let now = *now;
         let (leg, other, loss) = if publisher { (p, v, 0) } else { (v, p, *loss) };
         while leg.to_server.front().is_some_and(|d| d.0 <= now) {
@@ -206,6 +209,9 @@ impl Relay {
                 Incoming::Handled | Incoming::Dropped(_) => None,
             };
             leg.post(now, egress, false);
+            if let (Some((true, clear)), true) = (&forwarded, publisher) {
+                published.push(clear.clone());
+            }
             match forwarded {
                 Some((true, clear)) if other.transport.profile().is_some() => other.send_rtp(egress, &clear),
                 Some((false, clear)) => {

@@ -1,0 +1,135 @@
+//! Paths change under a call: another address, an ICE restart, silence, and a peer that never comes or never comes back.
+
+use sfu_core::config::SessionConfig;
+use sfu_core::event::{CloseReason, Event};
+use sfu_core::transport::ConnectionState;
+use sfu_peer::{AudioSource, PeerConfig, VideoSource};
+
+use crate::world::{World, config, millis, seconds};
+
+fn publish(config: &mut PeerConfig) {
+    config.audio.push(AudioSource::default());
+    config.video.push(VideoSource::single(20));
+}
+
+fn two() -> World {
+    let mut world = World::new();
+    world.join(publish);
+    world.join(publish);
+    world.run(seconds(3));
+    world
+}
+
+/// No video packet of the other is missing, and media still flows.
+fn assert_intact(world: &mut World, index: usize) {
+    let packets = |world: &World| -> u64 { world.clients[index].peer.stats().streams.iter().map(|s| s.packets).sum() };
+    let before = packets(world);
+    world.run(seconds(2));
+    assert!(packets(world) > before + 100, "media flows");
+    for stream in world.clients[index].peer.stats().streams {
+        // Audio that was under way to an old address is lost: it has no retransmission.
+        assert_eq!((stream.lost, stream.corrupt), (if stream.video { 0 } else { stream.lost.min(5) }, 0), "{stream:?}");
+    }
+}
+
+#[test]
+fn a_new_address_is_followed_within_one_check() {
+    let mut world = two();
+    let address = World::address(77);
+    let now = world.now;
+    world.clients[1].peer.move_to(now, address);
+    world.clients[1].address = address;
+    let moved = world.run_until(seconds(3), |world| world.session_stats(1).transports[0].remote == Some(address));
+    assert!(moved);
+    assert!(world.now - now < millis(3000));
+    assert_intact(&mut world, 0);
+    assert_intact(&mut world, 1);
+    assert_eq!(world.states(1), [ConnectionState::Connected]);
+}
+
+#[test]
+fn an_ice_restart_leaves_no_gap_in_the_media() {
+    let mut world = two();
+    let before = world.clients[1].peer.stats();
+    world.clients[1].peer.restart_ice();
+    world.offer(1);
+    world.run(seconds(3));
+    let after = world.clients[1].peer.stats();
+    for (before, after) in before.streams.iter().zip(&after.streams) {
+        assert!(after.packets > before.packets + 40, "{after:?}");
+        assert_eq!((after.missing, after.lost), (0, 0), "{after:?}");
+        assert!(after.numbers[0].unwrap().is_complete(), "{after:?}");
+    }
+    assert_eq!(world.states(1), [ConnectionState::Connected]);
+}
+
+#[test]
+fn silence_is_disconnected_then_closed_and_the_others_are_told() {
+    let mut world = two();
+    let died = world.now;
+    world.clients[1].dead = true;
+    assert!(world.run_until(seconds(15), |world| world.states(1).ends_with(&[ConnectionState::Disconnected])));
+    assert!(world.now - died >= config().consent_timeout - seconds(4));
+    let gone = |world: &mut World| {
+        world.events.iter().any(|event| matches!(event, Event::SessionClosed(_, CloseReason::Timeout)))
+    };
+    assert!(world.run_until(seconds(25), gone));
+    let stats = world.stats();
+    assert_eq!((stats.sessions, stats.tracks, stats.subscriptions), (1, 2, 0));
+}
+
+#[test]
+fn a_check_revives_what_was_disconnected_and_video_starts_with_a_keyframe() {
+    let mut world = two();
+    world.loss = 100;
+    assert!(world.run_until(seconds(15), |world| world.states(1).ends_with(&[ConnectionState::Disconnected])));
+    world.loss = 0;
+    assert!(world.run_until(seconds(6), |world| world.states(1).ends_with(&[ConnectionState::Connected])));
+    world.run(seconds(3));
+    let packets: u64 = world.clients[1].peer.stats().streams.iter().map(|stream| stream.packets).sum();
+    world.run(seconds(2));
+    let after = world.clients[1].peer.stats();
+    assert!(after.streams.iter().map(|stream| stream.packets).sum::<u64>() > packets + 100);
+}
+
+#[test]
+fn who_negotiates_and_never_comes_is_closed_in_time() {
+    let mut world = World::new();
+    world.join(publish);
+    world.clients[0].dead = true;
+    world.run(config().connect_timeout + seconds(1));
+    assert!(matches!(world.events.last(), Some(Event::SessionClosed(_, CloseReason::Timeout))), "{:?}", world.events);
+    assert_eq!(world.stats().sessions, 0);
+    assert_eq!(world.sfu.poll_timeout(), None, "nothing is left to be done");
+}
+
+#[test]
+fn a_foreign_certificate_is_refused_by_name() {
+    let mut world = World::new();
+    let reply = world.command(sfu_core::command::Command::Join(world.room, SessionConfig::default()));
+    let Ok(sfu_core::command::Reply::Session(session)) = reply else { panic!("{reply:?}") };
+    let index = world.add_client(session, sfu_core::transport::TransportKind::Main, |config| {
+        publish(config);
+        config.certificate = std::sync::Arc::new(sfu_transport::Certificate::generate().unwrap());
+    });
+    // The offer names another certificate than the one that the peer shows.
+    let sdp = world.clients[index].peer.create_offer();
+    let shown = world.clients[index].peer.create_offer();
+    assert_eq!(sdp.lines().count(), shown.lines().count());
+    let fingerprint = sdp.lines().find(|line| line.starts_with("a=fingerprint:")).unwrap().to_owned();
+    let forged = sdp.replace(&fingerprint, &format!("a=fingerprint:{}", crate::world::certificate().fingerprint()));
+    let description = sfu_core::command::Description {
+        transport: sfu_core::transport::TransportKind::Main,
+        kind: sfu_core::command::SdpType::Offer,
+        sdp: forged,
+        id: None,
+    };
+    let reply = world.command(sfu_core::command::Command::Receive(session, description));
+    let Ok(sfu_core::command::Reply::Description(Some(answer))) = reply else { panic!("{reply:?}") };
+    let now = world.now;
+    world.clients[index].peer.receive_answer(now, &answer.sdp).unwrap();
+    world.run(seconds(3));
+    let refused =
+        world.events.iter().any(|event| matches!(event, Event::SessionClosed(_, CloseReason::FingerprintMismatch)));
+    assert!(refused, "{:?}", world.events);
+}

@@ -1,0 +1,12 @@
+//! Scenarios in virtual time: one behaviour a file, named as a sentence.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+
+mod a_call_between_two;
+mod a_peer_moves_and_comes_back;
+mod a_viewer_chooses_layers;
+mod channels_carry_messages;
+mod clients_offer_as_they_like;
+mod rooms_have_limits;
+mod tracks_come_and_go;
+mod voices_are_ranked;
+mod world;
