@@ -45,6 +45,7 @@ __all__ = [
     "TransportStats",
     "Unsubscribed",
     "__version__",
+    "self_signed",
     "testing",
 ]
 
@@ -54,6 +55,12 @@ CodecName = Literal["opus", "red", "VP8", "VP9", "AV1", "H264"]
 StateName = Literal["connecting", "connected", "disconnected", "closed"]
 
 __version__: str
+
+def self_signed(names: list[str]) -> tuple[str, str]:
+    """A new P-256 certificate for `names` (hosts, IP addresses), good for 90 days: certificate and private key as PEM.
+
+    Raises ValueError for a name that no certificate can carry.
+    """
 
 @final
 class Core:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
-import subprocess
+import os
 from typing import TYPE_CHECKING
 
+from sfu import _core
 from sfu.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,29 +16,17 @@ __all__ = ["make_certificate"]
 
 
 def make_certificate(folder: Path, names: Iterable[str]) -> tuple[Path, Path]:
-    """Write a P-256 certificate for `names` (hosts and addresses), good for a year: the paths of both PEM files.
+    """Write a P-256 certificate for `names` (hosts and addresses), good for 90 days: the paths of both PEM files.
 
-    Made by the `openssl` command. Raises `ConfigError` when there is none.
+    Raises `ConfigError` for a name that no certificate can carry.
     """
     certificate, key = folder / "certificate.pem", folder / "key.pem"
-    alternatives = ",".join(f"{'IP' if _is_address(name) else 'DNS'}:{name}" for name in names)
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc"]
-    command += ["-days", "365", "-subj", "/CN=sfu", "-addext", f"subjectAltName={alternatives}"]
-    command += ["-keyout", str(key), "-out", str(certificate)]
     try:
-        subprocess.run(command, check=True, capture_output=True, timeout=30)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise ConfigError(
-            f"a self-signed certificate needs the `openssl` command (Debian: apt install openssl): {error}; "
-            "or give --tls-cert and --tls-key"
-        ) from error
-    key.chmod(0o600)
+        texts = _core.self_signed(list(names))
+    except ValueError as error:
+        raise ConfigError(f"no certificate for this machine: {error}; give --tls-cert and --tls-key") from error
+    for path, text in zip((certificate, key), texts, strict=True):
+        # Nobody else reads the key, not even for the moment before a chmod.
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
     return certificate, key
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

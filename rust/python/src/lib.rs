@@ -14,6 +14,7 @@ mod description;
 mod drained;
 mod events;
 mod replies;
+mod self_signed;
 mod stats;
 mod testing;
 
@@ -27,6 +28,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<drained::Drained>()?;
     module.add_class::<description::Description>()?;
     module.add_class::<replies::CommandFailed>()?;
+    module.add_function(wrap_pyfunction!(self_signed::self_signed, module)?)?;
     events::register(module)?;
     stats::register(module)?;
     testing::register(module)?;

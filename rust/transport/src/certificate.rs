@@ -1,14 +1,21 @@
-//! Our own DTLS certificate: self-signed P-256, or the operator's.
+//! Our own certificates on P-256: the DTLS one, self-signed or the operator's, and one for the page.
 //!
-//! One certificate serves all sessions of a server; its fingerprint goes into every SDP.
+//! One certificate serves all sessions of a server; its fingerprint goes into every SDP. The page's names its hosts, because
+//! browsers check names where WebRTC checks only fingerprints.
 
 use std::fmt;
+use std::time::Duration;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 use thiserror::Error;
 
 use crate::fingerprint::{Fingerprint, FingerprintAlgorithm};
 use crate::pem;
+
+/// How long a page's certificate is good. Higher: fewer warnings to click away. Lower: a leaked key serves less long.
+const PAGE_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
+/// A phone's clock may be behind by so much.
+const CLOCK_SKEW: Duration = Duration::from_secs(3600);
 
 /// A certificate with its private key.
 pub struct Certificate {
@@ -41,12 +48,27 @@ pub enum CertificateError {
 impl Certificate {
     /// A new self-signed certificate on P-256 (RFC 8827 §6.5), drawn from the operating system's randomness.
     pub fn generate() -> Result<Self, CertificateError> {
-        let failed = |error: rcgen::Error| CertificateError::Generation(error.to_string());
-        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(failed)?;
-        let mut parameters = rcgen::CertificateParams::default();
-        parameters.distinguished_name = rcgen::DistinguishedName::new();
         // A name says who it is to whoever reads the handshake; WebRTC checks only the fingerprint.
-        parameters.distinguished_name.push(rcgen::DnType::CommonName, "WebRTC");
+        Self::self_signed(rcgen::CertificateParams::default(), "WebRTC")
+    }
+
+    /// A new self-signed certificate for a web server: good for `names`, hosts and IP addresses (RFC 6125 §6.4, RFC 5280
+    /// §4.2.1.6), for 90 days from `unix_time`, the time since the Unix epoch.
+    pub fn for_page(names: &[String], unix_time: Duration) -> Result<Self, CertificateError> {
+        let mut parameters = rcgen::CertificateParams::new(names).map_err(failed)?;
+        let now = rcgen::date_time_ymd(1970, 1, 1) + unix_time;
+        parameters.not_before = now - CLOCK_SKEW;
+        parameters.not_after = now + PAGE_LIFETIME;
+        parameters.is_ca = rcgen::IsCa::ExplicitNoCa;
+        parameters.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
+        parameters.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+        Self::self_signed(parameters, "sfu")
+    }
+
+    fn self_signed(mut parameters: rcgen::CertificateParams, name: &str) -> Result<Self, CertificateError> {
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(failed)?;
+        parameters.distinguished_name = rcgen::DistinguishedName::new();
+        parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
         let certificate = parameters.self_signed(&key).map_err(failed)?;
         Self::from_der(certificate.der().to_vec(), key.serialize_der())
     }
@@ -83,6 +105,11 @@ impl Certificate {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape of `map_err`")]
+fn failed(error: rcgen::Error) -> CertificateError {
+    CertificateError::Generation(error.to_string())
+}
+
 /// Hides the private key.
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,6 +134,22 @@ mod tests {
         assert_eq!(again.fingerprint(), certificate.fingerprint());
         assert!(again.fingerprint().matches(&again.der));
         assert!(!format!("{certificate:?}").contains("PRIVATE"));
+    }
+
+    #[test]
+    fn a_page_s_certificate_names_its_hosts_and_ends() {
+        let names = ["localhost", "192.0.2.7", "2001:db8::7"].map(String::from);
+        // 2026-03-01 12:00:00 UTC; 90 days later it is May.
+        let certificate = Certificate::for_page(&names, Duration::from_secs(1_772_366_400)).unwrap();
+        let contains = |bytes: &[u8]| certificate.der.windows(bytes.len()).any(|window| window == bytes);
+        assert!(contains(b"localhost"));
+        assert!(contains(&[0x87, 4, 192, 0, 2, 7]), "iPAddress [7], RFC 5280 §4.2.1.6");
+        assert!(contains(&[0x87, 16, 0x20, 0x01, 0x0d, 0xb8]), "and of IPv6");
+        assert!(contains(b"260301110000Z") && contains(b"260530120000Z"), "validity, RFC 5280 §4.1.2.5");
+        assert!(matches!(
+            Certificate::for_page(&[String::from("münchen")], Duration::ZERO),
+            Err(CertificateError::Generation(_))
+        ));
     }
 
     #[test]
