@@ -9,8 +9,9 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import sfu
 from interop.polling import PATIENCE
+
+import sfu
 
 _PACKAGE = Path(sfu.__file__).parents[1]
 
