@@ -14,10 +14,7 @@ const HEADER_LEN: usize = 12;
 const SSRC: u32 = 0x1234_5678;
 
 fn main() -> Result<(), SrtpError> {
-    println!(
-        "{:24} {:>6} {:>12} {:>12}",
-        "profile", "bytes", "seal ns", "open ns"
-    );
+    println!("{:24} {:>6} {:>12} {:>12}", "profile", "bytes", "seal ns", "open ns");
     for profile in SrtpProfile::ALL {
         for len in [100, 1200] {
             let (seal, open) = best_of_rounds(profile, len)?;
@@ -38,17 +35,11 @@ fn best_of_rounds(profile: SrtpProfile, len: usize) -> Result<(f64, f64), SrtpEr
 }
 
 fn round(profile: SrtpProfile, len: usize) -> Result<(f64, f64), SrtpError> {
-    let key = KeySalt::new(
-        profile,
-        &vec![1; profile.key_len()],
-        &vec![2; profile.salt_len()],
-    )?;
+    let key = KeySalt::new(profile, &vec![1; profile.key_len()], &vec![2; profile.salt_len()])?;
     let mut sender = SrtpSender::new(profile, &key);
     let mut receiver = SrtpReceiver::new(profile, &key);
     let sealed_len = len + profile.rtp_overhead();
-    let mut packets: Vec<Vec<u8>> = (0..PACKETS)
-        .map(|index| packet(index, sealed_len))
-        .collect();
+    let mut packets: Vec<Vec<u8>> = (0..PACKETS).map(|index| packet(index, sealed_len)).collect();
 
     let start = Instant::now();
     for (index, packet) in packets.iter_mut().enumerate() {
@@ -63,10 +54,7 @@ fn round(profile: SrtpProfile, len: usize) -> Result<(f64, f64), SrtpError> {
     let open = start.elapsed();
 
     let per_packet = 1e9 / PACKETS as f64;
-    Ok((
-        seal.as_secs_f64() * per_packet,
-        open.as_secs_f64() * per_packet,
-    ))
+    Ok((seal.as_secs_f64() * per_packet, open.as_secs_f64() * per_packet))
 }
 
 fn packet(index: usize, len: usize) -> Vec<u8> {

@@ -20,22 +20,13 @@ pub(super) enum Cipher {
 impl Cipher {
     pub(super) fn new(master: &KeySalt) -> Self {
         match master.profile() {
-            SrtpProfile::AeadAes128Gcm | SrtpProfile::AeadAes256Gcm => {
-                Self::Gcm(Box::new(Gcm::new(master)))
-            }
+            SrtpProfile::AeadAes128Gcm | SrtpProfile::AeadAes256Gcm => Self::Gcm(Box::new(Gcm::new(master))),
             SrtpProfile::Aes128CmHmacSha1_80 => Self::Cm(Box::new(Cm::new(master))),
         }
     }
 
     /// Seals `buf[..len]`; returns the length with the tag.
-    pub(super) fn seal_rtp(
-        &self,
-        buf: &mut [u8],
-        len: usize,
-        header_len: usize,
-        ssrc: Ssrc,
-        seq: SeqNo,
-    ) -> usize {
+    pub(super) fn seal_rtp(&self, buf: &mut [u8], len: usize, header_len: usize, ssrc: Ssrc, seq: SeqNo) -> usize {
         match self {
             Self::Gcm(gcm) => gcm.seal_rtp(buf, len, header_len, ssrc, seq),
             Self::Cm(cm) => cm.seal_rtp(buf, len, header_len, ssrc, seq),
@@ -43,12 +34,7 @@ impl Cipher {
     }
 
     /// Opens `packet`; returns the clear length.
-    pub(super) fn open_rtp(
-        &self,
-        packet: &mut [u8],
-        header: &RtpHeader,
-        seq: SeqNo,
-    ) -> Result<usize, SrtpError> {
+    pub(super) fn open_rtp(&self, packet: &mut [u8], header: &RtpHeader, seq: SeqNo) -> Result<usize, SrtpError> {
         match self {
             Self::Gcm(gcm) => gcm.open_rtp(packet, header, seq),
             Self::Cm(cm) => cm.open_rtp(packet, header, seq),
@@ -56,13 +42,7 @@ impl Cipher {
     }
 
     /// Seals `buf[..len]`; returns the length with the index and the tag.
-    pub(super) fn seal_rtcp(
-        &self,
-        buf: &mut [u8],
-        len: usize,
-        ssrc: Ssrc,
-        index: RtcpIndex,
-    ) -> usize {
+    pub(super) fn seal_rtcp(&self, buf: &mut [u8], len: usize, ssrc: Ssrc, index: RtcpIndex) -> usize {
         match self {
             Self::Gcm(gcm) => gcm.seal_rtcp(buf, len, ssrc, index),
             Self::Cm(cm) => cm.seal_rtcp(buf, len, ssrc, index),
@@ -75,18 +55,11 @@ impl Cipher {
             Self::Gcm(_) => packet.len(),
             Self::Cm(_) => packet.len() - SrtpProfile::Aes128CmHmacSha1_80.rtp_overhead(),
         };
-        packet[..end]
-            .last_chunk()
-            .map_or(0, |word| u32::from_be_bytes(*word))
+        packet[..end].last_chunk().map_or(0, |word| u32::from_be_bytes(*word))
     }
 
     /// Opens `packet`; returns the clear length.
-    pub(super) fn open_rtcp(
-        &self,
-        packet: &mut [u8],
-        ssrc: Ssrc,
-        index: RtcpIndex,
-    ) -> Result<usize, SrtpError> {
+    pub(super) fn open_rtcp(&self, packet: &mut [u8], ssrc: Ssrc, index: RtcpIndex) -> Result<usize, SrtpError> {
         match self {
             Self::Gcm(gcm) => gcm.open_rtcp(packet, ssrc, index),
             Self::Cm(cm) => cm.open_rtcp(packet, ssrc, index),

@@ -10,17 +10,14 @@ impl CounterMode {
     /// For a key of 16 or 32 bytes.
     pub(super) fn new(key: &[u8]) -> Self {
         let algorithm = if key.len() == 32 { &AES_256 } else { &AES_128 };
-        let key =
-            UnboundCipherKey::new(algorithm, key).expect("profiles have keys of 16 or 32 bytes");
+        let key = UnboundCipherKey::new(algorithm, key).expect("profiles have keys of 16 or 32 bytes");
         Self(EncryptingKey::ctr(key).expect("AES has a counter mode"))
     }
 
     /// Adds the keystream that starts at `iv`: encrypts and decrypts.
     pub(super) fn apply(&self, iv: [u8; 16], bytes: &mut [u8]) {
         let context = EncryptionContext::Iv128(FixedLength::from(iv));
-        self.0
-            .less_safe_encrypt(bytes, context)
-            .expect("counter mode takes any length and a 128-bit vector");
+        self.0.less_safe_encrypt(bytes, context).expect("counter mode takes any length and a 128-bit vector");
     }
 }
 

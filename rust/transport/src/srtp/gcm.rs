@@ -32,64 +32,32 @@ impl Gcm {
         }
     }
 
-    pub(super) fn seal_rtp(
-        &self,
-        buf: &mut [u8],
-        len: usize,
-        header_len: usize,
-        ssrc: Ssrc,
-        seq: SeqNo,
-    ) -> usize {
+    pub(super) fn seal_rtp(&self, buf: &mut [u8], len: usize, header_len: usize, ssrc: Ssrc, seq: SeqNo) -> usize {
         let nonce = self.rtp.rtp_nonce(ssrc, seq);
         let (header, rest) = buf.split_at_mut(header_len);
         self.rtp.seal(nonce, header, rest, len - header_len);
         len + TAG_LEN
     }
 
-    pub(super) fn open_rtp(
-        &self,
-        packet: &mut [u8],
-        header: &RtpHeader,
-        seq: SeqNo,
-    ) -> Result<usize, SrtpError> {
+    pub(super) fn open_rtp(&self, packet: &mut [u8], header: &RtpHeader, seq: SeqNo) -> Result<usize, SrtpError> {
         let nonce = self.rtp.rtp_nonce(header.ssrc, seq);
         let (clear, sealed) = packet.split_at_mut(header.len);
         self.rtp.open(nonce, clear, sealed)?;
         Ok(packet.len() - TAG_LEN)
     }
 
-    pub(super) fn seal_rtcp(
-        &self,
-        buf: &mut [u8],
-        len: usize,
-        ssrc: Ssrc,
-        index: RtcpIndex,
-    ) -> usize {
+    pub(super) fn seal_rtcp(&self, buf: &mut [u8], len: usize, ssrc: Ssrc, index: RtcpIndex) -> usize {
         let aad = rtcp_aad(buf, index);
-        self.rtcp.seal(
-            self.rtcp.rtcp_nonce(ssrc, index),
-            &aad,
-            &mut buf[RTCP_CLEAR_LEN..],
-            len - RTCP_CLEAR_LEN,
-        );
+        self.rtcp.seal(self.rtcp.rtcp_nonce(ssrc, index), &aad, &mut buf[RTCP_CLEAR_LEN..], len - RTCP_CLEAR_LEN);
         let word = len + TAG_LEN;
         buf[word..word + INDEX_LEN].copy_from_slice(&index.encrypted_word());
         word + INDEX_LEN
     }
 
-    pub(super) fn open_rtcp(
-        &self,
-        packet: &mut [u8],
-        ssrc: Ssrc,
-        index: RtcpIndex,
-    ) -> Result<usize, SrtpError> {
+    pub(super) fn open_rtcp(&self, packet: &mut [u8], ssrc: Ssrc, index: RtcpIndex) -> Result<usize, SrtpError> {
         let aad = rtcp_aad(packet, index);
         let sealed_end = packet.len() - INDEX_LEN;
-        self.rtcp.open(
-            self.rtcp.rtcp_nonce(ssrc, index),
-            &aad,
-            &mut packet[RTCP_CLEAR_LEN..sealed_end],
-        )?;
+        self.rtcp.open(self.rtcp.rtcp_nonce(ssrc, index), &aad, &mut packet[RTCP_CLEAR_LEN..sealed_end])?;
         Ok(sealed_end - TAG_LEN)
     }
 }
@@ -115,16 +83,9 @@ impl GcmKey {
     }
 
     fn new(key: &[u8], salt: [u8; NONCE_LEN]) -> Self {
-        let algorithm = if key.len() == 32 {
-            &AES_256_GCM
-        } else {
-            &AES_128_GCM
-        };
+        let algorithm = if key.len() == 32 { &AES_256_GCM } else { &AES_128_GCM };
         let key = UnboundKey::new(algorithm, key).expect("profiles have keys of 16 or 32 bytes");
-        Self {
-            key: LessSafeKey::new(key),
-            salt,
-        }
+        Self { key: LessSafeKey::new(key), salt }
     }
 
     /// RFC 7714 §8.1.
@@ -164,10 +125,7 @@ impl GcmKey {
 
     fn open(&self, nonce: Nonce, aad: &[u8], sealed: &mut [u8]) -> Result<(), SrtpError> {
         let (bytes, tag) = sealed.split_at_mut(sealed.len() - TAG_LEN);
-        match self
-            .key
-            .open_in_place_separate_tag(nonce, Aad::from(aad), tag, bytes)
-        {
+        match self.key.open_in_place_separate_tag(nonce, Aad::from(aad), tag, bytes) {
             Ok(_) => Ok(()),
             Err(_) => Err(SrtpError::Authentication),
         }
@@ -183,7 +141,8 @@ mod tests {
 
     const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
     const SALT: &str = "517569642070726f2071756f";
-    const RTP: &str = "8040f17b8041f8d35501a0b247616c6c696120657374206f6d6e69732064697669736120696e207061727465732074726573";
+    const RTP: &str =
+        "8040f17b8041f8d35501a0b247616c6c696120657374206f6d6e69732064697669736120696e207061727465732074726573";
     const RTP_SSRC: Ssrc = Ssrc::new(0x5501_a0b2);
     const RTP_SEQ: SeqNo = SeqNo::new(0xf17b);
     const RTCP: &str = "81c8000d4d6172734e5450314e545032525450200000042a0000e9304c756e61\
@@ -195,20 +154,14 @@ mod tests {
     fn with_session_key(key_len: usize) -> Gcm {
         let salt = hex(SALT).try_into().unwrap();
         let key = || GcmKey::new(&hex(KEY)[..key_len], salt);
-        Gcm {
-            rtp: key(),
-            rtcp: key(),
-        }
+        Gcm { rtp: key(), rtcp: key() }
     }
 
     fn check_rtp(key_len: usize, sealed: &str) {
         let gcm = with_session_key(key_len);
         let clear = hex(RTP);
         let mut packet = [clear.clone(), vec![0; TAG_LEN]].concat();
-        assert_eq!(
-            gcm.seal_rtp(&mut packet, clear.len(), 12, RTP_SSRC, RTP_SEQ),
-            packet.len()
-        );
+        assert_eq!(gcm.seal_rtp(&mut packet, clear.len(), 12, RTP_SSRC, RTP_SEQ), packet.len());
         assert_eq!(packet, hex(sealed));
 
         let header = RtpHeader::parse(&packet, TAG_LEN).unwrap();
@@ -220,16 +173,10 @@ mod tests {
         let gcm = with_session_key(key_len);
         let clear = hex(RTCP);
         let mut packet = [clear.clone(), vec![0; TAG_LEN + INDEX_LEN]].concat();
-        assert_eq!(
-            gcm.seal_rtcp(&mut packet, clear.len(), RTCP_SSRC, RTCP_INDEX),
-            packet.len()
-        );
+        assert_eq!(gcm.seal_rtcp(&mut packet, clear.len(), RTCP_SSRC, RTCP_INDEX), packet.len());
         assert_eq!(packet, hex(sealed));
 
-        assert_eq!(
-            gcm.open_rtcp(&mut packet, RTCP_SSRC, RTCP_INDEX),
-            Ok(clear.len())
-        );
+        assert_eq!(gcm.open_rtcp(&mut packet, RTCP_SSRC, RTCP_INDEX), Ok(clear.len()));
         assert_eq!(packet[..clear.len()], clear);
     }
 
@@ -284,16 +231,8 @@ mod tests {
     #[test]
     fn tags_without_encryption() {
         let vectors = [
-            (
-                16,
-                "22493f82d2bce397e9d79e3b19aa4216",
-                "841dd9683dd78ec92ae58790125f62b3",
-            ),
-            (
-                32,
-                "a866d5910f887463067ceefec45215d4",
-                "91db4afbfeee5a978fab4393ed2615fe",
-            ),
+            (16, "22493f82d2bce397e9d79e3b19aa4216", "841dd9683dd78ec92ae58790125f62b3"),
+            (32, "a866d5910f887463067ceefec45215d4", "91db4afbfeee5a978fab4393ed2615fe"),
         ];
         for (key_len, rtp_tag, rtcp_tag) in vectors {
             let gcm = with_session_key(key_len);

@@ -28,14 +28,9 @@ pub(super) struct RtpHeader {
 impl RtpHeader {
     /// Reads the header of a packet that ends with `trailer_len` bytes of tag.
     pub(super) fn parse(packet: &[u8], trailer_len: usize) -> Result<Self, SrtpError> {
-        let body = packet
-            .len()
-            .checked_sub(trailer_len)
-            .ok_or(SrtpError::TooShort)?;
+        let body = packet.len().checked_sub(trailer_len).ok_or(SrtpError::TooShort)?;
         let body = &packet[..body];
-        let fixed = body
-            .first_chunk::<RTP_FIXED_LEN>()
-            .ok_or(SrtpError::TooShort)?;
+        let fixed = body.first_chunk::<RTP_FIXED_LEN>().ok_or(SrtpError::TooShort)?;
         let [first, _, seq0, seq1, _, _, _, _, ssrc @ ..] = *fixed;
         check_version(first)?;
         let mut len = RTP_FIXED_LEN + 4 * usize::from(first & 0x0f);
@@ -46,11 +41,7 @@ impl RtpHeader {
         if len > body.len() {
             return Err(SrtpError::TooShort);
         }
-        Ok(Self {
-            seq: u16::from_be_bytes([seq0, seq1]),
-            ssrc: u32::from_be_bytes(ssrc).into(),
-            len,
-        })
+        Ok(Self { seq: u16::from_be_bytes([seq0, seq1]), ssrc: u32::from_be_bytes(ssrc).into(), len })
     }
 }
 
@@ -64,11 +55,7 @@ pub(super) fn parse_rtcp(packet: &[u8], trailer_len: usize) -> Result<Ssrc, Srtp
 }
 
 const fn check_version(first: u8) -> Result<(), SrtpError> {
-    if first >> 6 == 2 {
-        Ok(())
-    } else {
-        Err(SrtpError::Malformed)
-    }
+    if first >> 6 == 2 { Ok(()) } else { Err(SrtpError::Malformed) }
 }
 
 #[cfg(test)]
@@ -81,23 +68,11 @@ mod tests {
         packet.extend([1; 8]);
         packet.extend([0xbe, 0xde, 0, 2]);
         packet.extend([2; 8]);
-        let header = RtpHeader {
-            seq: 0x1234,
-            ssrc: Ssrc::new(7),
-            len: 32,
-        };
+        let header = RtpHeader { seq: 0x1234, ssrc: Ssrc::new(7), len: 32 };
         assert_eq!(RtpHeader::parse(&packet, 0), Ok(header));
-        assert_eq!(
-            RtpHeader::parse(&packet, 1),
-            Err(SrtpError::TooShort),
-            "the tag is no extension"
-        );
+        assert_eq!(RtpHeader::parse(&packet, 1), Err(SrtpError::TooShort), "the tag is no extension");
         for len in 0..packet.len() {
-            assert_eq!(
-                RtpHeader::parse(&packet[..len], 0),
-                Err(SrtpError::TooShort),
-                "{len}"
-            );
+            assert_eq!(RtpHeader::parse(&packet[..len], 0), Err(SrtpError::TooShort), "{len}");
         }
     }
 

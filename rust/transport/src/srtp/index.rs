@@ -18,11 +18,7 @@ pub(super) const fn estimate_index(highest: SeqNo, seq: u16) -> SeqNo {
     let last = highest.as_u16();
     let rollovers = highest.get() >> 16;
     let rollovers = if last < HALF {
-        if seq.saturating_sub(last) > HALF {
-            rollovers.saturating_sub(1)
-        } else {
-            rollovers
-        }
+        if seq.saturating_sub(last) > HALF { rollovers.saturating_sub(1) } else { rollovers }
     } else if last - HALF > seq {
         rollovers + 1
     } else {

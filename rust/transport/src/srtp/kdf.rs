@@ -28,11 +28,7 @@ impl Kdf {
     pub(super) fn new(master: &KeySalt) -> Self {
         let mut salt = Secret::zero();
         *salt.as_mut_bytes() = *master.padded_salt();
-        Self {
-            cipher: CounterMode::new(master.key()),
-            salt,
-            key_len: master.profile().key_len(),
-        }
+        Self { cipher: CounterMode::new(master.key()), salt, key_len: master.profile().key_len() }
     }
 
     /// Hands an encryption key, as long as the master key, to `with`.
@@ -71,17 +67,12 @@ mod tests {
         kdf.encryption(Label::RtpEncryption, |key| {
             assert_eq!(key, hex("C61E7A93744F39EE10734AFE3FF7A087"));
         });
-        assert_eq!(
-            kdf.derive::<14>(Label::RtpSalt).as_bytes()[..],
-            hex("30CBBC08863D8C85D49DB34A9AE1")
-        );
+        assert_eq!(kdf.derive::<14>(Label::RtpSalt).as_bytes()[..], hex("30CBBC08863D8C85D49DB34A9AE1"));
         assert_eq!(
             kdf.derive::<94>(Label::RtpAuthentication).as_bytes()[..],
-            hex(
-                "CEBE321F6FF7716B6FD4AB49AF256A156D38BAA48F0A0ACF3C34E2359E6CDBCE\
+            hex("CEBE321F6FF7716B6FD4AB49AF256A156D38BAA48F0A0ACF3C34E2359E6CDBCE\
                  E049646C43D9327AD175578EF72270986371C10C9A369AC2F94A8C5FBCDDDC25\
-                 6D6E919A48B610EF17C2041E474035766B68642C59BBFC2F34DB60DBDFB2"
-            )
+                 6D6E919A48B610EF17C2041E474035766B68642C59BBFC2F34DB60DBDFB2")
         );
     }
 
@@ -90,24 +81,13 @@ mod tests {
     fn a_256_bit_master_key_gives_the_keys_of_rfc_6188() {
         let key = hex("F0F04914B513F2763A1B1FA130F10E2998F6F6E43E4309D1E622A0E332B9F1B6");
         let mut salt = Secret::zero();
-        salt.as_mut_bytes()
-            .copy_from_slice(&hex("3B04803DE51EE7C96423AB5B78D2"));
-        let kdf = Kdf {
-            cipher: CounterMode::new(&key),
-            salt,
-            key_len: 32,
-        };
+        salt.as_mut_bytes().copy_from_slice(&hex("3B04803DE51EE7C96423AB5B78D2"));
+        let kdf = Kdf { cipher: CounterMode::new(&key), salt, key_len: 32 };
 
         kdf.encryption(Label::RtpEncryption, |key| {
-            assert_eq!(
-                key,
-                hex("5BA1064E30EC51613CAD926C5A28EF731EC7FB397F70A960653CAF06554CD8C4")
-            );
+            assert_eq!(key, hex("5BA1064E30EC51613CAD926C5A28EF731EC7FB397F70A960653CAF06554CD8C4"));
         });
-        assert_eq!(
-            kdf.derive::<14>(Label::RtpSalt).as_bytes()[..],
-            hex("FA31791685CA444A9E07C6C64E93")
-        );
+        assert_eq!(kdf.derive::<14>(Label::RtpSalt).as_bytes()[..], hex("FA31791685CA444A9E07C6C64E93"));
         assert_eq!(
             kdf.derive::<20>(Label::RtpAuthentication).as_bytes()[..],
             hex("FD9C32D39ED5FBB5A9DC96B30818454D1313DC05")

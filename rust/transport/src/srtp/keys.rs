@@ -28,11 +28,7 @@ impl KeySalt {
         if key.len() != profile.key_len() || salt.len() != profile.salt_len() {
             return Err(SrtpError::KeyLength);
         }
-        let mut this = Self {
-            profile,
-            key: Secret::zero(),
-            salt: Secret::zero(),
-        };
+        let mut this = Self { profile, key: Secret::zero(), salt: Secret::zero() };
         this.key.as_mut_bytes()[..key.len()].copy_from_slice(key);
         this.salt.as_mut_bytes()[..salt.len()].copy_from_slice(salt);
         Ok(this)
@@ -55,9 +51,7 @@ impl KeySalt {
 
 impl fmt::Debug for KeySalt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeySalt")
-            .field("profile", &self.profile)
-            .finish_non_exhaustive()
+        f.debug_struct("KeySalt").field("profile", &self.profile).finish_non_exhaustive()
     }
 }
 
@@ -104,19 +98,9 @@ mod tests {
             let (key, salt) = (profile.key_len(), profile.salt_len());
             let material = [vec![1; key], vec![2; key], vec![3; salt], vec![4; salt]].concat();
             let keys = SrtpKeys::from_keying_material(profile, &material).unwrap();
-            assert_eq!(
-                keys.client,
-                KeySalt::new(profile, &vec![1; key], &vec![3; salt]).unwrap()
-            );
-            assert_eq!(
-                keys.server,
-                KeySalt::new(profile, &vec![2; key], &vec![4; salt]).unwrap()
-            );
-            assert_eq!(
-                SrtpKeys::from_keying_material(profile, &material[1..]),
-                Err(SrtpError::KeyLength),
-                "{profile}"
-            );
+            assert_eq!(keys.client, KeySalt::new(profile, &vec![1; key], &vec![3; salt]).unwrap());
+            assert_eq!(keys.server, KeySalt::new(profile, &vec![2; key], &vec![4; salt]).unwrap());
+            assert_eq!(SrtpKeys::from_keying_material(profile, &material[1..]), Err(SrtpError::KeyLength), "{profile}");
         }
     }
 

@@ -18,11 +18,7 @@ pub enum SrtpProfile {
 
 impl SrtpProfile {
     /// All of them, cheapest first.
-    pub const ALL: [Self; 3] = [
-        Self::AeadAes128Gcm,
-        Self::AeadAes256Gcm,
-        Self::Aes128CmHmacSha1_80,
-    ];
+    pub const ALL: [Self; 3] = [Self::AeadAes128Gcm, Self::AeadAes256Gcm, Self::Aes128CmHmacSha1_80];
 
     /// What sealing adds to an RTP packet, in bytes.
     pub const fn rtp_overhead(self) -> usize {
@@ -87,10 +83,7 @@ impl FromStr for SrtpProfile {
     type Err = SrtpError;
 
     fn from_str(name: &str) -> Result<Self, SrtpError> {
-        Self::ALL
-            .into_iter()
-            .find(|profile| profile.as_str() == name)
-            .ok_or(SrtpError::Malformed)
+        Self::ALL.into_iter().find(|profile| profile.as_str() == name).ok_or(SrtpError::Malformed)
     }
 }
 
@@ -103,25 +96,12 @@ mod tests {
         for profile in SrtpProfile::ALL {
             assert_eq!(profile.as_str().parse(), Ok(profile));
         }
-        assert_eq!(
-            "NULL_HMAC_SHA1_80".parse::<SrtpProfile>(),
-            Err(SrtpError::Malformed)
-        );
+        assert_eq!("NULL_HMAC_SHA1_80".parse::<SrtpProfile>(), Err(SrtpError::Malformed));
     }
 
     #[test]
     fn sizes_are_those_of_the_rfcs() {
-        let sizes = |p: SrtpProfile| {
-            (
-                p.key_len(),
-                p.salt_len(),
-                p.rtp_overhead(),
-                p.rtcp_overhead(),
-            )
-        };
-        assert_eq!(
-            SrtpProfile::ALL.map(sizes),
-            [(16, 12, 16, 20), (32, 12, 16, 20), (16, 14, 10, 14)]
-        );
+        let sizes = |p: SrtpProfile| (p.key_len(), p.salt_len(), p.rtp_overhead(), p.rtcp_overhead());
+        assert_eq!(SrtpProfile::ALL.map(sizes), [(16, 12, 16, 20), (32, 12, 16, 20), (16, 14, 10, 14)]);
     }
 }

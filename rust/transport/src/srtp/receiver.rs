@@ -39,17 +39,8 @@ impl SrtpReceiver {
     /// # Panics
     /// If `keys` were made for another profile.
     pub fn new(profile: SrtpProfile, keys: &KeySalt) -> Self {
-        assert_eq!(
-            keys.profile(),
-            profile,
-            "key and salt belong to another profile"
-        );
-        Self {
-            profile,
-            cipher: Cipher::new(keys),
-            rtp: BoundedStreams::new(),
-            rtcp: BoundedStreams::new(),
-        }
+        assert_eq!(keys.profile(), profile, "key and salt belong to another profile");
+        Self { profile, cipher: Cipher::new(keys), rtp: BoundedStreams::new(), rtcp: BoundedStreams::new() }
     }
 
     /// The profile.
@@ -94,9 +85,7 @@ impl SrtpReceiver {
         let len = self.cipher.open_rtcp(packet, ssrc, index)?;
         match stream {
             Some(window) => window.mark(u64::from(index.get())),
-            None => self
-                .rtcp
-                .insert(ssrc, RtcpWindow::new(u64::from(index.get()))),
+            None => self.rtcp.insert(ssrc, RtcpWindow::new(u64::from(index.get()))),
         }
         Ok(len)
     }
@@ -117,10 +106,7 @@ impl fmt::Debug for SrtpReceiver {
     }
 }
 
-fn check_replay<const WORDS: usize>(
-    stream: Option<&ReplayWindow<WORDS>>,
-    index: u64,
-) -> Result<(), SrtpError> {
+fn check_replay<const WORDS: usize>(stream: Option<&ReplayWindow<WORDS>>, index: u64) -> Result<(), SrtpError> {
     match stream.map_or(Passage::New, |window| window.check(index)) {
         Passage::New => Ok(()),
         Passage::Repeated => Err(SrtpError::Replayed),

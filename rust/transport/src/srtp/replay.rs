@@ -26,20 +26,14 @@ impl<const WORDS: usize> ReplayWindow<WORDS> {
 
     /// Only `index` has passed.
     pub(super) fn new(index: u64) -> Self {
-        let mut window = Self {
-            highest: index,
-            passed: [0; WORDS],
-        };
+        let mut window = Self { highest: index, passed: [0; WORDS] };
         window.set(index);
         window
     }
 
     /// Everything up to and including `index` has passed.
     pub(super) const fn closed_at(index: u64) -> Self {
-        Self {
-            highest: index,
-            passed: [u64::MAX; WORDS],
-        }
+        Self { highest: index, passed: [u64::MAX; WORDS] }
     }
 
     pub(super) const fn highest(&self) -> u64 {

@@ -10,11 +10,7 @@ pub(super) struct RtcpIndex(u32);
 impl RtcpIndex {
     /// `None` when `value` does not fit 31 bits.
     pub(super) const fn new(value: u32) -> Option<Self> {
-        if value & E_BIT == 0 {
-            Some(Self(value))
-        } else {
-            None
-        }
+        if value & E_BIT == 0 { Some(Self(value)) } else { None }
     }
 
     /// From the word in a packet, without its E bit.

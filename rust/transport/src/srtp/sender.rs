@@ -43,11 +43,7 @@ impl SrtpSender {
     /// # Panics
     /// If `keys` were made for another profile.
     pub fn new(profile: SrtpProfile, keys: &KeySalt) -> Self {
-        assert_eq!(
-            keys.profile(),
-            profile,
-            "key and salt belong to another profile"
-        );
+        assert_eq!(keys.profile(), profile, "key and salt belong to another profile");
         Self {
             profile,
             cipher: Cipher::new(keys),
@@ -153,9 +149,7 @@ fn claim_within(window: &mut SealedWindow, index: u64) -> Result<(), SrtpError> 
     match window.check(index) {
         Passage::Repeated => Err(SrtpError::IndexReused),
         Passage::TooOld => Err(SrtpError::TooOld),
-        Passage::New if index.saturating_sub(window.highest()) > MAX_JUMP => {
-            Err(SrtpError::RolloverGap)
-        }
+        Passage::New if index.saturating_sub(window.highest()) > MAX_JUMP => Err(SrtpError::RolloverGap),
         Passage::New => {
             window.mark(index);
             Ok(())

@@ -48,10 +48,7 @@ struct Touched<T> {
 
 impl<T, const MAX: usize> BoundedStreams<T, MAX> {
     pub(super) fn new() -> Self {
-        Self {
-            streams: StreamMap::default(),
-            touches: 0,
-        }
+        Self { streams: StreamMap::default(), touches: 0 }
     }
 
     /// The state of `ssrc`, which becomes the most recently seen.
@@ -64,20 +61,10 @@ impl<T, const MAX: usize> BoundedStreams<T, MAX> {
 
     pub(super) fn insert(&mut self, ssrc: Ssrc, state: T) {
         if self.streams.len() >= MAX {
-            let quietest = self
-                .streams
-                .iter()
-                .min_by_key(|(_, stream)| stream.at)
-                .map(|(ssrc, _)| *ssrc);
+            let quietest = self.streams.iter().min_by_key(|(_, stream)| stream.at).map(|(ssrc, _)| *ssrc);
             quietest.and_then(|ssrc| self.streams.remove(&ssrc));
         }
-        self.streams.insert(
-            ssrc,
-            Touched {
-                at: self.touches,
-                state,
-            },
-        );
+        self.streams.insert(ssrc, Touched { at: self.touches, state });
     }
 
     pub(super) fn remove(&mut self, ssrc: Ssrc) {
@@ -105,11 +92,7 @@ mod tests {
         streams.insert(Ssrc::new(4), 0);
         assert_eq!(streams.len(), 3);
         assert!(streams.get_mut(Ssrc::new(2)).is_none());
-        assert!(
-            [1, 3, 4]
-                .into_iter()
-                .all(|ssrc| streams.get_mut(Ssrc::new(ssrc)).is_some())
-        );
+        assert!([1, 3, 4].into_iter().all(|ssrc| streams.get_mut(Ssrc::new(ssrc)).is_some()));
     }
 
     #[test]

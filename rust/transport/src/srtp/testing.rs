@@ -12,15 +12,8 @@ use super::sender::SrtpSender;
 
 /// Bytes from hexadecimal digits.
 pub(super) fn hex(text: &str) -> Vec<u8> {
-    let nibble = |digit: u8| {
-        char::from(digit)
-            .to_digit(16)
-            .expect("test vectors are hexadecimal") as u8
-    };
-    text.as_bytes()
-        .chunks(2)
-        .map(|pair| nibble(pair[0]) << 4 | nibble(pair[1]))
-        .collect()
+    let nibble = |digit: u8| char::from(digit).to_digit(16).expect("test vectors are hexadecimal") as u8;
+    text.as_bytes().chunks(2).map(|pair| nibble(pair[0]) << 4 | nibble(pair[1])).collect()
 }
 
 pub(super) fn key(profile: SrtpProfile) -> KeySalt {
@@ -52,10 +45,7 @@ pub(super) struct Pair {
 impl Pair {
     pub(super) fn new(profile: SrtpProfile) -> Self {
         let key = key(profile);
-        Self {
-            sender: SrtpSender::new(profile, &key),
-            receiver: SrtpReceiver::new(profile, &key),
-        }
+        Self { sender: SrtpSender::new(profile, &key), receiver: SrtpReceiver::new(profile, &key) }
     }
 
     /// Seals a plain packet.
@@ -72,17 +62,8 @@ impl Pair {
         index: u64,
     ) -> Result<Vec<u8>, SrtpError> {
         let mut buf = [clear, &[0xee; 32]].concat();
-        let len = self.sender.protect_rtp(
-            &mut buf,
-            clear.len(),
-            header_len,
-            Ssrc::new(ssrc),
-            SeqNo::new(index),
-        )?;
-        assert!(
-            buf[len..].iter().all(|byte| *byte == 0xee),
-            "nothing is written behind the packet"
-        );
+        let len = self.sender.protect_rtp(&mut buf, clear.len(), header_len, Ssrc::new(ssrc), SeqNo::new(index))?;
+        assert!(buf[len..].iter().all(|byte| *byte == 0xee), "nothing is written behind the packet");
         buf.truncate(len);
         Ok(buf)
     }
@@ -97,10 +78,7 @@ impl Pair {
     pub(super) fn protect_rtcp(&mut self, clear: &[u8]) -> Result<Vec<u8>, SrtpError> {
         let mut buf = [clear, &[0xee; 32]].concat();
         let len = self.sender.protect_rtcp(&mut buf, clear.len())?;
-        assert!(
-            buf[len..].iter().all(|byte| *byte == 0xee),
-            "nothing is written behind the packet"
-        );
+        assert!(buf[len..].iter().all(|byte| *byte == 0xee), "nothing is written behind the packet");
         buf.truncate(len);
         Ok(buf)
     }

@@ -15,10 +15,7 @@ fn every_changed_bit_is_noticed() {
         for bit in 0..sealed.len() * 8 {
             let mut changed = sealed.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
-            assert!(
-                Pair::new(profile).unprotect(&changed).is_err(),
-                "{profile} bit {bit}"
-            );
+            assert!(Pair::new(profile).unprotect(&changed).is_err(), "{profile} bit {bit}");
         }
     }
 }
@@ -30,10 +27,7 @@ fn every_changed_bit_of_rtcp_is_noticed() {
         for bit in 0..sealed.len() * 8 {
             let mut changed = sealed.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
-            assert!(
-                Pair::new(profile).unprotect_rtcp(&changed).is_err(),
-                "{profile} bit {bit}"
-            );
+            assert!(Pair::new(profile).unprotect_rtcp(&changed).is_err(), "{profile} bit {bit}");
         }
     }
 }
@@ -48,19 +42,10 @@ fn every_cut_is_noticed() {
             assert!(pair.unprotect(&sealed[..len]).is_err(), "{profile} {len}");
         }
         for len in 0..sealed_rtcp.len() {
-            assert!(
-                pair.unprotect_rtcp(&sealed_rtcp[..len]).is_err(),
-                "{profile} {len}"
-            );
+            assert!(pair.unprotect_rtcp(&sealed_rtcp[..len]).is_err(), "{profile} {len}");
         }
-        assert_eq!(
-            pair.unprotect(&sealed[..12 + profile.rtp_overhead() - 1]),
-            Err(SrtpError::TooShort)
-        );
-        assert_eq!(
-            pair.unprotect_rtcp(&sealed_rtcp[..8 + profile.rtcp_overhead() - 1]),
-            Err(SrtpError::TooShort)
-        );
+        assert_eq!(pair.unprotect(&sealed[..12 + profile.rtp_overhead() - 1]), Err(SrtpError::TooShort));
+        assert_eq!(pair.unprotect_rtcp(&sealed_rtcp[..8 + profile.rtcp_overhead() - 1]), Err(SrtpError::TooShort));
     }
 }
 
@@ -68,11 +53,7 @@ fn every_cut_is_noticed() {
 fn the_key_of_the_other_direction_opens_nothing() {
     for profile in SrtpProfile::ALL {
         let mut pair = Pair::new(profile);
-        let other = crate::srtp::KeySalt::new(
-            profile,
-            &vec![9; profile.key_len()],
-            &vec![9; profile.salt_len()],
-        );
+        let other = crate::srtp::KeySalt::new(profile, &vec![9; profile.key_len()], &vec![9; profile.salt_len()]);
         pair.receiver = crate::srtp::SrtpReceiver::new(profile, &other.unwrap());
         let sealed = pair.protect(1, 7).unwrap();
         assert_eq!(pair.unprotect(&sealed), Err(SrtpError::Authentication));
@@ -85,22 +66,10 @@ fn the_key_of_the_other_direction_opens_nothing() {
 fn a_header_that_contradicts_its_index_is_not_sealed() {
     let mut pair = Pair::new(SrtpProfile::AeadAes128Gcm);
     let clear = rtp(1, 7);
-    assert_eq!(
-        pair.protect_packet(&clear, 12, 2, 7),
-        Err(SrtpError::Malformed)
-    );
-    assert_eq!(
-        pair.protect_packet(&clear, 12, 1, 8),
-        Err(SrtpError::Malformed)
-    );
-    assert_eq!(
-        pair.protect_packet(&clear, 11, 1, 7),
-        Err(SrtpError::TooShort)
-    );
-    assert_eq!(
-        pair.protect_packet(&clear, clear.len() + 1, 1, 7),
-        Err(SrtpError::TooShort)
-    );
+    assert_eq!(pair.protect_packet(&clear, 12, 2, 7), Err(SrtpError::Malformed));
+    assert_eq!(pair.protect_packet(&clear, 12, 1, 8), Err(SrtpError::Malformed));
+    assert_eq!(pair.protect_packet(&clear, 11, 1, 7), Err(SrtpError::TooShort));
+    assert_eq!(pair.protect_packet(&clear, clear.len() + 1, 1, 7), Err(SrtpError::TooShort));
 }
 
 #[test]
@@ -111,27 +80,14 @@ fn a_buffer_without_room_is_refused() {
         let mut buf = [rtp(1, 7), vec![0; profile.rtp_overhead()]].concat();
         let len = rtp(1, 7).len();
         let short = buf.len() - 1;
-        assert_eq!(
-            pair.sender
-                .protect_rtp(&mut buf[..short], len, 12, ssrc, seq),
-            Err(SrtpError::NoRoom)
-        );
-        assert_eq!(
-            pair.sender.protect_rtp(&mut buf, usize::MAX, 12, ssrc, seq),
-            Err(SrtpError::NoRoom)
-        );
-        assert_eq!(
-            pair.sender.protect_rtp(&mut buf, len, 12, ssrc, seq),
-            Ok(short + 1)
-        );
+        assert_eq!(pair.sender.protect_rtp(&mut buf[..short], len, 12, ssrc, seq), Err(SrtpError::NoRoom));
+        assert_eq!(pair.sender.protect_rtp(&mut buf, usize::MAX, 12, ssrc, seq), Err(SrtpError::NoRoom));
+        assert_eq!(pair.sender.protect_rtp(&mut buf, len, 12, ssrc, seq), Ok(short + 1));
 
         let mut buf = [rtcp(1), vec![0; profile.rtcp_overhead()]].concat();
         let len = rtcp(1).len();
         let short = buf.len() - 1;
-        assert_eq!(
-            pair.sender.protect_rtcp(&mut buf[..short], len),
-            Err(SrtpError::NoRoom)
-        );
+        assert_eq!(pair.sender.protect_rtcp(&mut buf[..short], len), Err(SrtpError::NoRoom));
         assert_eq!(pair.sender.protect_rtcp(&mut buf, len), Ok(short + 1));
     }
 }

@@ -16,17 +16,9 @@ fn an_index_is_sealed_once() {
         let mut pair = Pair::new(profile);
         pair.protect(1, 100).unwrap();
         pair.protect(1, 102).unwrap();
-        assert_eq!(
-            pair.protect(1, 100),
-            Err(SrtpError::IndexReused),
-            "{profile}"
-        );
+        assert_eq!(pair.protect(1, 100), Err(SrtpError::IndexReused), "{profile}");
         pair.protect(1, 101).unwrap();
-        assert_eq!(
-            pair.protect(1, 101),
-            Err(SrtpError::IndexReused),
-            "{profile}"
-        );
+        assert_eq!(pair.protect(1, 101), Err(SrtpError::IndexReused), "{profile}");
         pair.protect(2, 100).unwrap();
     }
 }
@@ -46,11 +38,7 @@ fn an_ended_stream_stays_closed_up_to_its_last_index() {
     pair.protect(1, 0x1_0005).unwrap();
     pair.sender.forget(Ssrc::new(1));
     assert_eq!(pair.protect(1, 0x1_0005), Err(SrtpError::IndexReused));
-    assert_eq!(
-        pair.protect(1, 0x1_0004),
-        Err(SrtpError::IndexReused),
-        "not sealed, but nobody remembers"
-    );
+    assert_eq!(pair.protect(1, 0x1_0004), Err(SrtpError::IndexReused), "not sealed, but nobody remembers");
     assert_eq!(pair.protect(1, 5), Err(SrtpError::TooOld));
     pair.protect(1, 0x1_0006).unwrap();
     assert_eq!(pair.protect(1, 0x1_0005), Err(SrtpError::IndexReused));
@@ -87,9 +75,7 @@ fn a_refused_packet_claims_no_index() {
     let mut packet = pair.protect(1, 1).unwrap();
     let len = packet.len();
     packet[3] = 2;
-    let refused = pair
-        .sender
-        .protect_rtp(&mut packet, len, 12, Ssrc::new(1), 2.into());
+    let refused = pair.sender.protect_rtp(&mut packet, len, 12, Ssrc::new(1), 2.into());
     assert_eq!(refused, Err(SrtpError::NoRoom));
     pair.protect(1, 2).unwrap();
 }

@@ -11,11 +11,7 @@ fn a_stream_is_followed_through_three_wraps() {
         let mut pair = Pair::new(profile);
         for index in (0..0x3_8000).step_by(251) {
             let sealed = pair.protect(1, index).unwrap();
-            assert_eq!(
-                pair.unprotect(&sealed),
-                Ok(rtp(1, index as u16)),
-                "{profile} {index:#x}"
-            );
+            assert_eq!(pair.unprotect(&sealed), Ok(rtp(1, index as u16)), "{profile} {index:#x}");
         }
     }
 }
@@ -24,9 +20,7 @@ fn a_stream_is_followed_through_three_wraps() {
 fn packets_reordered_across_a_wrap_open() {
     for profile in SrtpProfile::ALL {
         let mut pair = Pair::new(profile);
-        let mut sealed: Vec<_> = (0xfff0..0x1_0010)
-            .map(|index| pair.protect(1, index).unwrap())
-            .collect();
+        let mut sealed: Vec<_> = (0xfff0..0x1_0010).map(|index| pair.protect(1, index).unwrap()).collect();
         sealed.swap(0x0f, 0x10);
         sealed.swap(0x0c, 0x1c);
         for packet in &sealed {
@@ -51,18 +45,9 @@ fn a_packet_from_before_the_wrap_opens_after_it() {
 fn the_counter_follows_a_wrap_inside_a_long_loss() {
     for profile in SrtpProfile::ALL {
         let mut pair = Pair::new(profile);
-        for index in [
-            0xf000,
-            0xf000 + 0x7fff,
-            0xf000 + 2 * 0x7fff,
-            0xf000 + 3 * 0x7fff,
-        ] {
+        for index in [0xf000, 0xf000 + 0x7fff, 0xf000 + 2 * 0x7fff, 0xf000 + 3 * 0x7fff] {
             let sealed = pair.protect(1, index).unwrap();
-            assert_eq!(
-                pair.unprotect(&sealed),
-                Ok(rtp(1, index as u16)),
-                "{profile} {index:#x}"
-            );
+            assert_eq!(pair.unprotect(&sealed), Ok(rtp(1, index as u16)), "{profile} {index:#x}");
         }
     }
 }
@@ -104,10 +89,6 @@ fn a_packet_of_another_cycle_is_not_authentic() {
             pair.protect(1, index).unwrap();
         }
         let sealed = pair.protect(1, 0x2_0006).unwrap();
-        assert_eq!(
-            pair.unprotect(&sealed),
-            Err(SrtpError::Authentication),
-            "{profile}: 0 is guessed, 2 was sealed"
-        );
+        assert_eq!(pair.unprotect(&sealed), Err(SrtpError::Authentication), "{profile}: 0 is guessed, 2 was sealed");
     }
 }

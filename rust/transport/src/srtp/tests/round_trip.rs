@@ -9,10 +9,7 @@ use crate::srtp::testing::{Pair, rtcp};
 
 /// A clear packet and the length of its header.
 fn packet(csrcs: &[u32], extension: Option<&[u32]>, seq: u16, payload: &[u8]) -> (Vec<u8>, usize) {
-    let mut packet = vec![
-        0x80 | csrcs.len() as u8 | u8::from(extension.is_some()) << 4,
-        0xe0,
-    ];
+    let mut packet = vec![0x80 | csrcs.len() as u8 | u8::from(extension.is_some()) << 4, 0xe0];
     packet.extend(seq.to_be_bytes());
     packet.extend([0, 0, 0, 9, 0, 0, 0, 1]);
     packet.extend(csrcs.iter().flat_map(|csrc| csrc.to_be_bytes()));

@@ -19,11 +19,7 @@ fn the_index_counts_up_from_zero_over_all_ssrcs() {
             let clear = rtcp(ssrc);
             let sealed = pair.protect_rtcp(&clear).unwrap();
             assert_eq!(sealed.len(), clear.len() + profile.rtcp_overhead());
-            assert_eq!(
-                index_word(profile, &sealed),
-                1 << 31 | index as u32,
-                "{profile}"
-            );
+            assert_eq!(index_word(profile, &sealed), 1 << 31 | index as u32, "{profile}");
             assert_eq!(sealed[..8], clear[..8]);
             assert_ne!(sealed[8..16], clear[8..16]);
             assert_eq!(pair.unprotect_rtcp(&sealed), Ok(clear));
@@ -49,11 +45,7 @@ fn a_clear_e_bit_is_refused() {
         let behind = if profile.is_aead() { 4 } else { 14 };
         let at = sealed.len() - behind;
         sealed[at] &= 0x7f;
-        assert_eq!(
-            pair.unprotect_rtcp(&sealed),
-            Err(SrtpError::Unencrypted),
-            "{profile}"
-        );
+        assert_eq!(pair.unprotect_rtcp(&sealed), Err(SrtpError::Unencrypted), "{profile}");
     }
 }
 
