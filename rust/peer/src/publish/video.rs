@@ -99,7 +99,7 @@ impl VideoPublisher {
         while start + self.capture_time(self.frame) <= outlet.now {
             let offset = self.capture_time(self.frame);
             let captured = outlet.unix_time.saturating_sub(outlet.now - (start + offset));
-            let time = (offset.as_micros() as u64 * CLOCK_RATE / 1_000_000) as u32;
+            let time = (self.frame * CLOCK_RATE / u64::from(self.frames_per_second)) as u32;
             for (index, encoder) in self.encoders.iter_mut().enumerate().filter(|(_, e)| e.active) {
                 let proof = Proof { publisher, source: self.number, encoding: index as u8, number: 0, captured };
                 encoder.send(&Capture { index: self.frame, time, proof }, &mut self.payload, to, outlet);
