@@ -39,7 +39,7 @@ pub(crate) fn bind(connection: &Connection, tracks: &Arena<TrackId, Track>, pack
 fn names(connection: &Connection, packet: &RtpPacket<'_>) -> Names {
     let map = &connection.extensions;
     let mut names = Names::default();
-    for (id, value) in packet.extensions().iter() {
+    for (id, value) in &packet.extensions() {
         match map.extension(id) {
             Some(Extension::Mid) => names.mid = Mid::from_bytes(value),
             Some(Extension::Rid) => names.rid = Rid::from_bytes(value),

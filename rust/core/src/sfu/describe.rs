@@ -21,7 +21,7 @@ impl Sfu {
         &mut self,
         now: Instant,
         session: SessionId,
-        description: Description,
+        description: &Description,
         egress: &mut Egress,
     ) -> Result<Option<Description>, CommandError> {
         let id = self.connection_of(session, description.transport)?;
@@ -30,7 +30,7 @@ impl Sfu {
         let answer = match description.kind {
             SdpType::Offer => {
                 let sdp = connection.negotiator.receive_offer(&description.sdp, &fresh)?;
-                Some(Description { kind: SdpType::Answer, sdp, ..description })
+                Some(Description { kind: SdpType::Answer, sdp, ..*description })
             }
             SdpType::Answer => {
                 connection.negotiator.receive_answer(&description.sdp, description.id)?;

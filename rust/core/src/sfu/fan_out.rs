@@ -177,11 +177,14 @@ pub(super) fn write<'e>(
     ];
     let mut list: [(u8, &[u8]); MAX_EXTENSIONS] = [(0, &[]); MAX_EXTENSIONS];
     let mut count = 0;
-    let own_then_passed = own.into_iter().flatten().chain(passed.map(|(id, value)| (id, value)));
-    for (place, extension) in list.iter_mut().zip(own_then_passed) {
-        *place = extension;
-        count += 1;
-    }
+    let mut add = |extension: (u8, _)| {
+        if let Some(place) = list.get_mut(count) {
+            *place = extension;
+            count += 1;
+        }
+    };
+    own.into_iter().flatten().for_each(&mut add);
+    passed.for_each(|(id, value)| add((id, value)));
     let header = RtpHeader {
         marker: packet.patch.marker,
         pt: packet.pt,

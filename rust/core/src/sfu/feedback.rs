@@ -61,8 +61,8 @@ impl Sfu {
                     }
                 }
             }
-            // A leaving stream is known from its session; REMB does not limit what was chosen by hand.
-            Rtcp::Bye(_) | Rtcp::Sdes(_) | Rtcp::Remb(_) | Rtcp::Unknown { .. } => {}
+            // A leaving stream is known from its session (BYE), names from the SDP (SDES), and REMB does not limit what was
+            // chosen by hand.
             _ => {}
         }
     }
@@ -75,11 +75,10 @@ impl Sfu {
         let Some(connection) = self.connections.get_mut(from) else { return };
         let Some(binding) = connection.bindings.get(&ssrc) else { return };
         let Some(track) = self.tracks.get_mut(binding.track).filter(|_| !binding.rtx) else { return };
-        if let Some(encoding) = track.encodings.get_mut(binding.encoding) {
-            if let Some(timestamp) = encoding.stream.sender_report(now, ntp, timestamp) {
-                track.timestamps.reported(binding.encoding, ntp, timestamp);
-                connection.publisher_clock.reported(self.clock.unix(now), ntp);
-            }
+        let Some(encoding) = track.encodings.get_mut(binding.encoding) else { return };
+        if let Some(timestamp) = encoding.stream.sender_report(now, ntp, timestamp) {
+            track.timestamps.reported(binding.encoding, ntp, timestamp);
+            connection.publisher_clock.reported(self.clock.unix(now), ntp);
         }
     }
 

@@ -137,7 +137,7 @@ impl Sfu {
             Command::Join(room, config) => self.join(now, room, config).map(Reply::Session),
             Command::CloseSession(session) => self.leave(now, session, egress).map(|()| Reply::Done),
             Command::Receive(session, description) => {
-                self.receive(now, session, description, egress).map(Reply::Description)
+                self.receive(now, session, &description, egress).map(Reply::Description)
             }
             Command::AddCandidate(session, transport, candidate) => {
                 self.add_candidate(session, transport, candidate).map(|()| Reply::Done)

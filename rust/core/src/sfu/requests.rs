@@ -48,12 +48,9 @@ impl Sfu {
             if subscription.forwarder.switched() {
                 switched.push(*subscription_id);
             }
-            if subscription.wire.is_some() {
-                if let Some(encoding) = subscription.forwarder.wants_keyframe() {
-                    if let Some(encoding) = track.encodings.get_mut(usize::from(encoding)) {
-                        encoding.keyframes.request(now);
-                    }
-                }
+            let wanted = subscription.forwarder.wants_keyframe().filter(|_| subscription.wire.is_some());
+            if let Some(encoding) = wanted.and_then(|index| track.encodings.get_mut(usize::from(index))) {
+                encoding.keyframes.request(now);
             }
         }
         for subscription in switched {

@@ -83,7 +83,7 @@ fn a_wrong_description_names_its_line_and_the_next_one_works() {
     let index = world.add_client(session, TransportKind::Main, publish);
     let sdp = world.clients[index].peer.create_offer();
     let broken: String =
-        sdp.lines().filter(|line| !line.starts_with("a=fingerprint")).map(|line| format!("{line}\r\n")).collect();
+        sdp.lines().filter(|line| !line.starts_with("a=fingerprint")).flat_map(|line| [line, "\r\n"]).collect();
     let description = Description { transport: TransportKind::Main, kind: SdpType::Offer, sdp: broken, id: None };
     let error = world.command(Command::Receive(session, description)).unwrap_err();
     assert!(matches!(error, CommandError::Negotiation(_)));

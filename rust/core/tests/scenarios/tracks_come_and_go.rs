@@ -44,7 +44,7 @@ fn a_track_that_stops_is_unpublished_and_its_section_is_reused() {
         world.run(seconds(2));
     }
     assert_eq!(sections(&world), 2, "no section was added");
-    let video = world.clients[bob].peer.stats().streams.into_iter().filter(|stream| stream.video).last().unwrap();
+    let video = world.clients[bob].peer.stats().streams.into_iter().rfind(|stream| stream.video).unwrap();
     assert!(video.packets > 10 && video.lost == 0, "{video:?}");
     assert_eq!(world.stats().subscriptions, 2);
 }

@@ -18,59 +18,62 @@ use sfu_peer::{Peer, PeerConfig, PeerEvent};
 use sfu_transport::{Certificate, Egress, Path, Random};
 use sfu_wire::Bitrate;
 
-pub const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)), 7882);
+pub(crate) const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)), 7882);
 
-pub fn millis(ms: u64) -> Duration {
+/// The same server over IPv6.
+pub(crate) const SERVER_V6: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V6(std::net::Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1)), 7882);
+
+pub(crate) fn millis(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-pub fn seconds(s: u64) -> Duration {
+pub(crate) fn seconds(s: u64) -> Duration {
     Duration::from_secs(s)
 }
 
 /// Making one takes longer than everything else in a test.
-pub fn certificate() -> Arc<Certificate> {
+pub(crate) fn certificate() -> Arc<Certificate> {
     static CERTIFICATE: OnceLock<Arc<Certificate>> = OnceLock::new();
     CERTIFICATE.get_or_init(|| Arc::new(Certificate::generate().expect("a certificate"))).clone()
 }
 
-pub struct Client {
-    pub peer: Peer,
-    pub session: SessionId,
-    pub transport: TransportKind,
-    pub address: SocketAddr,
-    pub events: Vec<PeerEvent>,
+pub(crate) struct Client {
+    pub(crate) peer: Peer,
+    pub(crate) session: SessionId,
+    pub(crate) transport: TransportKind,
+    pub(crate) address: SocketAddr,
+    pub(crate) events: Vec<PeerEvent>,
     /// Answers the server's offers as they come.
-    pub answers: bool,
+    pub(crate) answers: bool,
     /// Has something to offer; else it waits for the server's offer.
-    pub offers: bool,
+    pub(crate) offers: bool,
     /// Sends and receives nothing any more (a killed process).
-    pub dead: bool,
+    pub(crate) dead: bool,
 }
 
-pub struct World {
-    pub start: Instant,
-    pub now: Instant,
-    pub sfu: Sfu,
-    pub room: RoomId,
-    pub clients: Vec<Client>,
-    pub events: Vec<Event>,
+pub(crate) struct World {
+    pub(crate) now: Instant,
+    pub(crate) sfu: Sfu,
+    pub(crate) room: RoomId,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) events: Vec<Event>,
     /// One way.
-    pub delay: Duration,
+    pub(crate) delay: Duration,
     /// Of datagrams in each direction, in percent.
-    pub loss: u64,
+    pub(crate) loss: u64,
     flights: BTreeMap<(Instant, u64), (Path, Vec<u8>)>,
     launched: u64,
     random: Random,
     egress: Egress,
 }
 
-pub fn config() -> SfuConfig {
+pub(crate) fn config() -> SfuConfig {
     SfuConfig {
         shard: 0,
         seed: [7; 32],
         unix_time: Duration::from_secs(1_767_225_600),
-        candidates: vec![SERVER],
+        candidates: vec![SERVER, SERVER_V6],
         certificate: certificate(),
         consent_timeout: seconds(10),
         close_timeout: seconds(20),
@@ -83,11 +86,11 @@ pub fn config() -> SfuConfig {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(config(), RoomConfig::default())
     }
 
-    pub fn with(config: SfuConfig, room: RoomConfig) -> Self {
+    pub(crate) fn with(config: SfuConfig, room: RoomConfig) -> Self {
         let start = Instant::now();
         let mut sfu = Sfu::new(start, config);
         let mut egress = Egress::new();
@@ -95,7 +98,6 @@ impl World {
             panic!("a room is made")
         };
         Self {
-            start,
             now: start,
             sfu,
             room,
@@ -110,16 +112,16 @@ impl World {
         }
     }
 
-    pub fn address(index: usize) -> SocketAddr {
+    pub(crate) fn address(index: usize) -> SocketAddr {
         SocketAddr::new([10, 0, 1, index as u8].into(), 5000)
     }
 
     /// A peer joins and offers what it has, or answers what the server offers; its index.
-    pub fn join(&mut self, configure: impl FnOnce(&mut PeerConfig)) -> usize {
+    pub(crate) fn join(&mut self, configure: impl FnOnce(&mut PeerConfig)) -> usize {
         self.join_as(SessionConfig::default(), configure)
     }
 
-    pub fn join_as(&mut self, config: SessionConfig, configure: impl FnOnce(&mut PeerConfig)) -> usize {
+    pub(crate) fn join_as(&mut self, config: SessionConfig, configure: impl FnOnce(&mut PeerConfig)) -> usize {
         let transport = if config.offers == Offers::Split { TransportKind::Publisher } else { TransportKind::Main };
         let Ok(Reply::Session(session)) = self.command(Command::Join(self.room, config)) else { panic!("it joins") };
         let index = self.add_client(session, transport, configure);
@@ -136,7 +138,7 @@ impl World {
     }
 
     /// A peer for one transport of a session.
-    pub fn add_client(
+    pub(crate) fn add_client(
         &mut self,
         session: SessionId,
         transport: TransportKind,
@@ -150,6 +152,7 @@ impl World {
             || !config.video.is_empty()
             || config.receive_audio + config.receive_video > 0
             || config.channels;
+        let address = config.local;
         let peer = Peer::new(self.now, config);
         self.clients.push(Client {
             peer,
@@ -165,9 +168,14 @@ impl World {
     }
 
     /// The peer offers, the server answers.
-    pub fn offer(&mut self, index: usize) {
+    pub(crate) fn offer(&mut self, index: usize) {
+        self.offer_edited(index, |sdp| sdp);
+    }
+
+    /// The same with the offer's text changed on its way.
+    pub(crate) fn offer_edited(&mut self, index: usize, edit: impl FnOnce(String) -> String) {
         let client = &mut self.clients[index];
-        let sdp = client.peer.create_offer();
+        let sdp = edit(client.peer.create_offer());
         let description = Description { transport: client.transport, kind: SdpType::Offer, sdp, id: None };
         let session = client.session;
         // The answer reaches the peer before an offer that the server made after it.
@@ -182,14 +190,14 @@ impl World {
         self.drain_events();
     }
 
-    pub fn command(&mut self, command: Command) -> Result<Reply, CommandError> {
+    pub(crate) fn command(&mut self, command: Command) -> Result<Reply, CommandError> {
         let reply = self.sfu.handle_command(self.now, command, &mut self.egress);
         self.launch();
         self.drain_events();
         reply
     }
 
-    pub fn run(&mut self, duration: Duration) {
+    pub(crate) fn run(&mut self, duration: Duration) {
         let end = self.now + duration;
         while let Some(next) = self.next_event().filter(|next| *next <= end) {
             self.now = self.now.max(next);
@@ -199,7 +207,7 @@ impl World {
     }
 
     /// Runs until `done`, at most `patience`; says whether it came to that.
-    pub fn run_until(&mut self, patience: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
+    pub(crate) fn run_until(&mut self, patience: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
         let end = self.now + patience;
         while self.now < end {
             if done(self) {
@@ -210,11 +218,11 @@ impl World {
         done(self)
     }
 
-    pub fn stats(&mut self) -> SfuStats {
+    pub(crate) fn stats(&mut self) -> SfuStats {
         self.sfu.stats()
     }
 
-    pub fn session_stats(&mut self, index: usize) -> SessionStats {
+    pub(crate) fn session_stats(&mut self, index: usize) -> SessionStats {
         let session = self.clients[index].session;
         match self.command(Command::SessionStats(session)) {
             Ok(Reply::SessionStats(stats)) => *stats,
@@ -222,21 +230,21 @@ impl World {
         }
     }
 
-    pub fn states(&self, index: usize) -> Vec<ConnectionState> {
+    pub(crate) fn states(&self, index: usize) -> Vec<ConnectionState> {
         let session = self.clients[index].session;
         let mut states = Vec::new();
         for event in &self.events {
-            if let Event::ConnectionStateChanged(id, state) = event {
-                if *id == session {
-                    states.push(*state);
-                }
+            if let Event::ConnectionStateChanged(id, state) = event
+                && *id == session
+            {
+                states.push(*state);
             }
         }
         states
     }
 
     /// The tracks that a client has published so far.
-    pub fn tracks_of(&self, index: usize) -> Vec<TrackId> {
+    pub(crate) fn tracks_of(&self, index: usize) -> Vec<TrackId> {
         let session = self.clients[index].session;
         let published = self.events.iter().filter_map(|event| match event {
             Event::TrackPublished(published) if published.session == session => Some(published.track),
@@ -246,7 +254,7 @@ impl World {
     }
 
     /// Who is subscribed to what: (subscriber's index, subscription).
-    pub fn subscription(&self, index: usize, track: TrackId) -> Option<SubscriptionId> {
+    pub(crate) fn subscription(&self, index: usize, track: TrackId) -> Option<SubscriptionId> {
         let session = self.clients[index].session;
         self.events.iter().rev().find_map(|event| match event {
             Event::Subscribed { session: subscriber, subscription, track: of, .. }
@@ -286,24 +294,19 @@ impl World {
 
     fn land(&mut self, path: Path, mut datagram: Vec<u8>) {
         let now = self.now;
-        if path.remote == SERVER {
-            let path = Path { local: SERVER, remote: path.local };
+        if path.remote == SERVER || path.remote == SERVER_V6 {
+            let path = Path { local: path.remote, remote: path.local };
             self.sfu.handle_datagram(now, path, &mut datagram, &mut self.egress);
             self.launch();
-        } else if let Some(index) = self.clients.iter().position(|client| client.address == path.remote) {
-            if !self.clients[index].dead {
-                let path = Path { local: path.remote, remote: SERVER };
-                self.clients[index].peer.handle_datagram(now, path, &mut datagram, &mut self.egress);
-                self.launch_from_peer(index);
-            }
+        } else if let Some(index) = self.clients.iter().position(|client| client.address == path.remote && !client.dead)
+        {
+            let path = Path { local: path.remote, remote: path.local };
+            self.clients[index].peer.handle_datagram(now, path, &mut datagram, &mut self.egress);
+            self.launch_from_peer(index);
         }
     }
 
-    fn launch_from_server(&mut self) {
-        self.launch();
-    }
-
-    pub fn launch_from_peer(&mut self, index: usize) {
+    pub(crate) fn launch_from_peer(&mut self, index: usize) {
         self.launch();
         while let Some(event) = self.clients[index].peer.poll_event() {
             self.clients[index].events.push(event);
