@@ -3,9 +3,11 @@
 /** @typedef {{x: number, y: number, w: number, h: number}} Box */
 
 const GAP = 8;
-/** Tiles may be cropped to anything between these shapes (width by height); people are cut at the sides first. */
-const TALLEST = 0.75;
+/** Tiles may be cropped to anything between these shapes (width by height): more on a tall stage than on a wide one. */
+const TALLEST = { onTall: 0.75, onWide: 1.25 };
 const WIDEST = 16 / 9;
+/** The shape of tiles in a strip below. */
+const STRIP = 4 / 3;
 /** The stage below which one's own picture floats over the only other one. */
 const SMALL = 640;
 
@@ -24,24 +26,20 @@ export function arrange({ width, height }, tiles) {
   if (tiles.length === 2 && own && !large.length && Math.min(width, height) < SMALL) {
     return floating({ width, height }, tiles.find((one) => one !== own), own);
   }
-  const shapes = large.length ? [WIDEST, WIDEST] : [TALLEST, WIDEST];
+  const shapes = large.length ? [WIDEST, WIDEST] : [width > height ? TALLEST.onWide : TALLEST.onTall, WIDEST];
   return place(tiles, { x: 0, y: 0, w: width, h: height }, shapes, large.length > 0);
 }
 
-/** The large ones, and a strip of everybody: beside on a wide stage, below on a tall one. */
+/** The large ones, and a strip of everybody: beside on a wide stage, below on a tall one; a single line while it can be. */
 function withStrip({ width, height }, large, rest) {
   const beside = width > height * 1.15;
-  const many = Math.min(1, rest.length / 12);
-  const share = (beside ? 0.2 : 0.24) + 0.12 * many;
-  const strip = beside
-    ? Math.round(Math.min(Math.max(width * share, 112), 460))
-    : Math.round(Math.min(Math.max(height * share, 84), 320));
-  const main = beside
-    ? { x: 0, y: 0, w: width - strip - GAP, h: height }
-    : { x: 0, y: 0, w: width, h: height - strip - GAP };
-  const side = beside
-    ? { x: width - strip, y: 0, w: strip, h: height }
-    : { x: 0, y: height - strip, w: width, h: strip };
+  const [along, across] = beside ? [height, width] : [width, height];
+  const each = (along - GAP * (rest.length - 1)) / rest.length;
+  const line = beside ? each * WIDEST : each / STRIP;
+  const share = 0.22 + 0.12 * Math.min(1, rest.length / 12);
+  const strip = Math.round(rest.length <= 5 ? Math.min(line, across * 0.24) : Math.min(across * share, 460));
+  const main = beside ? { x: 0, y: 0, w: width - strip - GAP, h: height } : { x: 0, y: 0, w: width, h: height - strip - GAP };
+  const side = beside ? { x: width - strip, y: 0, w: strip, h: height } : { x: 0, y: height - strip, w: width, h: strip };
   return new Map([...place(large, main, [WIDEST, WIDEST], true), ...place(rest, side, [1, WIDEST])]);
 }
 

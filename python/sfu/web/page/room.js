@@ -230,8 +230,7 @@ export class Room {
 
   #came(what, participant) {
     if (participant.session === this.#client.session || this.#client.participants.size > 12) return;
-    if (what === "joined") toast(`${called(participant)} joined`);
-    if (what === "left") toast(`${called(participant)} left`);
+    if (what !== "updated") toast(`${called(participant)} ${what}`, "plain", "presence");
   }
 
   // Numbers in the tiles.

@@ -121,7 +121,8 @@ export function describe(samples, audio, track) {
 
 function layerText(largest, flowing, track) {
   if (largest.direction === "out") {
-    const rids = flowing.filter((one) => one.rid && one.bitrate > 0).map((one) => one.rid);
+    const sending = flowing.filter((one) => one.rid && one.bitrate > 0).sort((a, b) => a.height - b.height);
+    const rids = sending.map((one) => one.rid);
     return rids.length ? `sending ${rids.join(" ")}` : "one encoding";
   }
   if (!largest.layer) return "–";

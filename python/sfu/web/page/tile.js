@@ -31,7 +31,8 @@ export class Tile {
     this.#video.addEventListener("loadeddata", () => this.#showPicture());
     this.#video.addEventListener("emptied", () => this.#showPicture());
     this.#menu = h("button", { class: "tile-menu", type: "button", "aria-haspopup": "menu", onclick: () => this.#open() }, icon("more"));
-    this.element = h("article", { class: "tile", ondblclick: () => actions.onPin(this.#view) },
+    const onclick = (event) => this.#onTap(event);
+    this.element = h("article", { class: "tile", onclick, ondblclick: () => actions.onPin(this.#view) },
       h("div", { class: "avatar" }, this.#initials), this.#video, this.#notice, this.#numbers,
       h("footer", { class: "label" }, this.#muted, this.#name, this.#badge), this.#menu);
   }
@@ -101,6 +102,13 @@ export class Tile {
   #showPicture() {
     const ready = this.#video.srcObject !== null && this.#video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
     this.element.classList.toggle("has-picture", ready);
+  }
+
+  /** A small tile has no room for its button under a finger. */
+  #onTap({ target }) {
+    const { classList } = this.element;
+    const small = classList.contains("tiny") || classList.contains("floating");
+    if (small && matchMedia("(pointer: coarse)").matches && !this.#menu.contains(target)) this.#open();
   }
 
   #open() {

@@ -3,16 +3,15 @@
 import { h, icon } from "./dom.js";
 
 /** Milliseconds. Higher: slow readers. Lower: less in the way. */
-const STAY = 6000;
+const STAY = { plain: 3500, problem: 8000 };
 
-/** @param {string} text @param {"plain" | "problem"} [tone] */
-export function toast(text, tone = "plain") {
+/** @param {string} text @param {"plain" | "problem"} [tone] @param {string} [topic] replaces the last of its topic */
+export function toast(text, tone = "plain", topic = text) {
   const host = document.getElementById("toasts");
-  const same = [...host.children].find((one) => one.dataset.text === text);
-  same?.remove();
-  const element = h("div", { class: `toast ${tone}`, "data-text": text }, h("span", {}, text),
+  [...host.children].find((one) => one.dataset.topic === topic)?.remove();
+  const element = h("div", { class: `toast ${tone}`, "data-topic": topic }, h("span", {}, text),
     h("button", { type: "button", class: "bare", "aria-label": "Dismiss", onclick: () => element.remove() }, icon("close")));
   host.append(element);
   while (host.children.length > 3) host.firstChild.remove();
-  setTimeout(() => element.remove(), STAY);
+  setTimeout(() => element.remove(), STAY[tone]);
 }
