@@ -63,6 +63,8 @@ class Hub:
         self.joining = 0
         """Joins under way, for `max_sessions`."""
         self.sinks: dict[str, dict[int, Sink]] = {"room": {}, "session": {}, "track": {}, "channel": {}}
+        self.at_end: set[Callable[[], None]] = set()
+        """Whoever waits for events that a closed data plane will not bring."""
         self._dropped = dropped
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -112,6 +114,11 @@ class Hub:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+
+    def gone(self) -> None:
+        """The data plane is closed: nothing more comes."""
+        for tell in list(self.at_end):
+            tell()
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

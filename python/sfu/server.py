@@ -156,6 +156,7 @@ class Server:
         finally:
             self._state = _State.CLOSED
             await self._hub.backend.close()
+            self._hub.gone()
             self._emitter.end()
 
     async def __aenter__(self) -> Self:

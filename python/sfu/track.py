@@ -160,6 +160,7 @@ class Track:
         if self._dump is not None:
             raise TrackBusy("this track is being dumped already: wait for that dump to end")
         dump = self._dump = _Dump()
+        self._hub.at_end.add(dump.cut)
         try:
             with await asyncio.to_thread(_create, Path(path)) as file:
                 dump.started = True
@@ -169,7 +170,10 @@ class Track:
             dump.abandon()
             if not dump.started or isinstance(error, SfuError):
                 self._dump = None  # otherwise its last piece is still to come
+            self._forget_if_over()
             raise
+        finally:
+            self._hub.at_end.discard(dump.cut)
 
     def report_muted(self, muted: bool) -> None:
         """The publisher says (through signalling) that it muted or unmuted the track. Raises `TrackEnded`."""
@@ -188,6 +192,7 @@ class Track:
                     self._dump.take(event.data, event.last)
                 if event.last:
                     self._dump = None
+                    self._forget_if_over()
 
     def describe(self, source: Source | None, name: str | None, muted: bool | None, *, quiet: bool = False) -> None:
         """The publisher says what it is; `quiet` before it is announced."""
@@ -204,12 +209,9 @@ class Track:
             self._set_muted("publisher", muted)
 
     def end(self) -> None:
-        """It is gone."""
+        """It is gone; the data plane may still have the last piece of a dump."""
         self._ended = True
-        self._hub.remove("track", self._id)
-        if self._dump is not None:
-            self._dump.take(b"", True)
-            self._dump = None
+        self._forget_if_over()
 
     def __repr__(self) -> str:
         """For people."""
@@ -224,6 +226,10 @@ class Track:
             self._muted_by.discard(by)
         self._watcher.track_muted(self, by, muted)
 
+    def _forget_if_over(self) -> None:
+        if self._ended and (self._dump is None or self._dump.abandoned):
+            self._hub.remove("track", self._id)
+
     def _check(self) -> None:
         self._hub.backend.check()
         if self._ended:
@@ -236,16 +242,20 @@ class _Dump:
     def __init__(self) -> None:
         self.started = False
         self._pieces: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue()
-        self._abandoned = False
+        self.abandoned = False
 
     def take(self, piece: bytes, last: bool) -> None:
         """A batch of records."""
-        if not self._abandoned:
+        if not self.abandoned:
             self._pieces.put_nowait((piece, last))
 
     def abandon(self) -> None:
         """Nobody writes any more; what still comes is forgotten."""
-        self._abandoned = True
+        self.abandoned = True
+
+    def cut(self) -> None:
+        """The data plane is gone: what has come is all there is."""
+        self.take(b"", True)
 
     async def write(self, file: BinaryIO) -> int:
         """Write until the last one."""

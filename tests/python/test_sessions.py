@@ -272,9 +272,19 @@ async def test_a_dump_ends_with_its_track_and_needs_a_writable_file(
     dumping = asyncio.create_task(track.dump(tmp_path / "x", seconds=100))
     await backend.reached("dump")
     await room.close()
-    assert await dumping == 39
+    # The data plane has a last piece.
+    backend.deliver(event("Dump", track=track.id, data=b"rest", last=True))
+    assert await dumping == 39 + 4
     with pytest.raises(ValueError, match="more than 0"):
         await (await published(await _room_of(backend), backend)).dump(tmp_path / "y", seconds=0)
+
+
+async def test_a_dump_ends_with_the_server(server: sfu.Server, backend: FakeBackend, tmp_path: Path) -> None:
+    track = await published(await server.create_room("short"), backend)
+    dumping = asyncio.create_task(track.dump(tmp_path / "x", seconds=100))
+    await backend.reached("dump")
+    await server.close()
+    assert await dumping == 39
 
 
 async def _room_of(backend: FakeBackend) -> sfu.Room:
