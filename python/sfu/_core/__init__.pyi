@@ -6,6 +6,7 @@ Ids are plain integers. Nothing here waits, and nothing here calls back into Pyt
 
 from typing import Literal, final
 
+from . import load as load
 from . import testing as testing
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "TransportStats",
     "Unsubscribed",
     "__version__",
+    "load",
     "self_signed",
     "testing",
 ]

@@ -8,8 +8,10 @@ pub mod counters;
 mod kernel;
 pub mod loss;
 mod member;
+pub mod publisher;
 pub mod swarm;
 
 pub use counters::{Counters, Dropped};
 pub use loss::Loss;
-pub use swarm::{PeerId, Swarm, SwarmConfig};
+pub use publisher::{Publisher, PublisherError};
+pub use swarm::{PeerId, Swarm, SwarmConfig, Waker};

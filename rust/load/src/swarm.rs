@@ -20,6 +20,8 @@ use crate::member::{Member, Turn, bind};
 
 /// Sockets that one wait reports. Higher: fewer system calls. Lower: timers are served sooner.
 const EVENTS: usize = 256;
+/// No peer has this number.
+const WAKER: Token = Token(usize::MAX);
 
 /// Names a peer of a [`Swarm`]; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +42,17 @@ impl SwarmConfig {
     /// With buffers for a second of a large room.
     pub const fn new(ip: IpAddr) -> Self {
         Self { ip, receive_buffer: 4 << 20, seed: [0; 32] }
+    }
+}
+
+/// Ends another thread's wait in [`Swarm::turn`].
+#[derive(Debug)]
+pub struct Waker(mio::Waker);
+
+impl Waker {
+    /// The current turn, or else the next one, ends at once.
+    pub fn wake(&self) -> io::Result<()> {
+        self.0.wake()
     }
 }
 
@@ -77,6 +90,11 @@ impl Swarm {
             events: VecDeque::new(),
             config,
         })
+    }
+
+    /// The swarm's one waker.
+    pub fn waker(&self) -> io::Result<Waker> {
+        mio::Waker::new(self.poll.registry(), WAKER).map(Waker)
     }
 
     /// A peer more, on a free port; `configure` is told its address.

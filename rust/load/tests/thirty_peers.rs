@@ -1,6 +1,7 @@
 //! A room of thirty: everybody publishes and receives everybody else over a lossy network; after retransmission no packet is
 //! missing, and when they have left nothing remains. Alone in its file: it counts threads and descriptors of the process.
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stdout, reason = "figures that are worth a look")]
 
 mod support;
 
@@ -105,7 +106,7 @@ impl Measure {
     fn print_since(&self, before: &Self) {
         let packets = self.stats.packets_sent - before.stats.packets_sent;
         let received = self.stats.packets_received - before.stats.packets_received;
-        let (cpu, elapsed) = (self.cpu - before.cpu, self.at - before.at);
+        let (cpu, elapsed) = (self.cpu.saturating_sub(before.cpu), self.at - before.at);
         println!(
             "server: {packets} packets out, {received} in, in {:.1} s; {} ns of CPU per forwarded packet ({:.0} % of a core), \
              dropped {:?}",

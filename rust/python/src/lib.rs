@@ -13,6 +13,7 @@ mod core;
 mod description;
 mod drained;
 mod events;
+mod load;
 mod replies;
 mod self_signed;
 mod stats;
@@ -31,6 +32,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(self_signed::self_signed, module)?)?;
     events::register(module)?;
     stats::register(module)?;
+    load::register(module)?;
     testing::register(module)?;
     aliases::register(module)
 }

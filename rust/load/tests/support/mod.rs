@@ -184,7 +184,7 @@ impl House {
         assert_eq!(drained.events_dropped, 0);
         for (ticket, reply) in drained.replies.drain(..) {
             match (self.waiting.remove(&ticket), reply) {
-                (Some(Question::Join(peer)), reply) => self.joined(peer, reply.expect("there is room")),
+                (Some(Question::Join(peer)), reply) => self.joined(peer, &reply.expect("there is room")),
                 (Some(Question::Receive(peer)), Ok(Reply::Description(answer))) => self.answered(peer, answer),
                 // A session that has just gone.
                 (Some(Question::Receive(_)), Err(error)) => log::debug!("{error}"),
@@ -194,7 +194,7 @@ impl House {
         }
         for event in drained.events.drain(..) {
             match event {
-                Event::OfferReady(session, offer) => self.offered(session, offer),
+                Event::OfferReady(session, offer) => self.offered(session, &offer),
                 Event::SessionClosed(session, _) => {
                     self.callers.remove(&session);
                     self.closed.push(session);
@@ -206,8 +206,8 @@ impl House {
         }
     }
 
-    fn joined(&mut self, peer: PeerId, reply: Reply) {
-        let Reply::Session(session) = reply else { panic!("{reply:?}") };
+    fn joined(&mut self, peer: PeerId, reply: &Reply) {
+        let &Reply::Session(session) = reply else { panic!("{reply:?}") };
         self.callers.insert(session, peer);
         let Some(sdp) = self.swarm.with(peer, |_, peer, _| peer.create_offer()) else { return };
         self.describe(session, peer, SdpType::Offer, sdp, None);
@@ -220,7 +220,7 @@ impl House {
         }
     }
 
-    fn offered(&mut self, session: SessionId, offer: Description) {
+    fn offered(&mut self, session: SessionId, offer: &Description) {
         let Some(&peer) = self.callers.get(&session) else { return };
         if let Some(answer) = self.swarm.with(peer, |now, peer, _| peer.receive_offer(now, &offer.sdp)) {
             let sdp = answer.expect("an offer that can be answered");
