@@ -17,10 +17,6 @@ CARGO_DENY_VERSION := 0.20.2
 ARGS ?=
 PYTEST_ARGS ?=
 
-# What maturin tells PyO3's build scripts is told to every cargo call, so that the crates are compiled once for all of them.
-export PYO3_PYTHON := $(abspath $(PYTHON))
-export PYO3_BUILD_EXTENSION_MODULE := 1
-
 .PHONY: help
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -48,7 +44,7 @@ format: $(VENV)/.stamp-dev ## rewrite Rust and Python in the house format
 
 .PHONY: bench
 bench: ready-for-tests ## every figure of benches/ (release build)
-	@$(STEP) "release build" $(VENV)/bin/maturin develop --release --quiet
+	@$(STEP) "release build" scripts/extension.sh --release
 	@for script in benches/*.py; do $(STEP) "$$script" $(PYTHON) "$$script" $(ARGS); done
 
 .PHONY: wheel
@@ -113,10 +109,10 @@ ready-for-tests: system-packages $(VENV)/.stamp-dev $(CACHE)/.stamp-npm
 system-packages:
 	@scripts/system_packages.sh build browsers gstreamer node
 
-# cargo decides what has changed, so this runs each time; without a change it takes a second or two.
+# cargo decides what has changed, so this runs each time; without a change it takes a second.
 .PHONY: extension
-extension: $(VENV)/.stamp-run
-	@$(STEP) "extension"    $(VENV)/bin/maturin develop --locked --quiet
+extension: $(VENV)/.stamp-editable
+	@$(STEP) "extension"    scripts/extension.sh
 
 .PHONY: develop
 develop: build-packages extension
@@ -131,6 +127,11 @@ $(VENV)/bin/python:
 
 $(VENV)/.stamp-run: requirements/run.txt | $(VENV)/bin/python
 	@$(STEP) "packages"     $(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements/run.txt
+	@touch $@
+
+# The package's metadata and its command `sfu`; the code itself stays in the tree.
+$(VENV)/.stamp-editable: pyproject.toml | $(VENV)/.stamp-run
+	@PIP_QUIET=1 $(STEP) "editable install" $(VENV)/bin/maturin develop --locked --quiet
 	@touch $@
 
 $(VENV)/.stamp-dev: requirements/dev.txt requirements/run.txt | $(VENV)/.stamp-run
