@@ -32,5 +32,6 @@ export function ended({ reason, detail }, onAgain) {
   const [title, words] = REASONS[reason] ?? ["The call has ended", REFUSALS[reason] ?? ""];
   const again = h("button", { class: "primary", type: "button", onclick: onAgain }, "Join again");
   queueMicrotask(() => again.focus());
-  return h("section", { class: "ended card" }, h("h1", {}, title), (detail || words) && h("p", {}, detail || words), again);
+  const text = detail ? `${detail[0].toUpperCase()}${detail.slice(1)}` : words;
+  return h("section", { class: "ended card" }, h("h1", {}, title), text && h("p", {}, text), again);
 }

@@ -43,8 +43,7 @@ export class Lobby {
         h("h1", {}, "Ready to join?"),
         h("label", { for: "name" }, "Your name"), this.#name,
         h("label", { for: "room" }, "Room"), this.#room,
-        h("p", { class: "legend" }, "Devices"),
-        new DeviceChoice(media, sound).element,
+        ...(LocalMedia.possible ? [h("p", { class: "legend" }, "Devices"), new DeviceChoice(media, sound).element] : []),
         this.#button, this.#error));
     this.#stop = media.on("change", () => this.#show());
     this.#show();

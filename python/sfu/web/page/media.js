@@ -82,6 +82,7 @@ export class LocalMedia extends Emitter {
   async attach(client) {
     this.#client = client;
     this.#sent.clear();
+    for (const name of ["microphone", "camera"]) if (!client.mayPublish(name)) this.#letGo(name);
     await this.#step(() => Promise.all([
       this.#publish("microphone", this.microphone, !this.microphoneOn),
       this.#publish("camera", this.camera, !this.cameraOn),
@@ -91,6 +92,7 @@ export class LocalMedia extends Emitter {
   /** @param {boolean} on */
   setMicrophone(on) {
     return this.#step(async () => {
+      if (on && !this.#allowed("microphone")) return;
       if (on && !this.microphone) this.#keep(await capture({ audio: this.#audio() }));
       if (this.microphone) this.microphone.enabled = on;
       this.microphoneOn = on && this.microphone !== null;
@@ -101,6 +103,7 @@ export class LocalMedia extends Emitter {
   /** @param {boolean} on */
   setCamera(on) {
     return this.#step(async () => {
+      if (on && !this.#allowed("camera")) return;
       if (on && !this.camera) this.#keep(await capture({ video: this.#video() }));
       if (!on) this.#stop("camera");
       this.cameraOn = on;
@@ -112,7 +115,7 @@ export class LocalMedia extends Emitter {
   setScreen(on) {
     return this.#step(async () => {
       if (!on) return this.#stopScreen();
-      if (this.screen) return;
+      if (this.screen || !this.#allowed("screen")) return;
       const stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { max: 30 } }, audio: true });
       const [video] = stream.getVideoTracks();
       const [audio] = stream.getAudioTracks();
@@ -161,10 +164,15 @@ export class LocalMedia extends Emitter {
   /** Let go of every device. */
   close() {
     this.#client = null;
-    for (const name of ["microphone", "camera", "screen"]) this.#stop(name);
+    for (const name of ["microphone", "camera"]) this.#letGo(name);
+    this.#stop("screen");
     this.#sent.clear();
-    this.microphoneOn = this.cameraOn = false;
     this.emit("change");
+  }
+
+  /** Before joining everything is; afterwards the token says. */
+  #allowed(source) {
+    return this.#client?.mayPublish(source) ?? true;
   }
 
   #renewCamera() {
@@ -205,6 +213,11 @@ export class LocalMedia extends Emitter {
     this.#stop(name);
     if (name === "camera") this.setCamera(false);
     else this.setMicrophone(false);
+  }
+
+  #letGo(name) {
+    this.#stop(name);
+    this[`${name}On`] = false;
   }
 
   #stop(name) {

@@ -31,7 +31,8 @@ export function tilesOf(client, media, pinned) {
   const others = byAge.filter((one) => one.session !== client.session);
   for (const participant of others) tiles.push(...theirs(client, participant));
   const self = client.participants.get(client.session);
-  if (self) tiles.push(...ours(client, self, media));
+  // Who may only watch needs no tile of their own.
+  if (self && (client.permissions.publish || others.length === 0)) tiles.push(...ours(client, self, media));
   const pin = tiles.find((one) => one.key === pinned);
   for (const tile of tiles) tile.large = pin ? tile === pin : tile.kind === "screen" && !tile.own;
   // Screens first: they keep their place when people come and go.

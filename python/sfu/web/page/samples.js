@@ -38,6 +38,7 @@ export class Sampler {
     const { pc } = this.#client;
     if (!pc) return [];
     const entries = [...(await pc.getStats()).values()];
+    if (this.#client.pc !== pc) return []; // it ended meanwhile
     const byId = new Map(entries.map((one) => [one.id, one]));
     const streams = entries.filter((one) => one.type === "inbound-rtp" || one.type === "outbound-rtp");
     const samples = streams.map((one) => this.#one(one, byId, entries));
@@ -47,7 +48,8 @@ export class Sampler {
 
   #one(entry, byId, entries) {
     const inward = entry.type === "inbound-rtp";
-    const owner = inward ? this.#received(entry.mid) : this.#sent(entry.mid);
+    const mid = entry.mid ?? this.#midOf(entry, byId);
+    const owner = inward ? this.#received(mid) : this.#sent(mid);
     if (!owner) return null; // a section that carries nothing now
     const before = this.#before.get(entry.id);
     const seconds = before ? (entry.timestamp - before.timestamp) / 1000 : 0;
@@ -62,7 +64,7 @@ export class Sampler {
       ...owner,
       direction: inward ? "in" : "out",
       kind: entry.kind,
-      mid: entry.mid ?? null,
+      mid,
       rid: entry.rid ?? null,
       codec: byId.get(entry.codecId)?.mimeType?.split("/")[1] ?? null,
       width: entry.frameWidth ?? 0,
@@ -78,6 +80,13 @@ export class Sampler {
       rtt: remote.roundTripTime ?? pair?.currentRoundTripTime ?? null,
       layer: inward ? (this.#client.subscriptions.get(owner.track)?.layer ?? null) : null,
     };
+  }
+
+  /** For browsers whose statistics name no section. */
+  #midOf(entry, byId) {
+    const id = entry.trackIdentifier ?? byId.get(entry.mediaSourceId)?.trackIdentifier;
+    const inward = entry.type === "inbound-rtp";
+    return this.#client.pc.getTransceivers().find((one) => (inward ? one.receiver : one.sender).track?.id === id)?.mid ?? null;
   }
 
   #received(mid) {
