@@ -1,11 +1,15 @@
-"""The command line: `sfu serve` and `sfu token`."""
+"""The command line: `sfu serve`, `sfu demo` and `sfu token`."""
 
 import asyncio
+import contextlib
 import logging
+import secrets
 import sys
+from collections.abc import Coroutine
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import segno
 import typer
@@ -15,7 +19,9 @@ from rich.logging import RichHandler
 from rich.panel import Panel
 
 from sfu.config import level_number
+from sfu.demo import ROOM, people
 from sfu.errors import SfuError
+from sfu.server import Server
 from sfu.settings import Settings
 from sfu.tokens import AccessToken, VideoGrant
 from sfu.web.serve import Address, run
@@ -28,50 +34,77 @@ app = typer.Typer(
 
 _console = Console(stderr=True)
 
-Text = Annotated[str | None, typer.Option()]
+Host = Annotated[str | None, typer.Option(help="Where the page listens; 0.0.0.0 for the whole network.")]
+Port = Annotated[int | None, typer.Option(help="Its TCP port (8080).")]
+Udp = Annotated[list[str] | None, typer.Option(help="HOST:PORT for media (0.0.0.0:7882); repeatable.")]
+Announce = Annotated[list[str] | None, typer.Option(help="IP address that peers are told; repeatable.")]
+Key = Annotated[str | None, typer.Option(help="Key of access tokens; without one the server is open.")]
+Secret = Annotated[str | None, typer.Option(help="Secret of that key.")]
+TlsCert = Annotated[Path | None, typer.Option(help="PEM certificate: the page is served over https.")]
+TlsKey = Annotated[Path | None, typer.Option(help="PEM key of that certificate.")]
+TlsSelfSigned = Annotated[
+    bool | None, typer.Option("--tls-self-signed", help="https with a certificate of its own making.")
+]
+Origins = Annotated[
+    list[str] | None,
+    typer.Option("--origin", help="Browser origin that may use /ws besides the page's own; repeatable."),
+]
+MaxRooms = Annotated[int | None, typer.Option(help="Rooms at a time (1000).")]
+MaxSessions = Annotated[int | None, typer.Option(help="Sessions at a time (10000).")]
+LogLevel = Annotated[str | None, typer.Option(help="trace, debug, info, warning or error.")]
 
 
 @app.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="Where the page listens; 0.0.0.0 for the whole network.")] = None,
-    port: Annotated[int | None, typer.Option(help="Its TCP port (8080).")] = None,
-    udp: Annotated[list[str] | None, typer.Option(help="HOST:PORT for media (0.0.0.0:7882); repeatable.")] = None,
-    announce: Annotated[list[str] | None, typer.Option(help="IP address that peers are told; repeatable.")] = None,
-    key: Annotated[str | None, typer.Option(help="Key of access tokens; without one the server is open.")] = None,
-    secret: Annotated[str | None, typer.Option(help="Secret of that key.")] = None,
-    tls_cert: Annotated[Path | None, typer.Option(help="PEM certificate: the page is served over https.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="PEM key of that certificate.")] = None,
-    tls_self_signed: Annotated[
-        bool | None, typer.Option("--tls-self-signed", help="https with a certificate of its own making.")
-    ] = None,
-    origin: Annotated[
-        list[str] | None, typer.Option(help="Browser origin that may use /ws besides the page's own; repeatable.")
-    ] = None,
-    max_rooms: Annotated[int | None, typer.Option(help="Rooms at a time (1000).")] = None,
-    max_sessions: Annotated[int | None, typer.Option(help="Sessions at a time (10000).")] = None,
-    log_level: Annotated[str | None, typer.Option(help="trace, debug, info, warning or error.")] = None,
+    context: typer.Context,
+    host: Host = None,
+    port: Port = None,
+    udp: Udp = None,
+    announce: Announce = None,
+    key: Key = None,
+    secret: Secret = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_self_signed: TlsSelfSigned = None,
+    origins: Origins = None,
+    max_rooms: MaxRooms = None,
+    max_sessions: MaxSessions = None,
+    log_level: LogLevel = None,
 ) -> None:
     """Serve the page, /ws, WHIP and WHEP. Every option is also a variable: SFU_HOST, SFU_PORT, SFU_UDP, …."""
-    settings = _settings(
-        host=host,
-        port=port,
-        udp=udp,
-        announce=announce,
-        key=key,
-        secret=secret,
-        tls_cert=tls_cert,
-        tls_key=tls_key,
-        tls_self_signed=tls_self_signed,
-        origins=origin,
-        max_rooms=max_rooms,
-        max_sessions=max_sessions,
-        log_level=log_level,
-    )
-    _log_to_terminal(settings.log_level)
-    try:
-        asyncio.run(run(settings, lambda address: _welcome(settings, address)))
-    except SfuError as error:
-        _fail(str(error))
+    settings = _settings(**context.params)
+    _serve(settings, run(settings, lambda address: _welcome(settings, address)))
+
+
+@app.command()
+def demo(
+    context: typer.Context,
+    host: Host = None,
+    port: Port = None,
+    udp: Udp = None,
+    announce: Announce = None,
+    key: Key = None,
+    secret: Secret = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_self_signed: TlsSelfSigned = None,
+    origins: Origins = None,
+    max_rooms: MaxRooms = None,
+    max_sessions: MaxSessions = None,
+    log_level: LogLevel = None,
+) -> None:
+    """Serve as `sfu serve` does, with three synthetic people in the room "demo": nobody needs a camera to see it."""
+    settings = _settings(**context.params)
+
+    async def serve_with_people() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+
+            async def let_in(server: Server) -> None:
+                await stack.enter_async_context(people(server))
+
+            await run(settings, lambda address: _welcome(settings, address, _demo_query(settings)), let_in)
+
+    _serve(settings, serve_with_people())
 
 
 @app.command()
@@ -128,7 +161,27 @@ def _settings(**options: Any) -> Settings:
         raise typer.Exit(2) from None
 
 
-def _welcome(settings: Settings, address: Address) -> None:
+def _serve(settings: Settings, serving: Coroutine[Any, Any, None]) -> None:
+    try:
+        _log_to_terminal(settings.log_level)
+        asyncio.run(serving)
+    except SfuError as error:
+        _fail(str(error))
+    finally:
+        serving.close()  # it may not have begun
+
+
+def _demo_query(settings: Settings) -> str:
+    """Joins the demo's room without a click, as often as it is opened."""
+    query = {"room": ROOM, "name": "Guest", "join": "1"}
+    for key, secret in settings.keys.items():
+        grant = VideoGrant(room_join=True, room=ROOM)
+        identity = f"guest-{secrets.token_hex(4)}"
+        query["token"] = AccessToken(key, secret).with_identity(identity).with_name("Guest").with_grants(grant).to_jwt()
+    return f"?{urlencode(query)}"
+
+
+def _welcome(settings: Settings, address: Address, query: str = "") -> None:
     lines = [f"On this machine   {address.local}"]
     if address.network is not None:
         lines.append(f"On the network    {address.network}")
@@ -140,8 +193,10 @@ def _welcome(settings: Settings, address: Address) -> None:
     else:
         lines.append("[yellow]Open to everybody who reaches it: --key and --secret ask for tokens.[/yellow]")
     _console.print(Panel("\n".join(lines), title="sfu", expand=False))
+    if query:
+        _console.print(f"Join the demo: {address.local}{query}", soft_wrap=True, highlight=False, markup=False)
     if address.network is not None:
-        segno.make(address.network, error="l").terminal(out=sys.stderr, compact=True)
+        segno.make(address.network + query, error="l").terminal(out=sys.stderr, compact=True)
     _console.print("Ctrl-C ends it.")
 
 
