@@ -13,6 +13,8 @@ const REORDER_TOLERANCE: Duration = Duration::from_millis(10);
 const DEFAULT_RTT: Duration = Duration::from_millis(100);
 /// Requests closer together than this are waste on any path.
 const MIN_SPACING: Duration = Duration::from_millis(20);
+/// Servers forget after a second or so: one slow round trip must not use that up.
+const MAX_SPACING: Duration = Duration::from_millis(250);
 /// Requests for one packet. (libwebrtc `kMaxNackRetries`.)
 const MAX_TRIES: u32 = 10;
 /// A larger hole is a new start, not a loss. (libwebrtc `kMaxNackPackets`.)
@@ -64,7 +66,7 @@ impl Gaps {
 
     /// What to ask for now, ascending; what is given up goes into `given_up`.
     pub(crate) fn due(&mut self, now: Instant, rtt: Option<Duration>, given_up: &mut Vec<SeqNo>) -> Vec<u16> {
-        let spacing = rtt.unwrap_or(DEFAULT_RTT).max(MIN_SPACING);
+        let spacing = rtt.unwrap_or(DEFAULT_RTT).clamp(MIN_SPACING, MAX_SPACING);
         let mut due = Vec::new();
         self.missing.retain(|seq, missing| {
             let is_due = match missing.asked {
