@@ -35,13 +35,26 @@ pub(crate) struct House {
     peers: u32,
     pub(crate) closed: Vec<SessionId>,
     pub(crate) subscribed: usize,
+    pauses: Pauses,
 }
+
+/// How long the machine left one of the two sides without a processor.
+#[derive(Debug, Default)]
+struct Pauses {
+    last_turn: Option<Instant>,
+    last_probe: Option<Instant>,
+    longest: Duration,
+}
+
+/// Between questions to the server that only measure how soon it answers.
+const PROBE_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What a reply belongs to.
 #[derive(Debug)]
 enum Question {
     Join(PeerId),
     Receive(PeerId),
+    Probe(Instant),
     /// Nobody waits.
     Nothing,
 }
@@ -67,6 +80,12 @@ pub(crate) fn settings() -> RuntimeConfig {
     }
 }
 
+impl Pauses {
+    fn note(&mut self, since: Option<Instant>, now: Instant) {
+        self.longest = self.longest.max(since.map_or(Duration::ZERO, |since| now - since));
+    }
+}
+
 impl House {
     pub(crate) fn new() -> Self {
         Self {
@@ -79,6 +98,7 @@ impl House {
             peers: 0,
             closed: Vec::new(),
             subscribed: 0,
+            pauses: Pauses::default(),
         }
     }
 
@@ -155,6 +175,23 @@ impl House {
         }
     }
 
+    /// Runs, and tells the longest time for which either side did not get to run.
+    pub(crate) fn run_and_watch(&mut self, duration: Duration) -> Duration {
+        self.pauses = Pauses::default();
+        let end = Instant::now() + duration;
+        while Instant::now() < end {
+            self.turn();
+            let now = Instant::now();
+            let last = self.pauses.last_turn.replace(now);
+            self.pauses.note(last, now);
+            if self.pauses.last_probe.is_none_or(|last| now >= last + PROBE_INTERVAL) {
+                self.pauses.last_probe = Some(now);
+                self.post(Command::SfuStats, Question::Probe(now));
+            }
+        }
+        self.pauses.longest
+    }
+
     /// Turns until `holds`; how long that took.
     pub(crate) fn run_until(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) -> Duration {
         let start = Instant::now();
@@ -188,6 +225,7 @@ impl House {
                 (Some(Question::Receive(peer)), Ok(Reply::Description(answer))) => self.answered(peer, answer),
                 // A session that has just gone.
                 (Some(Question::Receive(_)), Err(error)) => log::debug!("{error}"),
+                (Some(Question::Probe(asked)), _) => self.pauses.note(Some(asked), Instant::now()),
                 (Some(Question::Nothing) | None, _) => {}
                 (question, reply) => panic!("{question:?}: {reply:?}"),
             }
