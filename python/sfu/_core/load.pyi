@@ -9,8 +9,10 @@ class Publisher:
     """A publisher of clips on a thread of its own, over a real socket like any peer; the GIL is never held."""
 
     def __new__(cls, server: str, *, video: dict[str, bytes], audio: bytes | None = None) -> Publisher:
-        """`server`: the media server's IP:PORT. `video`: IVF files of VP8 by rid, by rising quality, all of one frame rate.
-        `audio`: an IVF file of Opus packets of 20 ms. Each is published over and over.
+        """Start it; the clips are published over and over.
+
+        `server`: the media server's IP:PORT. `video`: IVF files of VP8 by rid, by rising quality, all of one frame rate.
+        `audio`: an IVF file of Opus packets of 20 ms.
 
         Raises ValueError for what is no clip, OSError when there is no socket for it.
         """
