@@ -3,15 +3,17 @@
 import { h, icon } from "./dom.js";
 import { Sound } from "./sound.js";
 
-/**
- * @param {import("./media.js").LocalMedia} media
- * @param {Sound} sound
- */
 export class DeviceChoice {
   #media;
   #sound;
   #rows;
+  #refresh = () => this.refresh();
+  #stop;
 
+  /**
+   * @param {import("./media.js").LocalMedia} media
+   * @param {Sound} sound
+   */
   constructor(media, sound) {
     this.#media = media;
     this.#sound = sound;
@@ -21,16 +23,22 @@ export class DeviceChoice {
       ...(Sound.outputPossible ? [row("sound", "Speaker", "audiooutput", (id) => sound.choose(id))] : []),
     ];
     this.element = h("div", { class: "devices" }, ...this.#rows.map((one) => one.element));
-    navigator.mediaDevices?.addEventListener("devicechange", () => this.refresh());
-    media.on("change", () => this.refresh());
+    navigator.mediaDevices?.addEventListener("devicechange", this.#refresh);
+    this.#stop = media.on("change", this.#refresh);
     this.refresh();
+  }
+
+  /** Stop following the devices. */
+  close() {
+    navigator.mediaDevices?.removeEventListener("devicechange", this.#refresh);
+    this.#stop();
   }
 
   async refresh() {
     for (const { kind, select } of this.#rows) {
       const devices = await this.#media.devices(kind);
       const current = kind === "audiooutput" ? this.#sound.output : this.#media.current(kind);
-      const options = devices.map((one, index) => [one.deviceId, one.label || `${select.ariaLabel} ${index + 1}`]);
+      const options = devices.map((one, index) => [one.deviceId, one.label || `${select.getAttribute("aria-label")} ${index + 1}`]);
       const same = JSON.stringify(options) === select.dataset.options;
       if (!same) {
         select.dataset.options = JSON.stringify(options);

@@ -9,7 +9,7 @@ const WIDEST = 16 / 9;
 /** The shape of tiles in a strip below. */
 const STRIP = 4 / 3;
 /** The stage below which one's own picture floats over the only other one. */
-const SMALL = 640;
+const SMALL = 480;
 
 /**
  * @param {object} stage

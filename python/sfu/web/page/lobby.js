@@ -10,6 +10,8 @@ import { initialsOf } from "./tile.js";
 export class Lobby {
   #media;
   #onJoin;
+  #choice;
+  #stop;
   #meter;
   #video = h("video", { autoplay: true, playsinline: true });
   #initials = h("span", { class: "initials" });
@@ -34,6 +36,7 @@ export class Lobby {
     this.#name.value = asked.name || memory.get("name");
     this.#room.value = asked.room || freshRoom();
     this.#name.addEventListener("input", () => this.#show());
+    this.#choice = new DeviceChoice(media, sound);
     this.element = h("div", { class: "lobby" },
       h("section", { class: "preview", "aria-label": "Your picture" },
         h("div", { class: "picture" }, h("div", { class: "avatar" }, this.#initials), this.#video, this.#hint,
@@ -43,13 +46,11 @@ export class Lobby {
         h("h1", {}, "Ready to join?"),
         h("label", { for: "name" }, "Your name"), this.#name,
         h("label", { for: "room" }, "Room"), this.#room,
-        ...(LocalMedia.possible ? [h("p", { class: "legend" }, "Devices"), new DeviceChoice(media, sound).element] : []),
+        ...(LocalMedia.possible ? [h("p", { class: "legend" }, "Devices"), this.#choice.element] : []),
         this.#button, this.#error));
     this.#stop = media.on("change", () => this.#show());
     this.#show();
   }
-
-  #stop;
 
   /** Ask for the devices and show them. */
   async open() {
@@ -66,6 +67,7 @@ export class Lobby {
 
   close() {
     this.#stop();
+    this.#choice.close();
     this.#meter?.close();
     this.#video.srcObject = null;
     this.element.remove();

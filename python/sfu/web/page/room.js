@@ -72,6 +72,7 @@ export class Room {
   #build() {
     this.#chatToggle.element.append(this.#unread);
     const choice = new DeviceChoice(this.#media, this.#sound);
+    this.#undo.push(() => choice.close());
     return h("div", { class: "room" },
       h("header", { class: "top" },
         this.#title, h("span", { class: "count", title: "People here" }, icon("people"), this.#count),
@@ -148,8 +149,7 @@ export class Room {
   }
 
   #troubleText() {
-    if (!navigator.onLine) return "You are offline";
-    if (this.#client.state === "reconnecting") return "Reconnecting…";
+    if (this.#client.state === "reconnecting") return navigator.onLine ? "Reconnecting…" : "You are offline";
     const media = this.#client.pc?.connectionState;
     if (media === "disconnected" || media === "failed") return "Connection is weak, reconnecting…";
     return media === "connecting" ? "Connecting…" : "";

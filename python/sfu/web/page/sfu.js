@@ -51,6 +51,7 @@ export class Client extends Emitter {
   #resume = null;
   #arrival = null;
   #changed = false;
+  #hurry = () => this.#link.hurry();
 
   /**
    * @param {object} options
@@ -77,7 +78,7 @@ export class Client extends Emitter {
       onRefused: (error) => this.#refused(error),
       onLost: () => this.#lost(),
     });
-    globalThis.addEventListener?.("online", () => this.#link.hurry());
+    globalThis.addEventListener?.("online", this.#hurry);
   }
 
   /** Join; publications made earlier are sent. Rejects with a RequestError when the server refuses. @returns {Promise<void>} */
@@ -240,6 +241,7 @@ export class Client extends Emitter {
   }
 
   #end(closed) {
+    globalThis.removeEventListener?.("online", this.#hurry);
     this.#link.close();
     this.#peer?.close();
     this.#peer = null;
@@ -338,7 +340,9 @@ export class Client extends Emitter {
       client.#change();
     },
     subscription_failed: (client, { track, problem, codec }) => client.#subscription(track, { problem, codec }),
-    layer_changed: (client, { track, quality, after }) => client.#subscription(track, { quality, layer: after }),
+    layer_changed(client, { track, quality, after }) {
+      if (client.subscriptions.has(track)) client.#subscription(track, { quality, layer: after });
+    },
     speakers(client, { speakers }) {
       client.speakers = speakers;
       client.emit("speakers", speakers);

@@ -72,6 +72,7 @@ export class Tile {
   place({ x, y, w, h: height, floating = false }, animated) {
     const { style, classList } = this.element;
     classList.toggle("floating", floating);
+    classList.toggle("small", w < 250 || height < 190);
     classList.toggle("tiny", w < 150 || height < 90);
     classList.toggle("still", !animated);
     style.transform = `translate(${x}px, ${y}px)`;
