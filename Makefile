@@ -22,11 +22,11 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: serve
-serve: develop ## build, then serve the page on http://localhost:8080 (ARGS="--host 0.0.0.0 …")
-	@$(VENV)/bin/sfu serve $(ARGS)
+serve: develop ## build, then serve the page on http://localhost:8080 (ARGS="--host 0.0.0.0", ARGS=demo)
+	@$(VENV)/bin/sfu $(if $(filter demo,$(ARGS)),,serve) $(ARGS)
 
 .PHONY: test
-test: ready-for-tests ## every check and every test
+test: fresh-times ready-for-tests ## every check and every test
 	@$(STEP) "floors"       $(PYTHON) scripts/check_floors.py
 	@$(MAKE) --no-print-directory format-check lint-python lint-rust deny doc test-rust stubtest test-python test-interop
 	@$(STEP) --sum
@@ -101,6 +101,10 @@ test-interop: extension wheel $(CACHE)/.stamp-npm
 	@$(STEP) "interop"      $(PYTHON) -m pytest tests/interop $(PYTEST_ARGS)
 
 # What has to be there first.
+
+.PHONY: fresh-times
+fresh-times:
+	@$(STEP) --start
 
 .PHONY: ready-for-tests
 ready-for-tests: system-packages $(VENV)/.stamp-dev $(CACHE)/.stamp-npm

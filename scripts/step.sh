@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
-# Run one step of the build with its name and its time: step.sh NAME COMMAND…; `step.sh --sum` prints the list so far.
+# Run one step of the build with its name and its time: step.sh NAME COMMAND….
+# `step.sh --start` begins a list of times, `step.sh --sum` prints it.
 # A failing step ends the run with the name of the step and the command that repeats it.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 log=.cache/steps
 mkdir -p .cache
 
+if [ "$1" = --start ]; then
+    rm -f "$log"
+    exit 0
+fi
 if [ "$1" = --sum ]; then
     printf '\n'
     awk -F '\t' '{ printf "  %-22s %5d s\n", $1, $2; all += $2 } END { printf "  %-22s %5d s\n", "all", all }' "$log"
