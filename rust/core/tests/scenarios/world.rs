@@ -62,6 +62,8 @@ pub(crate) struct World {
     pub(crate) delay: Duration,
     /// Of datagrams in each direction, in percent.
     pub(crate) loss: u64,
+    /// Copies of what reaches the server, if somebody listens in.
+    pub(crate) tap: Option<Vec<(Path, Vec<u8>)>>,
     flights: BTreeMap<(Instant, u64), (Path, Vec<u8>)>,
     launched: u64,
     random: Random,
@@ -105,6 +107,7 @@ impl World {
             events: Vec::new(),
             delay: millis(20),
             loss: 0,
+            tap: None,
             flights: BTreeMap::new(),
             launched: 0,
             random: Random::new([42; 32]),
@@ -296,6 +299,9 @@ impl World {
         let now = self.now;
         if path.remote == SERVER || path.remote == SERVER_V6 {
             let path = Path { local: path.remote, remote: path.local };
+            if let Some(tap) = &mut self.tap {
+                tap.push((path, datagram.clone()));
+            }
             self.sfu.handle_datagram(now, path, &mut datagram, &mut self.egress);
             self.launch();
         } else if let Some(index) = self.clients.iter().position(|client| client.address == path.remote && !client.dead)
