@@ -11,7 +11,7 @@ class Publisher:
     def __new__(cls, server: str, *, video: dict[str, bytes], audio: bytes | None = None) -> Publisher:
         """Start it; the clips are published over and over.
 
-        `server`: the media server's IP:PORT. `video`: IVF files of VP8 by rid, by rising quality, all of one frame rate.
+        `server`: the media server's IP:PORT. `video`: IVF files of VP8 by rid, lowest quality first, of one frame rate.
         `audio`: an IVF file of Opus packets of 20 ms.
 
         Raises ValueError for what is no clip, OSError when there is no socket for it.
