@@ -47,6 +47,10 @@ bench: ready-for-tests ## every figure of benches/ (release build)
 	@$(STEP) "release build" scripts/extension.sh --release
 	@for script in benches/*.py; do $(STEP) "$$script" $(PYTHON) "$$script" $(ARGS); done
 
+.PHONY: picture
+picture: ready-for-tests extension ## take the README's picture of the page again (docs/page.png)
+	@SFU_PICTURE=docs/page.png $(PYTHON) -m pytest -q tests/interop/test_picture.py
+
 .PHONY: wheel
 wheel: build-packages $(VENV)/.stamp-run ## one abi3 wheel in dist/
 	@rm -f dist/*.whl

@@ -46,13 +46,19 @@ class _Uvicorn(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def live(*, announce: tuple[str, ...] = ("127.0.0.1",), **settings: Any) -> AsyncIterator[Live]:
-    """Start one; `settings` go to `sfu.Config`. `announce`: where peers send media, a namespace's host for instance."""
+async def live(
+    *, announce: tuple[str, ...] = ("127.0.0.1",), keys: dict[str, str] | None = None, **settings: Any
+) -> AsyncIterator[Live]:
+    """Start one; `settings` go to `sfu.Config`.
+
+    `announce`: where peers send media, a namespace's host for instance. `keys`: of access tokens; without any the
+    server is open.
+    """
     async with sfu.Server(sfu.Config(udp="0.0.0.0:0", announce=announce, **settings)) as server:
         listener = socket.create_server(("0.0.0.0", 0))
         port = listener.getsockname()[1]
         # The sans-IO websockets implementation is the one that websockets itself does not deprecate.
-        config = uvicorn.Config(sfu.asgi(server), log_level="warning", ws="websockets-sansio", lifespan="on")
+        config = uvicorn.Config(sfu.asgi(server, keys=keys), log_level="warning", ws="websockets-sansio", lifespan="on")
         web = _Uvicorn(config)
         serving = asyncio.create_task(web.serve(sockets=[listener]))
         try:

@@ -76,7 +76,7 @@ async def test_chromium_connects_to_what_the_wheel_serves(
         if command == "demo":
             # The three who are already there.
             await anna.decodes(3)
-            await anna.hears(3)
+            await anna.hears()
         else:
             ben = Watched(await chromium.open(f"{url}?room=demo&name=Ben&join=1"), "Ben")
             await ben.connected()
