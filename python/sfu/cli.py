@@ -16,6 +16,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 from rich.panel import Panel
 
 from sfu.config import level_number
@@ -151,13 +152,13 @@ def main() -> None:
 
 def _settings(**options: Any) -> Settings:
     """What was given; the rest comes from variables and defaults. A mistake ends the program."""
-    given = {name: value for name, value in options.items() if value not in (None, [])}
+    given = {name: value for name, value in options.items() if value not in (None, [], ())}
     try:
         return Settings(**given)
     except ValidationError as error:
         for problem in error.errors():
             where = ".".join(str(part) for part in problem["loc"]).removeprefix("SFU_").lower()
-            _console.print(f"[red]{where or 'settings'}:[/red] {problem['msg'].removeprefix('Value error, ')}")
+            _console.print(f"[red]{where or 'settings'}:[/red] {escape(problem['msg'].removeprefix('Value error, '))}")
         raise typer.Exit(2) from None
 
 
@@ -215,5 +216,5 @@ def _log_to_terminal(level: str) -> None:
 
 
 def _fail(text: str) -> None:
-    _console.print(f"[red]{text}[/red]", markup=True, highlight=False)
+    _console.print(f"[red]{escape(text)}[/red]", highlight=False)
     raise typer.Exit(1)

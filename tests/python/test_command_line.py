@@ -81,6 +81,7 @@ def test_sfu_token_without_a_key_says_so() -> None:
         (["--udp", "7882"], 1, "HOST:PORT"),
         (["--log-level", "loud"], 1, "trace, debug"),
         (["--host", "192.0.2.1"], 1, "choose another --host"),
+        (["--udp", "[fe80::1]:0"], 1, "[fe80::1]:0"),
     ],
 )
 def test_sfu_serve_refuses_what_cannot_work(options: list[str], code: int, error: str) -> None:
@@ -99,11 +100,11 @@ def free_port() -> int:
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 async def test_sfu_serve_serves_and_ends_cleanly(tls: bool, end: signal.Signals) -> None:
     port = free_port()
-    options = ["--host", "127.0.0.1", "--port", str(port), "--udp", "127.0.0.1:0", *(["--tls-self-signed"] * tls)]
+    options = ["--host", "127.0.0.1", "--port", str(port), *(["--tls-self-signed"] * tls)]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-m", "sfu", "serve", *options),
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": PACKAGE},
+        env={**os.environ, "PYTHONPATH": PACKAGE, "SFU_UDP": "127.0.0.1:0"},  # an option not given leaves it alone
     )
     assert process.stderr is not None
     shown = ""
