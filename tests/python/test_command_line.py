@@ -81,7 +81,7 @@ def test_sfu_token_without_a_key_says_so() -> None:
         (["--udp", "7882"], 1, "HOST:PORT"),
         (["--log-level", "loud"], 1, "trace, debug"),
         (["--host", "192.0.2.1"], 1, "choose another --host"),
-        (["--udp", "[fe80::1]:0"], 1, "[fe80::1]:0"),
+        (["--udp", "[fe80::1]:0"], 1, "[fe80::1]:"),
     ],
 )
 def test_sfu_serve_refuses_what_cannot_work(options: list[str], code: int, error: str) -> None:
