@@ -6,6 +6,8 @@ const GAP = 8;
 /** Tiles may be cropped to anything between these shapes (width by height): more on a tall stage than on a wide one. */
 const TALLEST = { onTall: 0.75, onWide: 1.25 };
 const WIDEST = 16 / 9;
+/** What a filled screen counts against an uncut picture. Higher: fewer dark edges. Lower: less cropping. */
+const FILLING = { onTall: 2, onWide: 0.35 };
 /** The shape of tiles in a strip below. */
 const STRIP = 4 / 3;
 /** The stage below which one's own picture floats over the only other one. */
@@ -55,6 +57,7 @@ function floating({ width, height }, other, own) {
 
 /** A grid inside `box` with the number of columns that shows most; the last row is centred. */
 function place(tiles, box, [tallest, widest], fill = false) {
+  const filling = FILLING[box.h > box.w ? "onTall" : "onWide"];
   const best = { area: -1, columns: 1, w: 0, h: 0 };
   for (let columns = 1; columns <= tiles.length; columns++) {
     const rows = Math.ceil(tiles.length / columns);
@@ -63,8 +66,8 @@ function place(tiles, box, [tallest, widest], fill = false) {
     if (cellW <= 0 || cellH <= 0) continue;
     const w = fill ? cellW : Math.min(cellW, cellH * widest);
     const h = fill ? cellH : Math.min(cellH, cellW / tallest);
-    // What is seen of a 16:9 picture in it: a tall tile is large but cuts people off.
-    const area = Math.min(w, h * WIDEST) * Math.min(h, w / WIDEST) + 0.35 * w * h;
+    // What is seen of a 16:9 picture in it, and how much of the screen it fills: a tall tile is large but cuts people off.
+    const area = Math.min(w, h * WIDEST) * Math.min(h, w / WIDEST) + filling * w * h;
     if (area > best.area) Object.assign(best, { area, columns, w, h });
   }
   const { columns, w, h } = best;
