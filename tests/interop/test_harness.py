@@ -17,7 +17,7 @@ async def test_chromium_sees_and_hears_itself(chromium: Chromium) -> None:
     await sender.do("open", "echo")
     await connect(sender, receiver)
     await receiver.connected()
-    report = await receiver.decodes(height=540)
+    report = await receiver.decodes()
     assert next(one["codec"] for one in report["inbound"] if one["kind"] == "video") == "video/VP8"
     await receiver.hears()
     assert page.errors == []
