@@ -2,9 +2,9 @@
 
     python scripts/make_demo_clips.py            # writes python/sfu/clips/, needs PyAV and numpy
 
-Each publisher gets `NAME.{l,m,h}.ivf` (VP8, 15 frames/s, a keyframe every second, loops seamlessly) and `NAME.opus.ivf` (Opus
-frames of 20 ms in the same container, fourcc OPUS). IVF is 32 bytes of header and 12 bytes before each frame: size
-(32 bits, little-endian) and timestamp (64 bits).
+Each publisher gets `NAME.{l,m,h}.ivf` (VP8, 15 frames/s, a keyframe every second, loops seamlessly) and
+`NAME.opus.ivf` (Opus frames of 20 ms in the same container, fourcc OPUS). IVF is 32 bytes of
+header and 12 bytes before each frame: size (32 bits, little-endian) and timestamp (64 bits).
 """
 
 from __future__ import annotations
@@ -120,7 +120,9 @@ def encode_video(name: str, width: int, height: int, bitrate: int) -> list[bytes
     }
     frames = []
     for index in range(FPS * SECONDS):
-        frame = av.VideoFrame.from_ndarray(picture(name, width, height, index), format="rgb24").reformat(format="yuv420p")
+        frame = av.VideoFrame.from_ndarray(picture(name, width, height, index), format="rgb24").reformat(
+            format="yuv420p"
+        )
         frame.pts = index
         frames += [bytes(packet) for packet in codec.encode(frame)]
     return frames + [bytes(packet) for packet in codec.encode(None)]
@@ -156,7 +158,9 @@ def main() -> None:
     CLIPS.mkdir(exist_ok=True)
     for name in PUBLISHERS:
         for rid, (width, height, bitrate) in LAYERS.items():
-            write_ivf(CLIPS / f"{name}.{rid}.ivf", b"VP80", (width, height), FPS, encode_video(name, width, height, bitrate))
+            write_ivf(
+                CLIPS / f"{name}.{rid}.ivf", b"VP80", (width, height), FPS, encode_video(name, width, height, bitrate)
+            )
         write_ivf(CLIPS / f"{name}.opus.ivf", b"OPUS", (0, 0), 50, encode_audio(name))
 
 
