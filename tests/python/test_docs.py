@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from mypy import api
@@ -17,6 +17,8 @@ from python.fake_backend import FakeBackend, event
 from starlette.testclient import TestClient
 
 import sfu
+from sfu import errors
+from sfu.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -73,6 +75,24 @@ def test_rust_blocks_are_of_the_example() -> None:
     assert len(blocks) >= 5
     for block in blocks:
         assert block in example
+
+
+def test_the_tests_that_forwarding_names_exist() -> None:
+    named = re.findall(r"\*([a-z0-9]+(?:_[a-z0-9]+){2,})\*", (ROOT / "docs" / "forwarding.md").read_text())
+    sources = "".join(path.read_text() for path in (ROOT / "rust" / "core" / "src").rglob("*.rs"))
+    assert len(named) > 20
+    assert [name for name in named if f"fn {name}(" not in sources] == []
+
+
+def test_every_setting_error_and_event_is_described() -> None:
+    operations = (ROOT / "docs" / "operations.md").read_text()
+    assert [name for name in Settings.model_fields if f"`SFU_{name.upper()}`" not in operations] == []
+    mentioned = operations + (ROOT / "docs" / "python.md").read_text()
+    assert [name for name in sfu.Config.names() if name not in mentioned] == []
+    guide = set(re.findall(r"\w+", (ROOT / "docs" / "python.md").read_text()))
+    kinds = [*get_args(sfu.SessionEvent), *get_args(sfu.RoomEvent), *get_args(sfu.ServerEvent)]
+    assert {kind.__name__ for kind in kinds} - guide == set()
+    assert set(errors.__all__) - guide == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
