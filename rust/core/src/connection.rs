@@ -60,6 +60,8 @@ pub(crate) struct Connection {
     pub(crate) ufrags: Vec<String>,
     /// The SSRC under which this side sends RTCP.
     pub(crate) rtcp_ssrc: Ssrc,
+    /// The peer takes reports without the parts that a whole compound has (RFC 5506).
+    pub(crate) reduced_reports: bool,
     /// Of everything the peer sends: one numbering over the whole bundle (RFC 8843 §9.2).
     pub(crate) extensions: ExtensionMap,
     pub(crate) bindings: HashMap<Ssrc, Binding>,

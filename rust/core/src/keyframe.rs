@@ -30,11 +30,19 @@ enum State {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct KeyframeGovernor {
     state: State,
+    /// The application asked, who has no subscription to withdraw.
+    ordered: bool,
     last_sent: Option<Instant>,
     sent: u64,
 }
 
 impl KeyframeGovernor {
+    /// The application wants one: that stands until a keyframe comes.
+    pub fn order(&mut self, now: Instant) {
+        self.ordered = true;
+        self.request(now);
+    }
+
     /// A subscriber cannot go on without a keyframe.
     pub fn request(&mut self, now: Instant) {
         if self.state == State::Idle {
@@ -46,11 +54,14 @@ impl KeyframeGovernor {
     /// A keyframe has begun to arrive.
     pub fn arrived(&mut self) {
         self.state = State::Idle;
+        self.ordered = false;
     }
 
-    /// Nobody waits any more: the layer was given up.
-    pub fn cancel(&mut self) {
-        self.state = State::Idle;
+    /// No subscriber waits any more.
+    pub fn withdraw(&mut self) {
+        if !self.ordered {
+            self.state = State::Idle;
+        }
     }
 
     /// Whether to ask the publisher now.
@@ -116,6 +127,23 @@ mod tests {
         governor.request(start + millis(100));
         assert!(!governor.poll(start + millis(499)));
         assert!(governor.poll(start + millis(500)));
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_not_asked_again_unless_the_application_did() {
+        let start = Instant::now();
+        let mut governor = KeyframeGovernor::default();
+        governor.request(start);
+        assert!(governor.poll(start));
+        governor.withdraw();
+        assert_eq!(governor.poll_timeout(), None);
+        governor.order(start + millis(600));
+        governor.withdraw();
+        assert!(governor.poll(start + millis(600)));
+        governor.withdraw();
+        assert!(governor.poll(start + millis(1600)), "it is repeated");
+        governor.arrived();
+        assert_eq!(governor.poll_timeout(), None);
     }
 
     #[test]

@@ -18,6 +18,14 @@ pub enum SectionKind {
     Application,
 }
 
+impl Section {
+    /// Whether reduced-size RTCP is understood (RFC 5506); `None` where no media flows.
+    pub fn takes_reduced_reports(&self) -> Option<bool> {
+        let receive = self.receive.as_ref().map(|receive| receive.rtcp_rsize);
+        receive.or_else(|| self.send.as_ref().map(|send| send.rtcp_rsize))
+    }
+}
+
 impl SectionKind {
     /// The media kind; `None` for data channels.
     pub const fn media(self) -> Option<Kind> {

@@ -149,6 +149,7 @@ impl Sfu {
                 connection.extensions.insert(number, extension);
             }
         }
+        connection.reduced_reports = sections.iter().filter_map(Section::takes_reduced_reports).all(|takes| takes);
         let ended: Vec<_> = connection
             .tracks
             .iter()

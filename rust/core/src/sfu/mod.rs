@@ -116,7 +116,15 @@ impl Sfu {
         match connection.transport.handle_datagram(now, path, datagram, egress) {
             Incoming::Rtp(packet) => self.ingress_rtp(now, id, packet, egress),
             Incoming::Rtcp(packet) => self.ingress_rtcp(now, id, packet, egress),
-            Incoming::Handled => self.settle_transport(now, id, egress),
+            Incoming::Handled => {
+                // Of two connections that prove one path (a NAT gave a port to somebody else), the last check decides.
+                let transport = &connection.transport;
+                let is_check = by_ufrag == Some(id) && transport.last_check() == Some(now);
+                if is_check && transport.paths().any(|known| known == path) {
+                    self.demux.add_path(path, id);
+                }
+                self.settle_transport(now, id, egress);
+            }
             Incoming::Dropped(reason) => self.counts.dropped.count(reason),
         }
     }

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use sfu_transport::Egress;
+use sfu_transport::{Egress, Transport};
 use sfu_wire::rtcp::{
     CompoundWriter, DlrrReport, List, Nack, NackPair, Pli, ReceiverReport, Remb, ReportBlock, Sdes, SdesChunk,
-    SenderReport, Xr, XrBlock, XrBlocks,
+    SenderReport, WriteRtcp, Xr, XrBlock, XrBlocks,
 };
 use sfu_wire::{NtpTime, Ssrc};
 
@@ -54,7 +54,7 @@ impl Sfu {
             octet_count: sent.payload_bytes_sent as u32,
             reports: List::default(),
         };
-        send(&mut self.scratch, connection, egress, |writer| {
+        send(&mut self.scratch, &mut connection.transport, egress, |writer| {
             writer.push(&report);
             writer.push(&Sdes::new(&[SdesChunk { ssrc, cname: label.as_bytes() }]));
         });
@@ -74,19 +74,17 @@ impl Sfu {
                 }
             }
         }
-        let sender = connection.rtcp_ssrc;
+        let (opening, sender) = (Opening::of(connection), connection.rtcp_ssrc);
         for blocks in blocks.chunks(MAX_BLOCKS) {
             let report = ReceiverReport { ssrc: sender, reports: blocks.into() };
-            send(&mut self.scratch, connection, egress, |writer| {
+            send(&mut self.scratch, &mut connection.transport, egress, |writer| {
                 writer.push(&report);
+                push_name(writer, sender);
             });
         }
         if !without_twcc.is_empty() {
             let remb = Remb { sender, bitrate: self.config.remb, ssrcs: without_twcc.as_slice().into() };
-            send(&mut self.scratch, connection, egress, |writer| {
-                writer.push(&ReceiverReport { ssrc: sender, reports: List::default() });
-                writer.push(&remb);
-            });
+            opening.send(&mut self.scratch, &mut connection.transport, egress, &remb);
         }
     }
 
@@ -97,7 +95,7 @@ impl Sfu {
             return;
         }
         let mut next: Option<Instant> = None;
-        let sender = connection.rtcp_ssrc;
+        let (opening, sender) = (Opening::of(connection), connection.rtcp_ssrc);
         for index in 0..connection.tracks.len() {
             let Some(track) = self.tracks.get_mut(connection.tracks[index].1) else { continue };
             let nack_accepted = track.parameters.nack;
@@ -108,9 +106,7 @@ impl Sfu {
                     let pairs: Vec<NackPair> = NackPair::pack(missing.iter().map(|seq| seq.as_u16())).collect();
                     for pairs in pairs.chunks(MAX_PAIRS) {
                         let nack = Nack { sender, media, pairs: pairs.into() };
-                        send(&mut self.scratch, connection, egress, |writer| {
-                            writer.push(&nack);
-                        });
+                        opening.send(&mut self.scratch, &mut connection.transport, egress, &nack);
                     }
                 }
                 next = [next, encoding.stream.poll_timeout()].into_iter().flatten().min();
@@ -122,13 +118,9 @@ impl Sfu {
     /// Feedback on every packet's arrival: without it a browser never sends its upper layers.
     pub(super) fn send_transport_feedback(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let sender = connection.rtcp_ssrc;
+        let (opening, sender) = (Opening::of(connection), connection.rtcp_ssrc);
         while let Some(feedback) = connection.twcc_receiver.poll_feedback(now, sender) {
-            self.scratch.resize(MAX_COMPOUND, 0);
-            let mut writer = CompoundWriter::new(&mut self.scratch);
-            writer.push(&feedback);
-            let len = writer.len();
-            connection.transport.send_rtcp(egress, &self.scratch[..len]);
+            opening.send(&mut self.scratch, &mut connection.transport, egress, &feedback);
         }
     }
 
@@ -139,10 +131,8 @@ impl Sfu {
         for encoding in &mut track.encodings {
             let Some(media) = encoding.ssrc else { continue };
             if encoding.keyframes.poll(now) {
-                let pli = Pli { sender: connection.rtcp_ssrc, media };
-                send(&mut self.scratch, connection, egress, |writer| {
-                    writer.push(&pli);
-                });
+                let (opening, pli) = (Opening::of(connection), Pli { sender: connection.rtcp_ssrc, media });
+                opening.send(&mut self.scratch, &mut connection.transport, egress, &pli);
             }
             if let Some(deadline) = encoding.keyframes.poll_timeout() {
                 self.timers.set(Timer::Connection(track.connection), deadline);
@@ -153,16 +143,48 @@ impl Sfu {
     /// Lets a peer that only receives measure its round trip (RFC 3611 §4.5).
     pub(super) fn send_dlrr(&mut self, id: ConnectionId, report: DlrrReport, egress: &mut Egress) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let sender = connection.rtcp_ssrc;
-        send(&mut self.scratch, connection, egress, |writer| {
-            writer.push(&Xr { sender, blocks: XrBlocks::new(&[XrBlock::Delays([report].as_slice().into())]) });
+        let (opening, reports) = (Opening::of(connection), [report]);
+        let blocks = [XrBlock::Delays(reports.as_slice().into())];
+        let delays = Xr { sender: connection.rtcp_ssrc, blocks: XrBlocks::new(&blocks) };
+        opening.send(&mut self.scratch, &mut connection.transport, egress, &delays);
+    }
+}
+
+/// The name of this side's reports. Nothing is played under it, so it need not tell sessions apart.
+const CNAME: &[u8] = b"sfu";
+
+/// How feedback for one peer begins: with nothing if it takes reduced-size reports (RFC 5506), else as a whole compound does
+/// (RFC 3550 §6.1).
+#[derive(Clone, Copy)]
+struct Opening {
+    sender: Ssrc,
+    reduced: bool,
+}
+
+impl Opening {
+    const fn of(connection: &Connection) -> Self {
+        Self { sender: connection.rtcp_ssrc, reduced: connection.reduced_reports }
+    }
+
+    /// Sends one packet of feedback.
+    fn send(self, scratch: &mut Vec<u8>, transport: &mut Transport, egress: &mut Egress, feedback: &impl WriteRtcp) {
+        send(scratch, transport, egress, |writer| {
+            if !self.reduced {
+                writer.push(&ReceiverReport { ssrc: self.sender, reports: List::default() });
+                push_name(writer, self.sender);
+            }
+            writer.push(feedback);
         });
     }
 }
 
+fn push_name(writer: &mut CompoundWriter<'_>, ssrc: Ssrc) {
+    writer.push(&Sdes::new(&[SdesChunk { ssrc, cname: CNAME }]));
+}
+
 fn send(
     scratch: &mut Vec<u8>,
-    connection: &mut Connection,
+    transport: &mut Transport,
     egress: &mut Egress,
     write: impl FnOnce(&mut CompoundWriter<'_>),
 ) {
@@ -171,6 +193,6 @@ fn send(
     write(&mut writer);
     if !writer.is_empty() {
         let len = writer.len();
-        connection.transport.send_rtcp(egress, &scratch[..len]);
+        transport.send_rtcp(egress, &scratch[..len]);
     }
 }

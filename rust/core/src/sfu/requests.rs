@@ -8,6 +8,7 @@ use super::Sfu;
 use crate::command::CommandError;
 use crate::event::Event;
 use crate::id::{SubscriptionId, TrackId};
+use crate::layer::Encodings;
 use crate::timers::Timer;
 
 impl Sfu {
@@ -20,7 +21,7 @@ impl Sfu {
     ) -> Result<(), CommandError> {
         let track = self.tracks.get_mut(id).filter(|track| track.is_published()).ok_or(CommandError::TrackEnded)?;
         for encoding in &mut track.encodings {
-            encoding.keyframes.request(now);
+            encoding.keyframes.order(now);
         }
         self.settle_track(now, id, egress);
         Ok(())
@@ -39,6 +40,7 @@ impl Sfu {
     pub(super) fn settle_track(&mut self, now: Instant, id: TrackId, egress: &mut Egress) {
         let Some(track) = self.tracks.get_mut(id) else { return };
         let mut switched = Vec::new();
+        let mut awaited = Encodings::default();
         for subscription_id in &track.subscriptions {
             let Some(subscription) = self.subscriptions.get_mut(*subscription_id) else { continue };
             if let Some((from, to)) = subscription.forwarder.take_layer_change() {
@@ -49,8 +51,13 @@ impl Sfu {
                 switched.push(*subscription_id);
             }
             let wanted = subscription.forwarder.wants_keyframe().filter(|_| subscription.wire.is_some());
-            if let Some(encoding) = wanted.and_then(|index| track.encodings.get_mut(usize::from(index))) {
+            awaited = wanted.map_or(awaited, |encoding| awaited.with(encoding));
+        }
+        for (index, encoding) in (0..).zip(&mut track.encodings) {
+            if awaited.contains(index) {
                 encoding.keyframes.request(now);
+            } else {
+                encoding.keyframes.withdraw();
             }
         }
         for subscription in switched {

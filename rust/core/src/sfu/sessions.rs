@@ -149,6 +149,7 @@ impl Sfu {
             progress: Progress::Idle,
             ufrags: vec![credentials.ufrag.clone()],
             rtcp_ssrc,
+            reduced_reports: false,
             extensions: ExtensionMap::default(),
             bindings: HashMap::new(),
             tracks: Vec::new(),

@@ -52,18 +52,22 @@ impl Sfu {
         }
     }
 
-    /// The publisher switched to another codec in the middle; who cannot receive it is told.
+    /// The publisher switched to another codec in the middle; who cannot receive it is told, once: a publisher that goes back
+    /// and forth with each packet must not fill the event queue.
     pub(super) fn change_codec(&mut self, id: TrackId, codec: CodecName) {
         let Some(track) = self.tracks.get_mut(id) else { return };
         track.codec = Some(codec);
         for subscription_id in &track.subscriptions {
-            let Some(subscription) = self.subscriptions.get(*subscription_id) else { continue };
-            if subscription.wire.as_ref().is_some_and(|wire| wire.payload_types(codec).is_none()) {
+            let Some(subscription) = self.subscriptions.get_mut(*subscription_id) else { continue };
+            let problem = SubscriptionProblem::CodecUnsupported(codec);
+            let lacks = subscription.wire.as_ref().is_some_and(|wire| wire.payload_types(codec).is_none());
+            if lacks && subscription.problem.as_ref() != Some(&problem) {
+                subscription.problem = Some(problem.clone());
                 self.outbox.push(Event::SubscriptionFailed {
                     session: subscription.session,
                     subscription: *subscription_id,
                     track: id,
-                    problem: SubscriptionProblem::CodecUnsupported(codec),
+                    problem,
                 });
             }
         }

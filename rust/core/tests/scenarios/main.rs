@@ -4,9 +4,11 @@
 mod a_call_between_two;
 mod a_peer_moves_and_comes_back;
 mod a_viewer_chooses_layers;
+mod by_hand;
 mod channels_carry_messages;
 mod clients_offer_as_they_like;
 mod old_clients_are_served;
+mod packets_find_their_way;
 mod rooms_have_limits;
 mod tracks_come_and_go;
 mod voices_are_ranked;

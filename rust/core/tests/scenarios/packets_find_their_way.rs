@@ -1,0 +1,172 @@
+//! Which stream, which path, which form: what single packets and reports of odd clients lead to.
+
+use std::net::SocketAddr;
+
+use sfu_core::command::{Command, Reply};
+use sfu_core::event::{Event, SubscriptionProblem};
+use sfu_wire::Ssrc;
+use sfu_wire::rtcp::{Fir, FirEntry, List, Rtcp, packets};
+use sfu_wire::rtp::RtpPacket;
+
+use crate::by_hand::{Client, DELTA, Hall, KEYFRAME, Packet, line, vp8};
+
+const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
+const RID: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
+const REPAIRED: &str = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id";
+const ORIENTATION: &str = "urn:3gpp:video-orientation";
+
+fn kinds(report: &[u8]) -> Vec<&'static str> {
+    packets(report)
+        .map(|packet| match packet.unwrap() {
+            Rtcp::SenderReport(_) => "SR",
+            Rtcp::ReceiverReport(_) => "RR",
+            Rtcp::Sdes(_) => "SDES",
+            Rtcp::Pli(_) => "PLI",
+            Rtcp::Nack(_) => "NACK",
+            _ => "other",
+        })
+        .collect()
+}
+
+fn count(client: &Client, kind: &str) -> usize {
+    client.reports.iter().flat_map(|report| kinds(report)).filter(|found| *found == kind).count()
+}
+
+fn frame(seq: u16, payload: &[u8]) -> Packet<'_> {
+    Packet { pt: 96, ssrc: 11, seq, extensions: &[(4, b"v")], payload }
+}
+
+/// A publisher of one VP8 track and its viewer, who has its first keyframe.
+fn two(publisher: &[&str], viewer: &[&str]) -> Hall {
+    let mut hall = Hall::new();
+    hall.join(&[vp8("v", "sendonly", publisher)]);
+    hall.send(0, &frame(1, KEYFRAME));
+    hall.join(&[vp8("w", "recvonly", viewer)]);
+    hall.send(0, &frame(2, KEYFRAME));
+    assert_eq!(hall.clients[1].packets.len(), 1, "the viewer sees");
+    hall
+}
+
+#[test]
+fn header_extensions_pass_with_the_ids_of_each_peer_in_either_form() {
+    let publisher = [format!("extmap:4 {MID}"), format!("extmap:7 {ORIENTATION}")];
+    let viewer = [format!("extmap:20 {ORIENTATION}"), format!("extmap:3 {MID}")];
+    let lines = |lines: &'static [String]| lines.iter().map(String::as_str).collect::<Vec<_>>();
+    let mut hall = two(&lines(Box::leak(Box::new(publisher))), &lines(Box::leak(Box::new(viewer))));
+    hall.send(0, &Packet { extensions: &[(4, b"v"), (7, &[3])], ..frame(3, DELTA) });
+    let clear = hall.clients[1].packets.last().unwrap();
+    let packet = RtpPacket::parse(clear).unwrap();
+    let mut found: Vec<(u8, &[u8])> = packet.extensions().iter().collect();
+    found.sort_unstable();
+    assert_eq!(found, [(3, &b"w"[..]), (20, &[3][..])]);
+    assert_eq!(clear[12..14], [0x10, 0x00], "id 20 needs the two-byte form");
+    assert_eq!(line(&hall.clients[0].answer, "a=extmap:7 "), ORIENTATION);
+}
+
+#[test]
+fn a_full_intra_request_becomes_one_request_to_the_publisher() {
+    let mut hall = two(&[&format!("extmap:4 {MID}")], &[]);
+    hall.wait(1000);
+    let ssrc = RtpPacket::parse(&hall.clients[1].packets[0]).unwrap().header().ssrc;
+    let before = count(&hall.clients[0], "PLI");
+    for request in [1, 1, 2] {
+        let entries = [FirEntry { ssrc, request }];
+        hall.report(1, &Fir { sender: Ssrc::new(9), entries: List::from(&entries[..]) });
+    }
+    assert_eq!(count(&hall.clients[0], "PLI"), before + 1);
+}
+
+#[test]
+fn requests_end_when_nobody_waits_any_more() {
+    let mut hall = Hall::new();
+    hall.join(&[vp8("v", "sendonly", &[&format!("extmap:4 {MID}")])]);
+    hall.send(0, &frame(1, KEYFRAME));
+    hall.join(&[vp8("w", "recvonly", &[])]);
+    hall.wait(1000);
+    assert!(count(&hall.clients[0], "PLI") > 0, "the viewer waits for a keyframe");
+    let viewer = hall.clients[1].session;
+    hall.command(Command::CloseSession(viewer)).unwrap();
+    let asked = count(&hall.clients[0], "PLI");
+    hall.clients.truncate(1);
+    hall.wait(20_000);
+    assert_eq!(count(&hall.clients[0], "PLI"), asked);
+}
+
+#[test]
+fn reports_are_whole_compounds_for_those_who_do_not_take_reduced_ones() {
+    let extension = format!("extmap:4 {MID}");
+    let mut hall = two(&[&extension], &[]);
+    hall.send(0, &frame(5, DELTA));
+    hall.wait(2000);
+    for report in &hall.clients[0].reports {
+        let kinds = kinds(report);
+        assert!(matches!(kinds[..], ["RR" | "SR", "SDES", ..]), "{kinds:?} (RFC 3550 §6.1)");
+    }
+    assert!(count(&hall.clients[0], "NACK") > 0);
+
+    let mut hall = two(&[&extension, "rtcp-rsize"], &["rtcp-rsize"]);
+    hall.send(0, &frame(5, DELTA));
+    hall.wait(100);
+    assert!(hall.clients[0].reports.iter().any(|report| kinds(report) == ["NACK"]), "a NACK alone (RFC 5506)");
+}
+
+#[test]
+fn repair_that_comes_first_binds_by_its_repaired_rid() {
+    let lines = [
+        format!("extmap:4 {MID}"),
+        format!("extmap:5 {RID}"),
+        format!("extmap:6 {REPAIRED}"),
+        "rid:lo send".to_owned(),
+        "rid:hi send".to_owned(),
+        "simulcast:send lo;hi".to_owned(),
+    ];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let mut hall = Hall::new();
+    hall.join(&[vp8("v", "sendonly", &lines)]);
+    // A repair of `hi` without its MID, before anything of it.
+    let repaired = [&[0, 9][..], KEYFRAME].concat();
+    hall.send(0, &Packet { pt: 97, ssrc: 21, extensions: &[(6, b"hi")], ..frame(1, &repaired) });
+    hall.send(0, &Packet { ssrc: 20, extensions: &[(5, b"hi"), (4, b"v")], ..frame(10, DELTA) });
+    // What follows says nothing any more.
+    hall.send(0, &Packet { ssrc: 20, extensions: &[], ..frame(11, DELTA) });
+    let publisher = hall.clients[0].session;
+    let Ok(Reply::SessionStats(stats)) = hall.command(Command::SessionStats(publisher)) else { panic!("statistics") };
+    let encodings: Vec<(String, u64)> = stats.tracks[0]
+        .encodings
+        .iter()
+        .map(|encoding| (encoding.rid.unwrap().as_str().to_owned(), encoding.packets_received))
+        .collect();
+    assert_eq!(encodings, [("hi".to_owned(), 3)]);
+    assert_eq!(hall.sfu.stats().dropped.unbound_stream, 0);
+}
+
+#[test]
+fn a_codec_that_alternates_is_told_once() {
+    let both = ["rtpmap:98 VP9/90000", "fmtp:98 profile-id=0"];
+    let extension = format!("extmap:4 {MID}");
+    let mut section = vp8("v", "sendonly", &[&extension, both[0], both[1]]);
+    section = section.replace("SAVPF 96 97", "SAVPF 96 97 98");
+    let mut hall = Hall::new();
+    hall.join(&[section]);
+    hall.send(0, &frame(1, KEYFRAME));
+    hall.join(&[vp8("w", "recvonly", &[])]);
+    for seq in 2..100 {
+        hall.send(0, &Packet { pt: if seq % 2 == 0 { 98 } else { 96 }, ..frame(seq, KEYFRAME) });
+    }
+    let told = |event: &&Event| {
+        matches!(event, Event::SubscriptionFailed { problem: SubscriptionProblem::CodecUnsupported(_), .. })
+    };
+    assert_eq!(hall.events.iter().filter(told).count(), 1);
+}
+
+#[test]
+fn a_path_is_whose_check_was_the_last() {
+    let mut hall = two(&[&format!("extmap:4 {MID}")], &[]);
+    let publisher: SocketAddr = hall.clients[0].address;
+    // The viewer's session is checked from the publisher's address: one of the two has it from a NAT that forgot.
+    hall.check(1, publisher);
+    hall.check(0, publisher);
+    let before = hall.sfu.stats().packets_received;
+    hall.send(0, &frame(3, DELTA));
+    assert_eq!(hall.sfu.stats().packets_received, before + 1);
+}
