@@ -162,6 +162,7 @@ impl House {
     /// Moves packets, descriptions and time.
     pub(crate) fn turn(&mut self) {
         self.swarm.turn(TURN).expect("sockets work");
+        while self.swarm.poll_event().is_some() {}
         let mut drained = std::mem::take(&mut self.drained);
         self.server.drain(&mut drained).expect("the same process");
         self.handle(&mut drained);
