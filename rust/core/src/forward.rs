@@ -127,7 +127,7 @@ impl Forwarder {
         self.picture_lost = self.kind == Kind::Video && self.encoding().is_some();
     }
 
-    /// What went out did not reach the subscriber, whose path only begins now: it starts over.
+    /// What the subscriber has is not there any more: it starts over.
     pub fn restart(&mut self) {
         self.selector.start_over();
     }

@@ -91,10 +91,15 @@ impl Track {
         track
     }
 
-    /// Takes over renegotiated parameters; encodings that stay keep their state.
-    pub(crate) fn renegotiate(&mut self, parameters: ReceiveParameters) {
+    /// Takes over renegotiated parameters; encodings that stay keep their state. `Some`: their places have changed.
+    pub(crate) fn renegotiate(&mut self, parameters: ReceiveParameters) -> Option<Moves> {
         self.parameters = parameters;
-        self.update_encodings();
+        let moves = self.update_encodings()?;
+        self.timestamps.rearrange(|place| moves.to(place));
+        self.activity.rearrange(|place| moves.to(place));
+        // What is stored names the old places.
+        self.encodings.iter_mut().for_each(|encoding| encoding.history.clear());
+        Some(moves)
     }
 
     pub(crate) fn is_published(&self) -> bool {
@@ -105,16 +110,19 @@ impl Track {
         self.encodings.iter().position(|encoding| encoding.rid == Some(rid))
     }
 
-    fn update_encodings(&mut self) {
+    /// Makes the encodings those of the parameters; `None`: those that were there stay where they are.
+    fn update_encodings(&mut self) -> Option<Moves> {
         let rids = by_rising_quality(&self.parameters.rids);
         if rids.is_empty() {
             if self.encodings.is_empty() {
                 self.encodings.push(Encoding::new(self.kind, None));
             }
-            return;
+            return None;
         }
-        if self.encodings.iter().map(|encoding| encoding.rid).eq(rids.iter().copied().map(Some)) {
-            return;
+        let before: Vec<Option<Rid>> = self.encodings.iter().map(|encoding| encoding.rid).collect();
+        let now: Vec<Option<Rid>> = rids.iter().copied().map(Some).collect();
+        if before == now {
+            return None;
         }
         let mut known = std::mem::take(&mut self.encodings);
         self.encodings = rids
@@ -124,6 +132,22 @@ impl Track {
                 position.map_or_else(|| Encoding::new(self.kind, Some(rid)), |index| known.swap_remove(index))
             })
             .collect();
+        (!now.starts_with(&before)).then_some(Moves { before, now })
+    }
+}
+
+/// Where a renegotiation put the encodings of a track.
+#[derive(Debug)]
+pub(crate) struct Moves {
+    before: Vec<Option<Rid>>,
+    now: Vec<Option<Rid>>,
+}
+
+impl Moves {
+    /// The new place of what was at `place`; `None`: it is gone.
+    pub(crate) fn to(&self, place: usize) -> Option<usize> {
+        let rid = self.before.get(place)?;
+        self.now.iter().position(|known| known == rid)
     }
 }
 

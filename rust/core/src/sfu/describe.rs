@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use sfu_transport::{Egress, Remote, SctpParameters};
+use sfu_wire::Mid;
 
 use super::Sfu;
 use crate::arena::ConnectionId;
+use crate::codec::Kind;
 use crate::command::{CommandError, Description, IceCredentials, SdpType};
 use crate::connection::Progress;
 use crate::event::{Event, SubscriptionProblem};
-use crate::id::SessionId;
+use crate::id::{SessionId, TrackId};
 use crate::negotiation::{ReceiveParameters, Section, SendParameters, SenderStatus};
 use crate::subscription::Wire;
 use crate::timers::Timer;
@@ -159,7 +161,7 @@ impl Sfu {
         let affected: BTreeSet<SessionId> = ended.into_iter().flat_map(|track| self.drop_track(track)).collect();
         for section in sections {
             if let (Some(parameters), Some(kind)) = (section.receive, section.kind.media()) {
-                self.apply_receive(id, section.mid, kind, parameters);
+                self.apply_receive(now, id, section.mid, kind, parameters);
             }
             if let Some(parameters) = section.send {
                 self.apply_send(now, id, section.mid, &parameters);
@@ -195,24 +197,37 @@ impl Sfu {
         }
     }
 
-    fn apply_receive(
-        &mut self,
-        id: ConnectionId,
-        mid: sfu_wire::Mid,
-        kind: crate::codec::Kind,
-        parameters: ReceiveParameters,
-    ) {
+    fn apply_receive(&mut self, now: Instant, id: ConnectionId, mid: Mid, kind: Kind, parameters: ReceiveParameters) {
         let Some(connection) = self.connections.get(id) else { return };
-        if let Some(track) = connection.track_of_mid(mid) {
-            if let Some(track) = self.tracks.get_mut(track) {
-                track.renegotiate(parameters);
-            }
-            return;
+        match connection.track_of_mid(mid) {
+            Some(track) => self.renegotiate_track(now, id, track, parameters),
+            None => self.add_track(id, mid, kind, parameters),
         }
-        self.add_track(id, mid, kind, parameters);
     }
 
-    fn apply_send(&mut self, now: Instant, id: ConnectionId, mid: sfu_wire::Mid, parameters: &SendParameters) {
+    /// When encodings come in between or go, the others have other places: everybody who has one by its place is told.
+    fn renegotiate_track(&mut self, now: Instant, id: ConnectionId, track_id: TrackId, parameters: ReceiveParameters) {
+        let Some(track) = self.tracks.get_mut(track_id) else { return };
+        let Some(moves) = track.renegotiate(parameters) else { return };
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.bindings.retain(|_, binding| {
+                let moved = if binding.track == track_id { moves.to(binding.encoding) } else { Some(binding.encoding) };
+                binding.encoding = moved.unwrap_or_default();
+                moved.is_some()
+            });
+        }
+        let flowing = track.activity.flowing(now);
+        for subscription in &track.subscriptions {
+            if let Some(subscription) = self.subscriptions.get_mut(*subscription) {
+                subscription.send.forget_sent();
+                subscription.forwarder.restart();
+                subscription.forwarder.set_available(flowing);
+            }
+        }
+        self.timers.set(Timer::Connection(id), now);
+    }
+
+    fn apply_send(&mut self, now: Instant, id: ConnectionId, mid: Mid, parameters: &SendParameters) {
         let Some(connection) = self.connections.get(id) else { return };
         let (session, transport) = (connection.session, connection.kind);
         let subscription_id = parameters.subscription;

@@ -64,6 +64,19 @@ impl Activity {
         }
     }
 
+    /// The encodings have got other places: `to` tells the new one, `None` is gone.
+    pub fn rearrange(&mut self, to: impl Fn(usize) -> Option<usize>) {
+        let before = std::mem::replace(&mut self.heard, [Heard::default(); ENCODINGS]);
+        let told = std::mem::take(&mut self.told_flowing);
+        for (index, heard) in before.into_iter().enumerate() {
+            let Some(moved) = to(index).filter(|moved| *moved < ENCODINGS) else { continue };
+            self.heard[moved] = heard;
+            if told.contains(index as u8) {
+                self.told_flowing = self.told_flowing.with(moved as u8);
+            }
+        }
+    }
+
     /// The encodings that flow, when a stop was not told yet: for each packet, so that a fallback does not wait for a timer.
     /// (A start tells of itself: the packet comes.)
     pub fn take_stop(&mut self, now: Instant) -> Option<Encodings> {

@@ -82,6 +82,17 @@ impl TimestampMap {
         self.settle(encoding);
     }
 
+    /// The encodings have got other places: `to` tells the new one, `None` is gone.
+    pub fn rearrange(&mut self, to: impl Fn(usize) -> Option<usize>) {
+        let before = std::mem::replace(&mut self.places, [Place::default(); ENCODINGS]);
+        for (index, place) in before.into_iter().enumerate() {
+            if let Some(moved) = to(index).and_then(|index| self.places.get_mut(index)) {
+                *moved = place;
+            }
+        }
+        self.reference = self.reference.and_then(to);
+    }
+
     /// The stream of `encoding` started anew: its reports no longer hold. What it was to others stays until the next one.
     pub fn restarted(&mut self, encoding: usize) {
         if let Some(place) = self.places.get_mut(encoding) {

@@ -179,6 +179,11 @@ impl SendStream {
         }
     }
 
+    /// What was sent cannot be found any more where it came from.
+    pub fn forget_sent(&mut self) {
+        self.entries.fill(None);
+    }
+
     /// The counters.
     pub const fn stats(&self) -> SendStats {
         self.stats

@@ -112,17 +112,8 @@ fn reports_are_whole_compounds_for_those_who_do_not_take_reduced_ones() {
 
 #[test]
 fn repair_that_comes_first_binds_by_its_repaired_rid() {
-    let lines = [
-        format!("extmap:4 {MID}"),
-        format!("extmap:5 {RID}"),
-        format!("extmap:6 {REPAIRED}"),
-        "rid:lo send".to_owned(),
-        "rid:hi send".to_owned(),
-        "simulcast:send lo;hi".to_owned(),
-    ];
-    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let mut hall = Hall::new();
-    hall.join(&[vp8("v", "sendonly", &lines)]);
+    hall.join(&[simulcast_section(&["lo", "hi"])]);
     // A repair of `hi` without its MID, before anything of it.
     let repaired = [&[0, 9][..], KEYFRAME].concat();
     hall.send(0, &Packet { pt: 97, ssrc: 21, extensions: &[(6, b"hi")], ..frame(1, &repaired) });
@@ -138,6 +129,59 @@ fn repair_that_comes_first_binds_by_its_repaired_rid() {
         .collect();
     assert_eq!(encodings, [("hi".to_owned(), 3)]);
     assert_eq!(hall.sfu.stats().dropped.unbound_stream, 0);
+}
+
+/// The lines of a section with these encodings.
+fn simulcast(rids: &[&str]) -> Vec<String> {
+    let mut lines = vec![format!("extmap:4 {MID}"), format!("extmap:5 {RID}"), format!("extmap:6 {REPAIRED}")];
+    lines.extend(rids.iter().map(|rid| format!("rid:{rid} send")));
+    lines.push(format!("simulcast:send {}", rids.join(";")));
+    lines
+}
+
+fn simulcast_section(rids: &[&str]) -> String {
+    let lines = simulcast(rids);
+    vp8("v", "sendonly", &lines.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn encodings_that_are_negotiated_in_or_out_leave_the_others_what_they_are() {
+    let mut hall = Hall::new();
+    hall.join(&[simulcast_section(&["lo", "hi"])]);
+    let send = |hall: &mut Hall, ssrc: u32, rid: Option<&[u8]>, seq: u16, payload: &[u8]| {
+        let named: Vec<(u8, &[u8])> = rid.map(|rid| vec![(4, &b"v"[..]), (5, rid)]).unwrap_or_default();
+        hall.send(0, &Packet { pt: 96, ssrc, seq, extensions: &named, payload });
+    };
+    send(&mut hall, 20, Some(b"lo"), 1, KEYFRAME);
+    send(&mut hall, 22, Some(b"hi"), 1, KEYFRAME);
+    hall.join(&[vp8("w", "recvonly", &[])]);
+    send(&mut hall, 22, None, 2, KEYFRAME);
+    assert_eq!(hall.clients[1].packets.len(), 1);
+
+    let mut seq = 2;
+    for (rids, seen) in [(&["lo", "mid", "hi"][..], "hi"), (&["hi"], "hi"), (&["lo", "hi"], "hi")] {
+        hall.offer(0, &[simulcast_section(rids)]).unwrap();
+        seq += 1;
+        let before = hall.clients[1].packets.len();
+        // The publisher has long stopped to name its streams.
+        send(&mut hall, 22, None, seq, KEYFRAME);
+        assert_eq!(hall.clients[1].packets.len(), before + 1, "{rids:?}");
+        let publisher = hall.clients[0].session;
+        let Ok(Reply::SessionStats(stats)) = hall.command(Command::SessionStats(publisher)) else { panic!("stats") };
+        let encodings = &stats.tracks[0].encodings;
+        let flowing = encodings.iter().find(|encoding| encoding.ssrc == Ssrc::new(22)).unwrap();
+        assert_eq!((flowing.rid.unwrap().as_str(), flowing.packets_received), (seen, u64::from(seq)));
+        assert!(
+            encodings.iter().all(|encoding| encoding.spatial as usize == place(rids, encoding.rid.unwrap().as_str()))
+        );
+    }
+    // An encoding that is gone is not taken for another one.
+    send(&mut hall, 20, None, 2, KEYFRAME);
+    assert_eq!(hall.sfu.stats().dropped.unbound_stream, 1);
+}
+
+fn place(rids: &[&str], rid: &str) -> usize {
+    rids.iter().position(|known| *known == rid).unwrap()
 }
 
 #[test]
