@@ -198,7 +198,7 @@ pub(super) fn write<'e>(
     let twcc = own[0].map(|_| &mut connection.twcc_sender);
     let mut written = 0;
     let max_len = HEADER_ROOM + packet.payload.len();
-    connection.transport.send_rtp(egress, class, (packet.ssrc, packet.seq), max_len, |buffer| {
+    let sent = connection.transport.send_rtp(egress, class, (packet.ssrc, packet.seq), max_len, |buffer| {
         let Some(head) = write_header(buffer, &header, &[], &list[..count], forms) else { return (0, 0) };
         let mut len = head.len();
         for bytes in [original.as_ref().map_or(&[][..], |bytes| &bytes[..]), prefix, rest] {
@@ -211,5 +211,5 @@ pub(super) fn write<'e>(
         written = len;
         (len, head.len())
     });
-    written
+    if sent { written } else { 0 }
 }

@@ -54,6 +54,7 @@ pub(crate) struct Client {
 }
 
 pub(crate) struct Hall {
+    pub(crate) start: Instant,
     pub(crate) now: Instant,
     pub(crate) sfu: Sfu,
     pub(crate) clients: Vec<Client>,
@@ -71,7 +72,7 @@ impl Hall {
         else {
             panic!("a room is made")
         };
-        Self { now, sfu, clients: Vec::new(), events: Vec::new(), room, egress, checks: 0 }
+        Self { start: now, now, sfu, clients: Vec::new(), events: Vec::new(), room, egress, checks: 0 }
     }
 
     /// A client joins with these sections and connects.

@@ -2,13 +2,16 @@
 
 use std::net::SocketAddr;
 
-use sfu_core::command::{Command, Reply};
+use sfu_core::codec::CodecName;
+use sfu_core::command::{Command, CommandError, Reply};
 use sfu_core::event::{Event, SubscriptionProblem};
-use sfu_wire::Ssrc;
-use sfu_wire::rtcp::{Fir, FirEntry, List, Rtcp, packets};
+use sfu_core::transport::TransportKind;
+use sfu_wire::rtcp::{Fir, FirEntry, List, Rtcp, SenderReport, packets};
 use sfu_wire::rtp::RtpPacket;
+use sfu_wire::{NtpTime, Ssrc};
 
 use crate::by_hand::{Client, DELTA, Hall, KEYFRAME, Packet, line, vp8};
+use crate::world::config;
 
 const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 const RID: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
@@ -213,4 +216,101 @@ fn a_path_is_whose_check_was_the_last() {
     let before = hall.sfu.stats().packets_received;
     hall.send(0, &frame(3, DELTA));
     assert_eq!(hall.sfu.stats().packets_received, before + 1);
+}
+
+#[test]
+fn a_viewer_that_lacks_the_codec_is_told_instead_of_shown_nothing() {
+    let vp9 = vp8("v", "sendonly", &[&format!("extmap:4 {MID}")]).replace("VP8/90000", "VP9/90000");
+    let mut hall = Hall::new();
+    hall.join(&[vp9]);
+    hall.send(0, &frame(1, &[0x08, 0x00, 0, 0]));
+    let viewer = hall.join(&[vp8("w", "recvonly", &[])]);
+    let viewer = hall.clients[viewer].session;
+    let unsupported = SubscriptionProblem::CodecUnsupported(CodecName::Vp9);
+    let told: Vec<_> = hall
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::SubscriptionFailed { session, problem, .. } => Some((*session, problem.clone())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [(viewer, unsupported)]);
+    assert!(!hall.events.iter().any(|event| matches!(event, Event::Subscribed { .. })));
+}
+
+#[test]
+fn a_track_whose_packets_stay_away_has_stalled_until_they_return() {
+    let mut hall = two(&[&format!("extmap:4 {MID}")], &[]);
+    let told = |hall: &Hall| -> Vec<bool> {
+        let stalled = hall.events.iter().filter_map(|event| match event {
+            Event::TrackStalled(_, stalled) => Some(*stalled),
+            _ => None,
+        });
+        stalled.collect()
+    };
+    hall.wait(7000);
+    assert_eq!(told(&hall), []);
+    hall.wait(5000);
+    assert_eq!(told(&hall), [true]);
+    hall.send(0, &frame(3, KEYFRAME));
+    hall.send(0, &frame(4, DELTA));
+    assert_eq!(told(&hall), [true, false]);
+}
+
+#[test]
+fn candidates_are_taken_and_what_is_none_is_named() {
+    let mut hall = two(&[&format!("extmap:4 {MID}")], &[]);
+    let session = hall.clients[0].session;
+    let mut add = |candidate: &str| {
+        hall.command(Command::AddCandidate(session, TransportKind::Main, candidate.to_owned())).map(|_| ())
+    };
+    for candidate in [
+        "candidate:1 1 udp 2122260223 192.0.2.7 50000 typ host generation 0 ufrag hand",
+        "a=candidate:1 1 TCP 1518280447 2001:db8::7 9 typ host tcptype active",
+        "candidate:0 1 UDP 2122252543 5c2fd093-4aa2-4b8a-9c1f-8ac1b0e4ea2e.local 58532 typ host",
+        "a=end-of-candidates",
+        "",
+    ] {
+        assert_eq!(add(candidate), Ok(()), "{candidate}");
+    }
+    for wrong in ["candidate:1 1 udp 1 192.0.2.7 port typ host", "candidate:1 1 udp", "hello"] {
+        assert_eq!(add(wrong), Err(CommandError::Candidate(wrong.to_owned())));
+    }
+}
+
+#[test]
+fn a_viewers_sender_report_stands_on_the_timeline_of_what_it_was_sent() {
+    let mut hall = two(&[&format!("extmap:4 {MID}")], &[]);
+    // The publisher's clock is years off, and its report is about a moment 40 ms before the packet.
+    let ntp = NtpTime::from_unix(std::time::Duration::from_secs(1_000_000_000));
+    let report = SenderReport {
+        ssrc: Ssrc::new(11),
+        ntp,
+        rtp_timestamp: 9000 - 3600,
+        packet_count: 2,
+        octet_count: 20,
+        reports: List::default(),
+    };
+    hall.wait(1500);
+    hall.report(0, &report);
+    hall.now += crate::world::millis(40);
+    hall.send(0, &frame(3, DELTA));
+    let sent_at = hall.now;
+    let sent = RtpPacket::parse(hall.clients[1].packets.last().unwrap()).unwrap().header().timestamp;
+    hall.clients[1].reports.clear();
+    hall.wait(1000);
+    let reports = hall.clients[1].reports.iter().flat_map(|report| packets(report));
+    let reports: Vec<(NtpTime, u32)> = reports
+        .filter_map(|packet| match packet.unwrap() {
+            Rtcp::SenderReport(report) => Some((report.ntp, report.rtp_timestamp)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(reports.len(), 1);
+    let unix = config().unix_time + (sent_at - hall.start);
+    let since = reports[0].0.nanos_since(NtpTime::from_unix(unix)) / 1_000_000;
+    let ticks = i64::from(reports[0].1.wrapping_sub(sent) as i32);
+    assert!((0..=1000).contains(&since), "{since} ms after the packet");
+    assert!((ticks - since * 90).abs() <= 180, "{ticks} ticks in {since} ms");
 }
