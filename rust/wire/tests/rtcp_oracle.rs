@@ -175,7 +175,6 @@ fn their_xr_block(block: &oracle::XrBlock<'_>) -> Option<Words> {
 }
 
 /// The bytes of one random packet, as our writers write it.
-#[expect(clippy::too_many_lines, reason = "one arm a packet type")]
 fn written() -> impl Strategy<Value = Vec<u8>> {
     let ssrc = any::<u32>().prop_map(Ssrc::new);
     let block =
