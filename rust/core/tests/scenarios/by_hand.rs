@@ -137,6 +137,13 @@ impl Hall {
     }
 
     pub(crate) fn send(&mut self, index: usize, packet: &Packet<'_>) {
+        let (path, datagram) = self.seal(index, packet);
+        self.egress.push(Path { local: path.remote, remote: path.local }, Class::Video, &datagram);
+        self.deliver();
+    }
+
+    /// What `send` would send, and over which path it reaches the server.
+    pub(crate) fn seal(&mut self, index: usize, packet: &Packet<'_>) -> (Path, Vec<u8>) {
         let header = RtpHeader {
             marker: true,
             pt: Pt::new(packet.pt),
@@ -145,15 +152,14 @@ impl Hall {
             ssrc: Ssrc::new(packet.ssrc),
         };
         let client = &mut self.clients[index];
-        let path = Path { local: client.address, remote: SERVER };
-        self.egress.write(path, Class::Video, 1500, |buffer| {
-            let head = write_header(buffer, &header, &[], packet.extensions, ExtensionForms::Mixed).unwrap().len();
-            let len = head + packet.payload.len();
-            buffer[head..len].copy_from_slice(packet.payload);
-            let seq = SeqNo::new(u64::from(packet.seq));
-            client.secured.protect_rtp(buffer, (len, head), header.ssrc, seq).unwrap()
-        });
-        self.deliver();
+        let mut datagram = vec![0; 1500];
+        let head = write_header(&mut datagram, &header, &[], packet.extensions, ExtensionForms::Mixed).unwrap().len();
+        let len = head + packet.payload.len();
+        datagram[head..len].copy_from_slice(packet.payload);
+        let seq = SeqNo::new(u64::from(packet.seq));
+        let sealed = client.secured.protect_rtp(&mut datagram, (len, head), header.ssrc, seq).unwrap();
+        datagram.truncate(sealed);
+        (Path { local: SERVER, remote: client.address }, datagram)
     }
 
     pub(crate) fn report(&mut self, index: usize, report: &impl WriteRtcp) {
