@@ -10,35 +10,36 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, TypeVar, get_args
 
-from sfu._backend import ChannelOptions, Offers, SessionOptions
+from sfu._arguments import check_choice, check_flag, check_text
+from sfu._backend import Offers, SessionOptions
+from sfu._channels import Channels, channel_options
 from sfu._emitter import Emitter, EventStream
-from sfu.channel import DataChannel
+from sfu._negotiation import Negotiation
+from sfu._sections import Note, Sections
+from sfu._subscriptions import Subscriptions
 from sfu.description import Description, TransportName
-from sfu.errors import Forbidden, NegotiationError, NotInRoom, SessionClosed, SessionReplaced, TrackEnded
+from sfu.errors import Forbidden, SessionClosed, SessionReplaced
 from sfu.events import (
     ChannelOpened,
     ConnectionStateChanged,
-    LayerChanged,
     OfferReady,
     SectionsNeeded,
     SessionEnded,
     SessionEvent,
     SessionUpdated,
     SharedEvent,
-    Subscribed,
-    SubscriptionFailed,
-    Unsubscribed,
 )
-from sfu.layer import Layer, layer_from, layer_tuple
 from sfu.member import EndReason, Member, Source, merge_attributes
 from sfu.stats import SessionStats
-from sfu.subscription import Subscription
 from sfu.track import Track
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from sfu._hub import Hub
+    from sfu.channel import DataChannel
+    from sfu.layer import Layer
+    from sfu.subscription import Subscription
 
 __all__ = ["Session"]
 
@@ -86,11 +87,11 @@ class Session(Member):
         self._home = home
         self._offers: Offers = offers
         self._ended: SessionEnded | None = None
-        self._subscriptions: dict[int, Subscription] = {}
-        self._channels: dict[int, DataChannel] = {}
-        self._notes: dict[str, tuple[Source | None, str | None, bool | None]] = {}
-        self._offers_out: dict[TransportName, Description] = {}
         self._emitter: Emitter[SessionEvent] = Emitter(SessionEvent, hub.config.event_queue, hub.spawn, backlog=True)
+        self._sections = Sections()
+        self._negotiation = Negotiation(hub, number, offers)
+        self._subscriptions = Subscriptions(hub, self, home.find_track, self._emitter.emit)
+        self._channels = Channels(hub, self)
 
     # What it is.
 
@@ -117,21 +118,21 @@ class Session(Member):
     @property
     def subscriptions(self) -> list[Subscription]:
         """What it receives now."""
-        return list(self._subscriptions.values())
+        return self._subscriptions.all
 
     @property
     def channels(self) -> list[DataChannel]:
         """Its data channels."""
-        return list(self._channels.values())
+        return self._channels.all
 
     @property
     def pending_offers(self) -> list[Description]:
         """The server's offers that were not answered yet: to send again when signalling was interrupted."""
-        return list(self._offers_out.values())
+        return self._negotiation.pending
 
     def subscription(self, track: Track) -> Subscription | None:
         """The one to `track`, if there is one."""
-        return next((one for one in self._subscriptions.values() if one.track is track), None)
+        return self._subscriptions.of(track)
 
     # Events.
 
@@ -168,39 +169,26 @@ class Session(Member):
                 f"sfu.Description(type='offer', sdp=…), not {type(description).__name__}"
             )
         self._check()
-        waiting = self._offers_out.get(description.transport)
-        if description.type == "answer" and waiting is None:
-            raise NegotiationError(
-                "there is no offer to answer: answer each OfferReady once, with the transport and id of its offer"
-            )
-        answer = await self._hub.backend.receive(self._id, description)
-        serves = description.type == "offer" or description.id is None or (waiting and waiting.id == description.id)
-        if serves and self._offers_out.get(description.transport) is waiting:
-            self._offers_out.pop(description.transport, None)  # answered, or gone in a glare
-        return answer
+        return await self._negotiation.receive(description)
 
     async def answer(self, offer: str) -> str:
         """The answer to the client's SDP `offer`: the short way for one-shot signalling (WHIP). Raises as `receive`."""
         if not isinstance(offer, str):
             raise TypeError(f"answer() takes the offer's SDP as str, not {type(offer).__name__}; see receive()")
-        transport: TransportName = "publisher" if self._offers == "split" else "main"
-        answer = await self.receive(Description(type="offer", sdp=offer, transport=transport))
-        if answer is None:
-            raise NegotiationError("the offer has no answer")
-        return answer.sdp
+        self._check()
+        return await self._negotiation.answer(offer)
 
     async def add_candidate(self, candidate: str, *, transport: TransportName = "main") -> None:
         """Take a trickled candidate line (`candidate:…`); an empty one ends them. Raises `NegotiationError`."""
         if not isinstance(candidate, str):
             raise TypeError(f"a candidate is its line as str, not {type(candidate).__name__}")
         self._check()
-        if candidate.strip():
-            await self._hub.backend.add_candidate(self._id, transport, candidate)
+        await self._negotiation.add_candidate(candidate, transport)
 
     async def restart_ice(self, ufrag: str, pwd: str, *, transport: TransportName = "main") -> tuple[str, str]:
         """Exchange ICE credentials without SDP (RFC 9725 §4.3.2): takes the client's, gives ours (ufrag, pwd)."""
         self._check()
-        return await self._hub.backend.restart_ice(self._id, transport, ufrag, pwd)
+        return await self._negotiation.restart_ice(ufrag, pwd, transport)
 
     # Media.
 
@@ -212,28 +200,12 @@ class Session(Member):
         """
         if not isinstance(track, Track):
             raise TypeError(f"subscribe() takes an sfu.Track (room.tracks, TrackPublished), not {type(track).__name__}")
-        pair = layer_tuple(max_layer)
         self._check()
         if not self._can_subscribe:
             raise Forbidden(f"{self!r} joined with can_subscribe=False")
-        if track.ended:
-            raise TrackEnded(f"{track!r} is no longer published")
-        if track.session is self or self._home.find_track(track.id) is not track:
-            raise NotInRoom("a session can subscribe to the tracks of the others in its own room only")
-        made: list[Subscription] = []
-
-        def adopt(number: int) -> None:
-            made.append(self._adopt_subscription(number, track))
-            made[0].asked(max_layer)
-
-        try:
-            await self._hub.backend.subscribe(self._id, track.id, pair, adopt)
-        except BaseException:
-            if made:
-                self._hub.spawn(made[0].unsubscribe())
-            raise
+        subscription = await self._subscriptions.make(track, max_layer)
         self._check()  # it may have ended meanwhile
-        return made[0]
+        return subscription
 
     def describe(
         self, mid: str, *, source: Source | None = None, name: str | None = None, muted: bool | None = None
@@ -242,17 +214,17 @@ class Session(Member):
 
         Raises `Forbidden` for a source that it may not publish.
         """
+        check_text("mid", mid)
+        if source is not None:
+            check_choice("source", source, get_args(Source))
+        if name is not None:
+            check_text("name", name)
+        if muted is not None:
+            check_flag("muted", muted)
         self._check()
-        if source is not None and source not in get_args(Source):
-            raise ValueError(f"source must be one of {', '.join(get_args(Source))}, not {source!r}")
         if source is not None and source not in self._sources:
             raise Forbidden(f"{self._identity!r} may not publish {source}")
-        earlier = self._notes.get(mid, (None, None, None))
-        self._notes[mid] = (
-            source if source is not None else earlier[0],
-            name if name is not None else earlier[1],
-            muted if muted is not None else earlier[2],
-        )
+        self._sections.add(mid, Note(source, name, muted))
         for track in self.tracks:
             if track.mid == mid:
                 track.describe(source, name, muted)
@@ -270,42 +242,17 @@ class Session(Member):
 
         Returns at once; `send` waits until it is open. Raises `ValueError` when both limits are given.
         """
-        if not isinstance(label, str):
-            raise TypeError(f"label must be a str, not {type(label).__name__}")
-        if max_retransmits is not None and max_lifetime is not None:
-            raise ValueError("give max_retransmits or max_lifetime, not both (RFC 8832 §5.1)")
-        if max_retransmits is not None and not 0 <= max_retransmits <= 65535:
-            raise ValueError(f"max_retransmits must be 0 to 65535, not {max_retransmits}")
-        if max_lifetime is not None and not 0 <= max_lifetime <= 65.535:
-            raise ValueError(f"max_lifetime must be 0 to 65.535 seconds, not {max_lifetime}")
+        options = channel_options(label, protocol, ordered, max_retransmits, max_lifetime)
         self._check()
-        options = ChannelOptions(
-            label=label,
-            protocol=protocol,
-            ordered=ordered,
-            max_retransmits=max_retransmits,
-            max_lifetime=max_lifetime,
-        )
-        made: list[DataChannel] = []
-
-        def adopt(number: int) -> None:
-            made.append(self._adopt_channel(number, label=label, protocol=protocol, ordered=ordered, by_peer=False))
-
-        try:
-            await self._hub.backend.open_channel(self._id, options, adopt)
-        except BaseException:
-            if made:
-                self._hub.spawn(made[0].close())
-            raise
+        channel = await self._channels.make(options)
         self._check()  # it may have ended meanwhile
-        return made[0]
+        return channel
 
     # About it.
 
     async def set_name(self, name: str) -> None:
         """Change `name`; the room sees `SessionUpdated`."""
-        if not isinstance(name, str):
-            raise TypeError(f"name must be a str, not {type(name).__name__}")
+        check_text("name", name)
         self._check()
         if name != self._name:
             self._name = name
@@ -313,8 +260,7 @@ class Session(Member):
 
     async def set_metadata(self, metadata: str) -> None:
         """Change `metadata`; the room sees `SessionUpdated`."""
-        if not isinstance(metadata, str):
-            raise TypeError(f"metadata must be a str (json.dumps() makes one), not {type(metadata).__name__}")
+        check_text("metadata", metadata, "json.dumps() makes one")
         self._check()
         if metadata != self._metadata:
             self._metadata = metadata
@@ -339,8 +285,7 @@ class Session(Member):
 
     async def kick(self, reason: str = "") -> None:
         """Remove it from the room; `reason` goes to the client. Does nothing when it is over already."""
-        if not isinstance(reason, str):
-            raise TypeError(f"reason must be a str, not {type(reason).__name__}")
+        check_text("reason", reason)
         await self._leave("kicked", reason)
 
     async def __aenter__(self) -> Self:
@@ -371,11 +316,7 @@ class Session(Member):
         """Take an event of the data plane."""
         match type(event).__name__:
             case "OfferReady":
-                offer = Description(
-                    **{name: getattr(event.description, name) for name in ("type", "sdp", "transport", "id")}
-                )
-                self._offers_out[offer.transport] = offer
-                self._emitter.emit(OfferReady(offer))
+                self._emitter.emit(OfferReady(self._negotiation.offered(event)))
             case "SectionsNeeded":
                 self._emitter.emit(SectionsNeeded(event.audio, event.video))
             case "ConnectionStateChanged":
@@ -384,9 +325,9 @@ class Session(Member):
             case "SessionEnded":
                 self.end(_REASONS[event.reason], event.detail)
             case "ChannelOpened":
-                self._channel_opened(event)
+                self._emitter.emit(ChannelOpened(self._channels.opened(event)))
             case _:
-                self._handle_subscription(event)
+                self._subscriptions.handle(event)
 
     def emit(self, event: SessionEvent) -> None:
         """To this session's readers."""
@@ -396,15 +337,9 @@ class Session(Member):
         """The data plane dropped some."""
         self._emitter.skip(count)
 
-    def note(self, mid: str) -> tuple[Source | None, str | None, bool | None]:
+    def note(self, mid: str) -> Note:
         """What the peer said about a section."""
-        return self._notes.get(mid, (None, None, None))
-
-    def drop_subscription(self, number: int) -> None:
-        """It is over."""
-        if (subscription := self._subscriptions.pop(number, None)) is not None:
-            subscription.end()
-            self._emitter.emit(Unsubscribed(subscription))
+        return self._sections.note(mid)
 
     def end(self, reason: EndReason, detail: str = "") -> None:
         """It is over: end what it owns, tell the room, then its own readers."""
@@ -413,12 +348,9 @@ class Session(Member):
         self._ended = SessionEnded(reason, detail)
         self._state = "closed"
         self._hub.remove("session", self._id)
-        for subscription in self._subscriptions.values():
-            subscription.end()
-        self._subscriptions.clear()
-        for channel in list(self._channels.values()):
-            channel.end()
-        self._offers_out.clear()
+        self._subscriptions.end()
+        self._channels.end()
+        self._negotiation.end()
         self._home.left(self, reason)
         self._emitter.emit(self._ended, last=True)
 
@@ -427,65 +359,6 @@ class Session(Member):
             self._hub.backend.check()
             self.end(reason, detail)
             await self._hub.backend.close_session(self._id)
-
-    def _handle_subscription(self, event: Any) -> None:
-        subscription = self._subscriptions.get(event.subscription)
-        name = type(event).__name__
-        if name == "Unsubscribed":
-            self.drop_subscription(event.subscription)
-            return
-        if subscription is None:
-            track = self._home.find_track(event.track) if name != "LayerChanged" else None
-            if track is None:
-                return
-            subscription = self._adopt_subscription(event.subscription, track)  # auto_subscribe made it
-        match name:
-            case "Subscribed":
-                subscription.negotiated(event.mid)
-                self._emitter.emit(Subscribed(subscription))
-            case "SubscriptionFailed":
-                subscription.failed(event.problem)
-                self._emitter.emit(SubscriptionFailed(subscription, event.problem, event.codec))
-            case "LayerChanged":
-                before, after = layer_from(event.before), layer_from(event.after)
-                subscription.flows(after)
-                self._emitter.emit(LayerChanged(subscription, before, after))
-
-    def _channel_opened(self, event: Any) -> None:
-        channel = self._channels.get(event.channel)
-        if channel is None:
-            channel = self._adopt_channel(
-                event.channel,
-                label=event.label,
-                protocol=event.protocol,
-                ordered=event.ordered,
-                by_peer=event.by_peer,
-            )
-        channel.now_open()
-        self._emitter.emit(ChannelOpened(channel))
-
-    def _adopt_subscription(self, number: int, track: Track) -> Subscription:
-        subscription = self._subscriptions[number] = Subscription(
-            self._hub, number, self, track, self.drop_subscription
-        )
-        return subscription
-
-    def _adopt_channel(self, number: int, *, label: str, protocol: str, ordered: bool, by_peer: bool) -> DataChannel:
-        channel = self._channels[number] = DataChannel(
-            self._hub,
-            self,
-            number,
-            self._drop_channel,
-            label=label,
-            protocol=protocol,
-            ordered=ordered,
-            by_peer=by_peer,
-        )
-        self._hub.add("channel", number, channel)
-        return channel
-
-    def _drop_channel(self, number: int) -> None:
-        self._channels.pop(number, None)
 
     def _check(self) -> None:
         self._hub.backend.check()
@@ -498,8 +371,7 @@ class Session(Member):
 
 def session_options(identity: str, offers: Offers, auto_subscribe: bool, sources: frozenset[Source]) -> SessionOptions:
     """As the data plane wants them; checks `offers`."""
-    if offers not in get_args(Offers):
-        raise ValueError(f"offers must be 'either', 'client' or 'split', not {offers!r}")
+    check_choice("offers", offers, get_args(Offers))
     return SessionOptions(
         offers=offers,
         label=re.sub(r"[^A-Za-z0-9_.-]", "_", identity)[:64] or "_",

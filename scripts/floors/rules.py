@@ -30,10 +30,24 @@ FORBIDDEN_IN_CORE = {r"\b(?:Mutex|RwLock|Condvar)\b": "the core holds no locks"}
 # all in it.
 PYTHON_FLOORS: list[set[str]] = [
     {"_core"},
-    {"errors", "description", "layer", "member", "stats", "config", "_backend", "_emitter", "_hub", "_native"},
+    {
+        "_arguments",
+        "errors",
+        "description",
+        "layer",
+        "member",
+        "stats",
+        "config",
+        "_backend",
+        "_emitter",
+        "_hub",
+        "_native",
+    },
     {"channel", "track", "subscription"},
     {"events"},  # they carry what happened to the above, and sessions report them
+    {"_channels", "_negotiation", "_sections", "_subscriptions"},  # what a session is made of
     {"session"},
+    {"_occupancy", "_published"},  # what a room is made of
     {"room"},
     {"server"},
     {"cluster", "media", "metrics", "record", "settings", "signaling", "testing", "tokens"},
