@@ -22,12 +22,12 @@ def check_flag(name: str, value: object) -> None:
         raise TypeError(f"{name} must be True or False, not {value!r}")
 
 
-def check_whole(name: str, value: Any, low: int, high: int) -> None:
+def check_whole(name: str, value: Any, low: int, high: int, hint: str = "") -> None:
     """An `int` from `low` to `high`."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+        raise TypeError(f"{name} must be an int{f' ({hint})' if hint else ''}, not {type(value).__name__}")
     if not low <= value <= high:
-        raise ValueError(f"{name} must be {low} to {high}, not {value}")
+        raise ValueError(f"{name} must be {low} to {high}{f' ({hint})' if hint else ''}, not {value}")
 
 
 def check_seconds(name: str, value: Any, high: float) -> None:

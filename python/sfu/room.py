@@ -12,10 +12,13 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from sfu._arguments import check_flag, check_text
 from sfu._emitter import Emitter, EventStream
-from sfu.errors import RoomClosed, RoomFull, TooManySessions
+from sfu._occupancy import Occupancy
+from sfu._published import Published
+from sfu.errors import RoomClosed, RoomFull
 from sfu.events import (
     MessageReceived,
     OwnTrackPublished,
@@ -25,22 +28,16 @@ from sfu.events import (
     SessionLeft,
     SharedEvent,
     Speaker,
-    SpeakersChanged,
-    TrackMuted,
     TrackPublished,
-    TrackStalled,
-    TrackUnmuted,
-    TrackUnpublished,
-    TrackUpdated,
 )
-from sfu.member import EndReason, Source, check_attributes, merge_attributes, sources_of
+from sfu.member import EndReason, Member, Source, check_attributes, merge_attributes, sources_of
 from sfu.session import Session, session_options
 from sfu.stats import RoomStats
-from sfu.track import Track
 
 if TYPE_CHECKING:
     from sfu._backend import Offers, RoomOptions
     from sfu._hub import Hub
+    from sfu.track import Track
 
 __all__ = ["Room", "RoomEnded", "RoomEvent"]
 
@@ -79,18 +76,15 @@ class Room:
         self._id = number
         self._name = name
         self._options = options
-        self._empty_timeout = empty_timeout
         self._metadata = metadata
         self._attributes = dict(attributes)
         self._tell_ended = ended
         self._sessions: dict[str, Session] = {}
-        self._tracks: dict[int, Track] = {}
-        self._speakers: tuple[Speaker, ...] = ()
-        self._joining = 0
         self._closed = False
-        self._empty_timer: asyncio.TimerHandle | None = None
         self._emitter: Emitter[RoomEvent] = Emitter(RoomEvent, hub.config.event_queue, hub.spawn)
-        self._wait_for_sessions()
+        self._published = Published(hub, self)
+        self._occupancy = Occupancy(hub, empty_timeout, self._close_empty)
+        self._occupancy.wait()
 
     # What it is.
 
@@ -127,12 +121,12 @@ class Room:
     @property
     def tracks(self) -> list[Track]:
         """What is published, in the order of publishing."""
-        return list(self._tracks.values())
+        return self._published.tracks
 
     @property
     def speakers(self) -> tuple[Speaker, ...]:
         """Who speaks, loudest first."""
-        return self._speakers
+        return self._published.speakers
 
     @property
     def closed(self) -> bool:
@@ -145,7 +139,7 @@ class Room:
 
     def find_track(self, number: int) -> Track | None:
         """The track with this id."""
-        return self._tracks.get(number)
+        return self._published.find(number)
 
     # Events.
 
@@ -186,8 +180,9 @@ class Room:
         """
         identity = f"guest-{secrets.token_hex(4)}" if identity is None else identity
         for what, value in (("identity", identity), ("name", name), ("metadata", metadata)):
-            if not isinstance(value, str):
-                raise TypeError(f"{what} must be a str, not {type(value).__name__}")
+            check_text(what, value)
+        for what, flag in (("auto_subscribe", auto_subscribe), ("can_subscribe", can_subscribe)):
+            check_flag(what, flag)
         if not 0 < len(identity) <= 256:
             raise ValueError("identity must have 1 to 256 characters; leave it out to have one made up")
         check_attributes(attributes or {})
@@ -226,7 +221,8 @@ class Room:
                 self._hub.spawn(made[0].close())
             raise
         finally:
-            self._release_place()
+            self._occupancy.release()
+            self._wait_for_sessions()
         self._check()  # it may have been closed meanwhile
         return made[0]
 
@@ -237,16 +233,19 @@ class Room:
     ) -> int:
         """Give `MessageReceived` to the identities in `to`, or to everybody but `sender`. Returns how many got it.
 
-        `data` is any JSON value; clients of the page protocol receive it as `message`. Raises `TypeError` for what
-        JSON cannot hold.
+        `data` is any JSON value; clients of the page protocol receive it as `message`. Raises `TypeError` or (for
+        NaN and infinities) `ValueError` for what JSON cannot hold.
         """
-        if not isinstance(topic, str):
-            raise TypeError(f"topic must be a str, not {type(topic).__name__}")
+        check_text("topic", topic)
+        if sender is not None and not isinstance(sender, Session):
+            raise TypeError(f"sender must be a Session or None, not {type(sender).__name__}")
         if isinstance(to, str):
             raise TypeError("to must be a collection of identities, not one str: write to=[identity]")
-        json.dumps(data)
-        self._check()
         wanted = None if to is None else set(to)
+        for identity in wanted or ():
+            check_text("to: an identity", identity, "session.identity")
+        json.dumps(data, allow_nan=False)
+        self._check()
         event = MessageReceived(topic, data, sender)
         self._emitter.emit(event)
         takers = [
@@ -264,6 +263,9 @@ class Room:
         Nobody is waited for: whoever has no such channel, or does not read it, is passed over.
         Raises `MessageTooLarge` above 256 KiB.
         """
+        check_text("label", label)
+        if isinstance(exclude, Session):
+            raise TypeError("exclude must be a collection of sessions, not one: write exclude=[session]")
         self._check()
         skipped = set(exclude)
         channels = [
@@ -278,8 +280,7 @@ class Room:
 
     async def set_metadata(self, metadata: str) -> None:
         """Change `metadata`; everybody sees `RoomUpdated`."""
-        if not isinstance(metadata, str):
-            raise TypeError(f"metadata must be a str (json.dumps() makes one), not {type(metadata).__name__}")
+        check_text("metadata", metadata, "json.dumps() makes one")
         self._check()
         if metadata != self._metadata:
             self._metadata = metadata
@@ -312,21 +313,19 @@ class Room:
 
     def handle(self, event: Any) -> None:
         """Take an event of the data plane."""
-        match type(event).__name__:
-            case "TrackPublished":
-                self._published(event)
-            case "TrackUnpublished":
-                self._unpublished(event.track)
-            case "SpeakersChanged":
-                named = ((self._tracks.get(track), level) for _, track, level in event.speakers)
-                self._speakers = tuple(Speaker(track.session, track, level) for track, level in named if track)
-                self.emit(SpeakersChanged(self._speakers))
+        self._published.handle(event)
 
     def emit(self, event: SharedEvent) -> None:
         """To the room's readers and every session's."""
         self._emitter.emit(event)
         for session in list(self._sessions.values()):
             session.emit(event)
+
+    def emit_apart(self, event: SharedEvent, member: Member, own: OwnTrackPublished | OwnTrackUnpublished) -> None:
+        """Likewise, but `own` to the readers of `member`."""
+        self._emitter.emit(event)
+        for session in self.sessions:
+            session.emit(own if session is member else event)
 
     def skip_events(self, count: int) -> None:
         """The data plane dropped some."""
@@ -338,29 +337,16 @@ class Room:
         """A session ended."""
         if self._sessions.get(session.identity) is session:
             del self._sessions[session.identity]
-        for track in [track for track in self._tracks.values() if track.session is session]:
-            self._unpublished(track.id)
+        self._published.left(session)
         self.emit(SessionLeft(session, reason))
         self._wait_for_sessions()
-
-    def track_muted(self, track: Track, by: Literal["publisher", "server"], muted: bool) -> None:
-        """A mute was set or lifted."""
-        self.emit(TrackMuted(track, by) if muted else TrackUnmuted(track, by))
-
-    def track_stalled(self, track: Track) -> None:
-        """Packets stopped coming, or come again."""
-        self.emit(TrackStalled(track, track.stalled))
-
-    def track_updated(self, track: Track) -> None:
-        """Its source or name changed."""
-        self.emit(TrackUpdated(track))
 
     def end(self, reason: EndReason, detail: str = "") -> None:
         """It is over here; the data plane is told by the caller."""
         if self._closed:
             return
         self._closed = True
-        self._cancel_timer()
+        self._occupancy.stop()
         for session in list(self._sessions.values()):
             session.end(reason, detail)
         self._hub.remove("room", self._id)
@@ -371,13 +357,13 @@ class Room:
         if self._closed:
             session.end("room_closed")
             return
-        self._cancel_timer()
+        self._occupancy.stop()
         if (previous := self._sessions.get(session.identity)) is not None:
             self._hub.spawn(self._replace(previous))
             previous.end("replaced")
         for other in self._sessions.values():
             session.emit(SessionJoined(other))
-        for track in self._tracks.values():
+        for track in self.tracks:
             session.emit(TrackPublished(track))
         self._hub.add("session", session.id, session)
         self.emit(SessionJoined(session))
@@ -388,64 +374,19 @@ class Room:
         await self._hub.backend.close_session(previous.id)
 
     async def _hold_place(self, identity: str) -> None:
-        limit = self._hub.config.max_sessions
-        if limit is not None and self._hub.count("session") + self._hub.joining >= limit:
+        if self._occupancy.server_is_full:
             if identity not in self._sessions:
-                raise TooManySessions(f"the server holds its {limit} sessions: raise Config.max_sessions or wait")
+                raise self._occupancy.refuse()
             await self._replace(self._sessions[identity])
-        self._hub.joining += 1
-        self._joining += 1
-
-    def _release_place(self) -> None:
-        self._hub.joining -= 1
-        self._joining -= 1
-        self._wait_for_sessions()
-
-    def _published(self, event: Any) -> None:
-        session = next((one for one in self._sessions.values() if one.id == event.session), None)
-        if session is None:
-            return
-        track = Track(self._hub, self, session, event)
-        source, name, muted = session.note(track.mid)
-        track.describe(source, name, muted, quiet=True)
-        self._tracks[track.id] = track
-        self._hub.add("track", track.id, track)
-        if track.source not in session.sources:
-            self._hub.spawn(track.mute())  # it says what it may not send, or says nothing
-        self._emit_by_owner(track, TrackPublished(track), OwnTrackPublished(track))
-
-    def _unpublished(self, number: int) -> None:
-        track = self._tracks.pop(number, None)
-        if track is None:
-            return
-        track.end()
-        self._speakers = tuple(speaker for speaker in self._speakers if speaker.track is not track)
-        self._emit_by_owner(track, TrackUnpublished(track), OwnTrackUnpublished(track))
-
-    def _emit_by_owner(
-        self, track: Track, event: TrackPublished | TrackUnpublished, own: OwnTrackPublished | OwnTrackUnpublished
-    ) -> None:
-        self._emitter.emit(event)
-        for session in list(self._sessions.values()):
-            session.emit(own if session is track.session else event)
+        self._occupancy.hold()
 
     def _wait_for_sessions(self) -> None:
-        """Empty: start the clock."""
-        if self._sessions or self._joining or self._closed or self._empty_timeout is None:
-            return
-        self._cancel_timer()
-        loop = asyncio.get_running_loop()
-        self._empty_timer = loop.call_later(self._empty_timeout, self._close_empty)
+        if not self._sessions and not self._closed:
+            self._occupancy.wait()
 
     def _close_empty(self) -> None:
-        self._empty_timer = None
-        if not self._sessions and not self._joining and not self._closed:
-            self._hub.spawn(self.close("empty"))
-
-    def _cancel_timer(self) -> None:
-        if self._empty_timer is not None:
-            self._empty_timer.cancel()
-            self._empty_timer = None
+        self.end("room_closed", "empty")  # at once: whoever comes now gets a new room
+        self._hub.spawn(self._hub.backend.close_room(self._id))
 
     def _check(self) -> None:
         self._hub.backend.check()

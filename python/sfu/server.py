@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar
 
+from sfu._arguments import check_seconds, check_text, check_whole
 from sfu._backend import Backend, RoomOptions
 from sfu._emitter import Emitter, EventsDropped, EventStream
 from sfu._hub import Hub
@@ -196,12 +197,13 @@ class Server:
         `Config.empty_room_timeout`). A cancelled call leaves nothing behind. Raises `RoomExists`, `TooManyRooms`.
         """
         _check_name(name)
-        if max_sessions is not None and (isinstance(max_sessions, bool) or not isinstance(max_sessions, int)):
-            raise TypeError(f"max_sessions must be an int or None, not {type(max_sessions).__name__}")
-        if max_sessions is not None and not 1 <= max_sessions < 2**32:
-            raise ValueError(f"max_sessions must be at least 1, not {max_sessions}; None means no limit")
-        if not isinstance(metadata, str):
-            raise TypeError(f"metadata must be a str, not {type(metadata).__name__}")
+        if max_sessions is not None:
+            check_whole("max_sessions", max_sessions, 1, 2**32 - 1, "None means no limit")
+        if isinstance(empty_timeout, _Default):
+            empty_timeout = self._config.empty_room_timeout
+        elif empty_timeout is not None:
+            check_seconds("empty_timeout", empty_timeout, 1e9)
+        check_text("metadata", metadata, "json.dumps() makes one")
         check_attributes(attributes or {})
         options = RoomOptions(
             max_sessions=max_sessions,
@@ -220,7 +222,7 @@ class Server:
                 hub,
                 name,
                 options,
-                empty_timeout=self._config.empty_room_timeout if isinstance(empty_timeout, _Default) else empty_timeout,
+                empty_timeout=empty_timeout,
                 metadata=metadata,
                 attributes=attributes or {},
             )
@@ -309,7 +311,7 @@ def _check_name(name: object) -> None:
 
 
 def _codecs(what: str, wanted: Sequence[str], known: tuple[_core.CodecName, ...]) -> tuple[_core.CodecName, ...]:
-    if isinstance(wanted, str):
+    if isinstance(wanted, str) or not isinstance(wanted, Sequence):
         raise TypeError(f"{what} must be a sequence of names: [{wanted!r}]")
     names = []
     for codec in wanted:
