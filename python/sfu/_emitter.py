@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import logging
 import re
+import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
@@ -38,10 +39,11 @@ class EventsDropped:
 class EventStream(AsyncIterator[E], Generic[E]):
     """Events for one reader. Ends when its owner does."""
 
-    def __init__(self, limit: int, leave: Callable[[EventStream[E]], None]) -> None:
-        """Of `limit` events at most; `leave` is told when the reader has gone."""
+    def __init__(self, limit: int, leave: Callable[[EventStream[E]], None], waiting: set[Any] | None = None) -> None:
+        """Of `limit` events at most; `leave` is told when the reader has gone; it is in `waiting` while it waits."""
         self._limit = limit
         self._leave = leave
+        self._waiting = set() if waiting is None else waiting
         self._queue: deque[Any] = deque()
         self._dropped = 0
         self._ended = False
@@ -62,10 +64,12 @@ class EventStream(AsyncIterator[E], Generic[E]):
             if self._ended:
                 raise StopAsyncIteration
             self._waiter = asyncio.get_running_loop().create_future()
+            self._waiting.add(self)
             try:
                 await self._waiter
             finally:
                 self._waiter = None
+                self._waiting.discard(self)
         event: E = self._queue.popleft()
         return event
 
@@ -121,7 +125,10 @@ class Emitter(Generic[E]):
         self._limit = limit
         self._spawn = spawn
         self._handlers: dict[type, list[Callable[..., Any]]] = {}
-        self._streams: list[EventStream[E]] = []
+        self._streams: list[weakref.ref[EventStream[E]]] = []
+        """Weak: a reader that stops iterating lets go of its stream, and nothing is kept for it any more."""
+        self._waiting: set[EventStream[E]] = set()
+        """Strong: the loop does not hold a task that waits, so we do."""
         self._backlog: EventStream[E] | None = None
         self._ended = False
         if backlog:
@@ -163,7 +170,7 @@ class Emitter(Generic[E]):
         """Give an event to all handlers and streams; with `last` the streams end."""
         if self._ended:
             return
-        for stream in self._streams:
+        for stream in self._live():
             stream.put(event, last=last)
         for handler in self._handlers.get(type(event), ()):
             self._call(handler, event)
@@ -172,7 +179,7 @@ class Emitter(Generic[E]):
 
     def skip(self, count: int) -> None:
         """Events were lost before they came here."""
-        for stream in self._streams:
+        for stream in self._live():
             stream.skip(count)
         for handler in self._handlers.get(EventsDropped, ()):
             self._call(handler, EventsDropped(count))
@@ -180,7 +187,7 @@ class Emitter(Generic[E]):
     def end(self) -> None:
         """No more events, and no last one."""
         self._ended = True
-        for stream in self._streams:
+        for stream in self._live():
             stream.end()
         self._streams.clear()
 
@@ -195,13 +202,19 @@ class Emitter(Generic[E]):
             self._spawn(result)
 
     def _add(self) -> EventStream[E]:
-        stream: EventStream[E] = EventStream(self._limit, self._remove)
-        self._streams.append(stream)
+        stream: EventStream[E] = EventStream(self._limit, self._remove, self._waiting)
+        self._streams.append(weakref.ref(stream, self._streams_lost))
         return stream
 
+    def _live(self) -> list[EventStream[E]]:
+        return [stream for one in list(self._streams) if (stream := one()) is not None]
+
     def _remove(self, stream: EventStream[E]) -> None:
-        if stream in self._streams:
-            self._streams.remove(stream)
+        self._streams_lost(weakref.ref(stream))
+
+    def _streams_lost(self, gone: weakref.ref[EventStream[E]]) -> None:
+        if gone in self._streams:
+            self._streams.remove(gone)
 
 
 def _snake(name: str) -> str:

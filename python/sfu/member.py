@@ -49,7 +49,7 @@ class Member:
         self._identity = identity
         self._name = name
         self._metadata = metadata
-        self._attributes = dict(attributes)
+        self._attributes = {key: value for key, value in attributes.items() if value}
         self._sources = sources
         self._can_subscribe = can_subscribe
         self._state: ConnectionState = "connecting"
@@ -95,25 +95,35 @@ class Member:
         return self._state
 
 
+_MAX_ATTRIBUTES = 64 * 1024
+"""Characters of all attributes of one room or session: everybody who joins is told of all of them."""
+
+
 def check_attributes(attributes: object) -> None:
-    """Strings to strings (or `None`)."""
+    """Strings to strings (or `None`). Raises `TypeError`, and `ValueError` for more than 64 KiB."""
     if not isinstance(attributes, Mapping):
         raise TypeError(f"attributes must be a mapping of str to str, not {type(attributes).__name__}")
     for key, value in attributes.items():
         if not isinstance(key, str) or not isinstance(value, str | None):
             raise TypeError(f"attributes must be a mapping of str to str; {key!r}: {value!r} is not")
+    _check_size(attributes)
 
 
 def merge_attributes(into: dict[str, str], changes: Mapping[str, str | None]) -> bool:
-    """Apply changes; whether there were any. Raises `TypeError` for anything but strings."""
+    """Apply changes; whether there were any. Raises as `check_attributes`; then nothing has changed."""
     check_attributes(changes)
-    before = dict(into)
-    for key, value in changes.items():
-        if value:
-            into[key] = value
-        else:
-            into.pop(key, None)
-    return into != before
+    after = {key: value for key, value in {**into, **changes}.items() if value}
+    _check_size(after)
+    changed = after != into
+    into.clear()
+    into.update(after)
+    return changed
+
+
+def _check_size(attributes: Mapping[str, str | None]) -> None:
+    size = sum(len(key) + len(value or "") for key, value in attributes.items())
+    if size > _MAX_ATTRIBUTES:
+        raise ValueError(f"all attributes together may have 64 KiB, not {size} characters")
 
 
 def sources_of(can_publish: bool | Collection[Source]) -> frozenset[Source]:

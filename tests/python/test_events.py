@@ -1,6 +1,7 @@
 """Streams and handlers: order, bounds, ends."""
 
 import asyncio
+import gc
 import logging
 
 import pytest
@@ -186,3 +187,37 @@ def test_a_stream_loses_only_what_it_counts(steps: list[str], limit: int) -> Non
         assert position == sent
 
     asyncio.run(run())
+
+
+async def test_a_reader_that_has_gone_leaves_nothing_behind(room: sfu.Room) -> None:
+    async def read_one() -> None:
+        async for _ in room.events():
+            break
+
+    reading = [asyncio.ensure_future(read_one()) for _ in range(3)]
+    cancelled = asyncio.ensure_future(anext(aiter(room.events())))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    await room.set_metadata("one")
+    await asyncio.gather(*reading)
+    await asyncio.wait([cancelled])
+    del reading, cancelled
+    gc.collect()
+    assert not room._emitter._live()
+
+
+async def test_a_reader_that_nobody_holds_goes_on(room: sfu.Room) -> None:
+    seen: list[str] = []
+
+    async def read() -> None:
+        async for updated in room.events():
+            seen.append(getattr(updated, "metadata", ""))  # noqa: PERF401
+
+    asyncio.ensure_future(read())  # noqa: RUF006
+    await asyncio.sleep(0)
+    gc.collect()
+    await room.set_metadata("still here")
+    await asyncio.sleep(0)
+    assert seen == ["still here"]
+    await room.close()
+    await asyncio.sleep(0)

@@ -88,8 +88,11 @@ async def test_starting_twice(server: sfu.Server) -> None:
     [
         (7, {}, "name must be a str"),
         ("", {}, "1 to 128 characters"),
-        ("a", {"max_sessions": 0}, "at least 1"),
-        ("a", {"max_sessions": "5"}, "int or None"),
+        ("a", {"max_sessions": 0}, "None means no limit"),
+        ("a", {"max_sessions": "5"}, "None means no limit"),
+        ("a", {"empty_timeout": "5s"}, "empty_timeout must be seconds"),
+        ("a", {"empty_timeout": -1}, "empty_timeout must be 0"),
+        ("a", {"video_codecs": 5}, "sequence of names"),
         ("a", {"video_codecs": "VP8"}, r"\['VP8'\]"),
         ("a", {"video_codecs": ["vp8"]}, "there are VP8, VP9, AV1, H264"),
         ("a", {"audio_codecs": ["VP8"]}, "there are opus, red"),
@@ -114,6 +117,8 @@ async def test_rooms_that_cannot_be(server: sfu.Server, name: object, options: d
         ({"can_publish": "camera"}, "collection of sources"),
         ({"can_publish": ["webcam"]}, "unknown sources"),
         ({"attributes": {1: "a"}}, "mapping of str to str"),
+        ({"auto_subscribe": "yes"}, "auto_subscribe must be True or False"),
+        ({"can_subscribe": "no"}, "can_subscribe must be True or False"),
     ],
 )
 async def test_joins_that_cannot_be(
@@ -157,3 +162,45 @@ async def test_forgetting_await_is_pythons_own_warning(room: sfu.Room) -> None:
         room.join("alice")  # type: ignore[unused-coroutine]
         await asyncio.sleep(0)
     assert any("never awaited" in str(warning.message) for warning in seen)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"ordered": "no"}, "ordered must be True or False"),
+        ({"max_retransmits": "3"}, "max_retransmits must be an int"),
+        ({"max_retransmits": -1}, "0 to 65535"),
+        ({"max_lifetime": "3"}, "seconds as a number"),
+        ({"max_lifetime": 1.0, "max_retransmits": 1}, "not both"),
+        ({"protocol": 5}, "protocol must be a str"),
+        ({"label": "x" * 65_536}, "65535 bytes"),
+    ],
+)
+async def test_channels_that_cannot_be(room: sfu.Room, options: dict[str, object], error: str) -> None:
+    session = await room.join("alice")
+    with pytest.raises((TypeError, ValueError), match=error):
+        await session.open_channel(**{"label": "chat", **options})  # type: ignore[arg-type]
+
+
+async def test_what_goes_to_everybody_is_checked(room: sfu.Room) -> None:
+    session = await room.join("alice")
+    with pytest.raises(TypeError, match="exclude=\\[session\\]"):
+        await room.broadcast("x", label="chat", exclude=session)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="sender must be a Session"):
+        await room.publish_message("chat", 1, sender="alice")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"session\.identity"):
+        await room.publish_message("chat", 1, to=[session])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        await room.publish_message("chat", float("nan"))
+
+
+async def test_what_a_peer_describes_is_checked_and_bounded(room: sfu.Room) -> None:
+    session = await room.join("alice")
+    with pytest.raises(TypeError, match="mid must be a str"):
+        session.describe(5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="muted must be True or False"):
+        session.describe("5", muted="yes")  # type: ignore[arg-type]
+    for number in range(2000):
+        session.describe(str(number), name="x")
+    assert session.note("0").name is None
+    assert session.note("1999").name == "x"
