@@ -536,3 +536,35 @@ def test_qualities_are_layers(encodings: int) -> None:
     assert quality_of(None, encodings) == "auto"
     assert quality_of(high, encodings) == "high"
     assert quality_of(low, encodings) in ("low", "medium")
+
+
+# What would harm the others.
+
+
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "1e400", r'"\ud800"', r'{"\udfff": 1}'])
+def test_what_other_clients_could_not_parse_never_reaches_them(door: Door, value: str) -> None:
+    with door.connect() as one, door.connect() as two:
+        alice, bob = door.join(one, "alice"), door.join(two, "bob")
+        one.send_text(f'{{"type": "send", "topic": "chat", "data": {value}}}')
+        assert alice.receive("error")["code"] == "bad_message"
+        alice.ask("send", topic="chat", data="\U0001f600")
+        assert bob.receive("message")["data"] == "\U0001f600"
+
+
+def test_what_a_client_says_of_itself_is_bounded(door: Door) -> None:
+    with door.connect() as socket:
+        alice = door.join(socket, "alice")
+        assert "1024 characters" in alice.ask("update", "error", name="x" * 1025)["message"]
+        assert "1024 characters" in alice.ask("publish", "error", mid="x" * 1025)["message"]
+        for number in range(64):
+            alice.ask("update", attributes={f"key{number}": "x" * 1000})
+        refused = alice.ask("update", "error", attributes={"one": "x" * 1000, "two": "x" * 1000})
+        assert refused["code"] == "bad_message"
+        assert "64 KiB" in refused["message"]
+        assert "one" not in door.session("alice").attributes
+
+
+def test_an_attribute_of_nothing_is_none(door: Door) -> None:
+    with door.connect() as socket:
+        joined = door.join(socket, "alice", attributes={"hand": None, "mood": "fine"}).joined
+        assert joined["participants"][0]["attributes"] == {"mood": "fine"}

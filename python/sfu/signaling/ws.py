@@ -114,7 +114,7 @@ async def _write(websocket: WebSocket, client: Dialogue, outbox: Outbox) -> None
         while True:
             message = await outbox.next()
             if message is not None:
-                await websocket.send_text(json.dumps(message, ensure_ascii=False, separators=(",", ":")))
+                await websocket.send_text(json.dumps(message, separators=(",", ":")))
             elif outbox.closed:
                 break
             else:
