@@ -1,7 +1,7 @@
 //! What is missing of one received stream, and when it is asked for.
 //!
 //! The first request waits as long as packets of this stream have lately been late by themselves; the next ones come a round
-//! trip apart; then the packet is given up. Invariant: at most [`MAX_MISSING`] numbers are kept, in rising order.
+//! trip apart, which a peer that only sends tells by its answers alone; then the packet is given up. Invariant: at most [`MAX_MISSING`] numbers are kept, in rising order.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -25,6 +25,8 @@ struct Missing {
     seq: SeqNo,
     noticed: Instant,
     due: Instant,
+    /// When it was first asked for.
+    asked: Option<Instant>,
     tries: u8,
 }
 
@@ -34,13 +36,15 @@ pub(crate) struct NackGenerator {
     missing: VecDeque<Missing>,
     /// How late packets lately were that came without being asked for.
     delay: Duration,
+    /// From a request to its answer, lately at best: what was asked for twice may have come late.
+    round_trip: Option<Duration>,
     due: Option<Instant>,
     asked: Vec<SeqNo>,
 }
 
 impl NackGenerator {
     pub(crate) const fn new() -> Self {
-        Self { missing: VecDeque::new(), delay: FIRST_DELAY, due: None, asked: Vec::new() }
+        Self { missing: VecDeque::new(), delay: FIRST_DELAY, round_trip: None, due: None, asked: Vec::new() }
     }
 
     /// `seq` is the highest so far; all after `highest` and before it is missing. Returns how many are given up.
@@ -54,8 +58,8 @@ impl NackGenerator {
         let given_up = (self.missing.len() + count).saturating_sub(MAX_MISSING);
         self.missing.drain(..(given_up - skipped));
         let first = highest.next().plus(skipped as u64);
-        let new = (0..(count - skipped) as u64).map(|n| Missing { seq: first.plus(n), noticed: now, due, tries: 0 });
-        self.missing.extend(new);
+        let missing = |n| Missing { seq: first.plus(n), noticed: now, due, asked: None, tries: 0 };
+        self.missing.extend((0..(count - skipped) as u64).map(missing));
         self.due = Some(self.due.map_or(due, |standing| standing.min(due)));
         given_up
     }
@@ -65,9 +69,10 @@ impl NackGenerator {
         let Ok(index) = self.missing.binary_search_by_key(&seq, |missing| missing.seq) else {
             return;
         };
-        if let Some(missing) = self.missing.remove(index)
-            && !repaired
-        {
+        let Some(missing) = self.missing.remove(index) else { return };
+        if repaired {
+            self.measure(now, missing.asked);
+        } else {
             let late = now.saturating_duration_since(missing.noticed).min(MAX_DELAY);
             // Up at once, down slowly: one request too many costs more than a few milliseconds.
             self.delay = late.max((self.delay * 15 + late) / 16);
@@ -77,16 +82,22 @@ impl NackGenerator {
         }
     }
 
+    fn measure(&mut self, now: Instant, asked: Option<Instant>) {
+        let Some(sample) = asked.map(|asked| now.saturating_duration_since(asked)) else { return };
+        self.round_trip = Some(self.round_trip.map_or(sample, |known| sample.min(known + known / 8)));
+    }
+
     /// The numbers to ask for now, rising.
     pub(crate) fn poll(&mut self, now: Instant, rtt: Option<Duration>) -> &[SeqNo] {
         self.asked.clear();
         if self.due.is_none_or(|due| due > now) {
             return &self.asked;
         }
-        let again = now + rtt.unwrap_or(DEFAULT_RTT).max(MIN_RTT);
+        let again = now + rtt.or(self.round_trip).unwrap_or(DEFAULT_RTT).max(MIN_RTT);
         for missing in &mut self.missing {
             if missing.due <= now {
                 missing.tries += 1;
+                missing.asked.get_or_insert(now);
                 missing.due = again;
                 self.asked.push(missing.seq);
             }
@@ -166,6 +177,26 @@ mod tests {
         generator.gap(start + millis(100), seq(12), seq(14));
         assert_eq!(poll(&mut generator, start + millis(111)), [0; 0]);
         assert_eq!(poll(&mut generator, start + millis(112)), [13]);
+    }
+
+    #[test]
+    fn a_round_trip_that_nobody_reports_is_learnt_from_the_answers() {
+        let start = Instant::now();
+        let mut generator = NackGenerator::new();
+        // Asked after 5 ms, and after the default again; the answer to the first request comes after 300 ms.
+        generator.gap(start, seq(10), seq(12));
+        let asked = |generator: &mut NackGenerator, from: u64, to: u64| {
+            let polls = (from..to).filter(|ms| !generator.poll(start + millis(*ms), None).is_empty());
+            polls.collect::<Vec<u64>>()
+        };
+        assert_eq!(asked(&mut generator, 0, 305), [5, 105, 205]);
+        generator.arrived(start + millis(305), seq(11), true);
+        generator.gap(start + millis(1000), seq(12), seq(14));
+        assert_eq!(asked(&mut generator, 1000, 1700), [1005, 1305, 1605]);
+        // One answer to a second request does not make the round trip longer than the path.
+        generator.arrived(start + millis(1700), seq(13), true);
+        generator.gap(start + millis(2000), seq(14), seq(16));
+        assert_eq!(asked(&mut generator, 2000, 2400), [2005, 2343]);
     }
 
     #[test]

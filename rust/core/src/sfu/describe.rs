@@ -233,9 +233,9 @@ impl Sfu {
         let subscription_id = parameters.subscription;
         let Some(subscription) = self.subscriptions.get_mut(subscription_id) else { return };
         let track = subscription.track;
-        let first = subscription.wire.as_ref().is_none_or(|wire| wire.mid != mid);
+        let stands = subscription.wire.as_ref().is_some_and(|wire| wire.mid == mid) && subscription.problem.is_none();
         subscription.wire = Some(Wire::new(mid, parameters));
-        if !first || !parameters.codec_supported() {
+        if stands || !parameters.codec_supported() {
             return;
         }
         subscription.problem = None;

@@ -102,6 +102,15 @@ impl Numbering {
         }
     }
 
+    /// Whether a packet with this number would go on with the stream, new or not: a repair must, or it is of another one.
+    pub(crate) fn reaches(&self, seq: u16) -> bool {
+        match self.state {
+            State::Empty => true,
+            State::Restarting => false,
+            State::Running | State::Doubting { .. } => is_near(extend_seq(self.highest, seq).since(self.highest)),
+        }
+    }
+
     /// The timestamp of a sender report, on the same scale.
     pub(crate) fn extend_timestamp(&self, timestamp: u32) -> Option<u64> {
         let running = matches!(self.state, State::Running | State::Doubting { .. });
@@ -111,7 +120,7 @@ impl Numbering {
     fn go_on(&mut self, now: Instant, seq: u16, timestamp: u32) -> Option<Accepted> {
         let extended = extend_seq(self.highest, seq);
         let ahead = extended.since(self.highest);
-        if ahead > MAX_DROPOUT || ahead <= -(WINDOW as i64) {
+        if !is_near(ahead) {
             self.state = State::Doubting { next: seq.wrapping_add(1) };
             return None;
         }
@@ -202,6 +211,11 @@ impl Numbering {
 const fn place(seq: SeqNo) -> (usize, u64) {
     let index = seq.get() % WINDOW;
     ((index / 64) as usize, index % 64)
+}
+
+/// Whether a number so far from the highest one belongs to the same run.
+const fn is_near(ahead: i64) -> bool {
+    ahead <= MAX_DROPOUT && ahead > -(WINDOW as i64)
 }
 
 #[cfg(test)]

@@ -90,6 +90,10 @@ impl RecvStream {
 
     /// A packet came, padding too. `None`: it is a duplicate or too old, and to be dropped.
     pub fn receive(&mut self, now: Instant, arrival: &Arrival) -> Option<Accepted> {
+        // Late repairs of what was before a restart are no restart.
+        if arrival.repaired && !self.numbering.reaches(arrival.seq) {
+            return None;
+        }
         let accepted = self.numbering.accept(now, arrival.seq, arrival.timestamp)?;
         self.last_arrival = Some(now);
         self.counts.packets += 1;
@@ -295,6 +299,20 @@ mod tests {
         assert_eq!(accepted.epoch, 1);
         assert_eq!(stream.stats(start, None, SSRC, 0, 0).packets_lost, 0);
         assert_eq!(stream.poll_timeout(), None);
+    }
+
+    #[test]
+    fn repairs_of_the_stream_before_a_restart_do_not_restart_it() {
+        let start = Instant::now();
+        let mut stream = RecvStream::new(Kind::Video);
+        stream.receive(start, &arrival(1000));
+        stream.restart();
+        let restarted = stream.receive(start, &arrival(40_000)).unwrap();
+        for seq in [998, 999] {
+            assert_eq!(stream.receive(start, &Arrival { repaired: true, ..arrival(seq) }), None);
+        }
+        let next = stream.receive(start, &arrival(40_001)).unwrap();
+        assert_eq!((next.epoch, next.seq), (restarted.epoch, restarted.seq.next()));
     }
 
     #[test]
