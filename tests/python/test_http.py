@@ -135,7 +135,15 @@ def test_options_and_cors(web: Web) -> None:
     assert "Authorization" in response.headers["access-control-allow-headers"]
     patched = web.client.options("/whip/live/session/x")
     assert patched.headers["accept-patch"] == "application/trickle-ice-sdpfrag"
-    assert web.client.get("/whip/live").status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/whip/live", "/whep/live/alice", "/whip/live/session/x"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
+def test_other_methods_are_refused_with_the_page_behind_them(path: str, method: str) -> None:
+    with TestClient(sfu.asgi(sfu.Server(backend=lambda _: FakeBackend()))) as client:
+        response = client.request(method, path)
+    assert response.status_code == 405
+    assert response.headers["allow"] == ("PATCH, DELETE, OPTIONS" if "session" in path else "POST, OPTIONS")
 
 
 @pytest.mark.parametrize(
@@ -200,7 +208,9 @@ def test_a_viewer_of_one_publisher(web: Web) -> None:
 @pytest.mark.parametrize("path", ["/whep/nowhere", "/whep/live", "/whep/live/nobody"])
 def test_nothing_to_see(web: Web, path: str) -> None:
     web.room("live")
-    assert web.client.post(path, content=OFFER, headers=SDP).status_code == 404
+    response = web.client.post(path, content=OFFER, headers=SDP)
+    assert response.status_code == 404
+    assert "create=True" not in response.text
 
 
 def test_a_viewer_needs_can_subscribe(guarded: Web) -> None:

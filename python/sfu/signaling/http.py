@@ -19,7 +19,6 @@ from sfu.errors import (
     NegotiationError,
     RoomClosed,
     RoomFull,
-    RoomNotFound,
     SessionClosed,
     SfuError,
     TokenError,
@@ -35,19 +34,21 @@ if TYPE_CHECKING:
     from sfu.signaling.access import Grant
     from sfu.signaling.door import Door
 
-__all__ = ["Resource", "Resources", "admit", "answering", "created", "read_body", "resource_endpoint"]
+__all__ = ["ANY_METHOD", "Resource", "Resources", "admit", "answering", "created", "read_body", "resource_endpoint"]
+
+ANY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+"""What a route takes, so that `answering` can refuse it and no page stands behind the endpoint's URL."""
 
 MAX_BODY = 1024 * 1024
 """Bytes of an offer or a fragment."""
 
 _CORS = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "Location, ETag, Link, Accept-Patch, WWW-Authenticate",
+    "Access-Control-Expose-Headers": "Location, ETag, Link, Accept-Patch, Accept-Post, WWW-Authenticate, Retry-After",
 }
 _STATUS: list[tuple[type[Exception], int]] = [
     (TokenError, 401),
     (Forbidden, 403),
-    (RoomNotFound, 404),
     (RoomClosed, 404),
     (SessionClosed, 404),
     (RoomFull, 503),
@@ -110,6 +111,8 @@ def answering(handler: Handler, *, methods: str, accept_post: bool = False) -> H
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={**_CORS, **allowed, "Allow": methods})
         try:
+            if request.method not in methods.split(", "):
+                raise HTTPException(405, f"there is {methods} here", {"Allow": methods})
             response = await handler(request)
         except HTTPException as error:
             response = _problem(error.status_code, error.detail, error.headers)
@@ -143,7 +146,8 @@ async def read_body(request: Request, content_type: str) -> str:
     """The text of a request. Raises 413 and 415."""
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given != content_type:
-        raise HTTPException(415, f"the body must be {content_type}, not {given or 'of no type'}")
+        accept = {"Accept-Patch" if request.method == "PATCH" else "Accept-Post": content_type}
+        raise HTTPException(415, f"the body must be {content_type}, not {given or 'of no type'}", accept)
     body = bytearray()
     async for piece in request.stream():
         body += piece
@@ -183,8 +187,6 @@ def resource_endpoint(door: Door, resources: Resources) -> Handler:
         if request.method == "DELETE":
             await resource.session.close()
             return Response(status_code=200)
-        if request.method != "PATCH":
-            raise HTTPException(405, "a session takes PATCH and DELETE", {"Allow": "PATCH, DELETE, OPTIONS"})
         return await _patch(door, resource, request)
 
     return endpoint

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from sfu.signaling.http import Resources, admit, answering, created, read_body, resource_endpoint
+from sfu.signaling.http import ANY_METHOD, Resources, admit, answering, created, read_body, resource_endpoint
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -32,7 +32,9 @@ def routes(door: Door) -> list[Route]:
         grant = admit(door, request)
         name = grant.room_for(request.path_params["room"])
         offer = await read_body(request, "application/sdp")
-        room = await door.server.room(name, create=False)
+        room = door.server.rooms.get(name)
+        if room is None:
+            raise _nothing_there()
         tracks = _tracks(room, request.path_params.get("identity"), offer)
         session = await room.join(
             grant.identity,
@@ -57,12 +59,11 @@ def routes(door: Door) -> list[Route]:
 
     endpoint = answering(view, methods="POST, OPTIONS", accept_post=True)
     session = answering(resource_endpoint(door, resources), methods="PATCH, DELETE, OPTIONS")
-    taken = ["PATCH", "DELETE", "OPTIONS"]
     return [
-        Route("/whep/{room}", endpoint, methods=["POST", "OPTIONS"]),
-        Route("/whep/{room}/{identity}", endpoint, methods=["POST", "OPTIONS"]),
-        Route("/whep/{room}/session/{secret}", session, methods=taken),
-        Route("/whep/{room}/{identity}/session/{secret}", session, methods=taken),
+        Route("/whep/{room}", endpoint, methods=ANY_METHOD),
+        Route("/whep/{room}/{identity}", endpoint, methods=ANY_METHOD),
+        Route("/whep/{room}/session/{secret}", session, methods=ANY_METHOD),
+        Route("/whep/{room}/{identity}/session/{secret}", session, methods=ANY_METHOD),
     ]
 
 
@@ -72,9 +73,13 @@ def _tracks(room: Room, identity: str | None, offer: str) -> list[Track]:
         raise HTTPException(404, f"{identity!r} is not in the room {room.name!r}")
     tracks = [track for track in room.tracks if identity is None or track.session.identity == identity]
     if not tracks:
-        raise HTTPException(404, "nothing is published there yet: try again", {"Retry-After": "2"})
+        raise _nothing_there()
     chosen = []
     for kind in ("audio", "video"):
         sections = sum(line.startswith(f"m={kind} ") for line in offer.splitlines())
         chosen += [track for track in tracks if track.kind == kind][:sections]
     return chosen
+
+
+def _nothing_there() -> HTTPException:
+    return HTTPException(404, "nothing is published there yet: try again", {"Retry-After": "2"})

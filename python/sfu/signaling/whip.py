@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from sfu.signaling.http import Resources, admit, answering, created, read_body, resource_endpoint
+from sfu.signaling.http import ANY_METHOD, Resources, admit, answering, created, read_body, resource_endpoint
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -47,10 +47,9 @@ def routes(door: Door) -> list[Route]:
 
     endpoint = answering(publish, methods="POST, OPTIONS", accept_post=True)
     session = answering(resource_endpoint(door, resources), methods="PATCH, DELETE, OPTIONS")
-    taken = ["PATCH", "DELETE", "OPTIONS"]
     return [
-        Route("/whip/{room}", endpoint, methods=["POST", "OPTIONS"]),
-        Route("/whip/{room}/{identity}", endpoint, methods=["POST", "OPTIONS"]),
-        Route("/whip/{room}/session/{secret}", session, methods=taken),
-        Route("/whip/{room}/{identity}/session/{secret}", session, methods=taken),
+        Route("/whip/{room}", endpoint, methods=ANY_METHOD),
+        Route("/whip/{room}/{identity}", endpoint, methods=ANY_METHOD),
+        Route("/whip/{room}/session/{secret}", session, methods=ANY_METHOD),
+        Route("/whip/{room}/{identity}/session/{secret}", session, methods=ANY_METHOD),
     ]
