@@ -176,6 +176,9 @@ def test_tokens_are_wanted(guarded: Web) -> None:
     response = guarded.client.post("/whip/live", content=OFFER, headers=SDP)
     assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
     assert guarded.client.post("/whip/other", content=OFFER, headers=bearer()).status_code == 403
+    refused = guarded.client.post("/whip/live", content=OFFER, headers=bearer(can_publish=False))
+    assert (refused.status_code, refused.json()["detail"]) == (403, "the token does not grant canPublish")
+    assert guarded.backend.sessions == {}
     assert guarded.client.post("/whip/live/bob", content=OFFER, headers=bearer()).status_code == 403
     created = guarded.client.post("/whip/live", content=OFFER, headers=bearer())
     assert created.status_code == 201

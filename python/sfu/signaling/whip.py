@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
+from sfu.errors import Forbidden
 from sfu.signaling.http import ANY_METHOD, Resources, admit, answering, created, read_body, resource_endpoint
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ def routes(door: Door) -> list[Route]:
 
     async def publish(request: Request) -> Response:
         grant = admit(door, request)
+        if not grant.sources:
+            raise Forbidden("the token does not grant canPublish")
         name = grant.room_for(request.path_params["room"])
         identity = grant.identity_for(request.path_params.get("identity"))
         offer = await read_body(request, "application/sdp")
