@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from sfu.track import Track
 
 __all__ = ["Room", "RoomEnded", "RoomEvent"]
+
+_log = logging.getLogger("sfu")
 
 H = TypeVar("H", bound=Callable[..., Any])
 
@@ -366,6 +369,7 @@ class Room:
         for track in self.tracks:
             session.emit(TrackPublished(track))
         self._hub.add("session", session.id, session)
+        _log.info("session %d has joined room %d", session.id, self._id)
         self.emit(SessionJoined(session))
         self._sessions[session.identity] = session
 

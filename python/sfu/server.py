@@ -261,6 +261,7 @@ class Server:
                 room.end("server_closed")
                 return
             self._rooms[name] = room
+            _log.info("room %d is open", number)
             hub.add("room", number, room)
             self._emitter.emit(RoomCreated(room))
 
@@ -276,6 +277,7 @@ class Server:
     def _room_ended(self, room: Room, reason: str) -> None:
         if self._rooms.get(room.name) is room:
             del self._rooms[room.name]
+        _log.info("room %d is closed: %s", room.id, reason)
         self._emitter.emit(RoomEnded(room, reason))
 
     def _skip_events(self, count: int) -> None:

@@ -6,6 +6,7 @@ that it owned has ended, its events have ended, and every call says why.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, TypeVar, get_args
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from sfu.subscription import Subscription
 
 __all__ = ["Session"]
+
+_log = logging.getLogger("sfu")
 
 H = TypeVar("H", bound=Callable[..., Any])
 
@@ -348,6 +351,7 @@ class Session(Member):
         self._ended = SessionEnded(reason, detail)
         self._state = "closed"
         self._hub.remove("session", self._id)
+        _log.info("session %d has ended: %s", self._id, f"{reason}, {detail}" if detail else reason)
         self._subscriptions.end()
         self._channels.end()
         self._negotiation.end()
