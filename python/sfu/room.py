@@ -350,7 +350,8 @@ class Room:
             return
         self._closed = True
         self._occupancy.stop()
-        for session in list(self._sessions.values()):
+        ending, self._sessions = self._sessions, {}
+        for session in ending.values():  # the room's readers hear of each; among themselves nobody needs to
             session.end(reason, detail)
         self._hub.remove("room", self._id)
         self._emitter.emit(RoomEnded(self, detail or reason), last=True)

@@ -108,6 +108,20 @@ async def test_a_closed_room_takes_nobody(room: sfu.Room, server: sfu.Server) ->
         await room.join("bob")
 
 
+async def test_a_closing_room_tells_its_readers_of_everybody_and_everybody_of_the_end(room: sfu.Room) -> None:
+    watching = room.events()
+    sessions = [await room.join(name) for name in ("alice", "bob", "carol")]
+    streams = [session.events() for session in sessions]
+    await room.close("over")
+    left = [event.session.identity async for event in watching if isinstance(event, sfu.SessionLeft)]
+    assert left == ["alice", "bob", "carol"]
+    for stream in streams:
+        told = [event async for event in stream]
+        assert not any(isinstance(event, sfu.SessionLeft) for event in told)
+        assert told[-1] == sfu.SessionEnded("room_closed", "over")
+    assert room.sessions == []
+
+
 async def test_a_cancelled_join_is_undone(room: sfu.Room, backend: FakeBackend) -> None:
     backend.hold = asyncio.Event()
     task = asyncio.create_task(room.join("alice"))
