@@ -227,7 +227,6 @@ async def test_metadata_and_attributes_are_told(room: sfu.Room) -> None:
         sfu.SessionUpdated(alice),
         sfu.RoomUpdated("topic", {}),
         sfu.RoomUpdated("topic", {"x": "y"}),
-        sfu.SessionLeft(alice, "room_closed"),
         sfu.SessionEnded("room_closed", ""),
     ]
 
