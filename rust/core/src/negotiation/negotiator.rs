@@ -13,7 +13,7 @@ use super::section::{Section, SectionKind};
 use super::sender::{Sender, SenderStatus, Senders, Standing};
 use super::state::{MediaSection, State};
 use super::write::{Header, write};
-use crate::codec::Kind;
+use crate::codec::{CodecName, Kind};
 use crate::id::SubscriptionId;
 
 /// What became of an answer.
@@ -166,6 +166,12 @@ impl Negotiator {
     /// Looks for a section for `sender`: in the next answer or offer.
     pub fn add_sender(&mut self, sender: Sender) {
         self.senders.add(sender);
+        self.stale = true;
+    }
+
+    /// The sender's track carries another codec now. Where that was agreed already nothing has to be negotiated.
+    pub fn change_codec(&mut self, subscription: SubscriptionId, codec: CodecName, fmtp: &str) {
+        self.senders.change_codec(subscription, codec, fmtp);
         self.stale = true;
     }
 

@@ -84,6 +84,17 @@ impl Senders {
         self.entries.remove(&subscription).map(|entry| entry.standing)
     }
 
+    /// The track carries another codec now; sections that did not take the old one may take this one.
+    pub(super) fn change_codec(&mut self, subscription: SubscriptionId, codec: CodecName, fmtp: &str) {
+        if let Some(entry) = self.entries.get_mut(&subscription) {
+            entry.sender.codec = codec;
+            fmtp.clone_into(&mut entry.sender.fmtp);
+            if entry.standing == Standing::Unsupported {
+                entry.standing = Standing::Waiting;
+            }
+        }
+    }
+
     pub(super) fn get(&self, subscription: SubscriptionId) -> Option<&Sender> {
         self.entries.get(&subscription).map(|entry| &entry.sender)
     }

@@ -39,7 +39,9 @@ impl Sfu {
             let Some(connection) = self.connections.get_mut(id) else { return };
             if connection.next_report <= now {
                 connection.next_report = now + REPORT_INTERVAL;
+                let session = connection.session;
                 self.send_reports(now, id, egress);
+                self.settle_negotiation(now, session);
                 self.find_stalled(now, id, egress);
             }
         }

@@ -53,12 +53,15 @@ impl Sfu {
     }
 
     /// The publisher switched to another codec in the middle; who cannot receive it is told, once: a publisher that goes back
-    /// and forth with each packet must not fill the event queue.
+    /// and forth with each packet must not fill the event queue. What is to be negotiated for it waits for the next report.
     pub(super) fn change_codec(&mut self, id: TrackId, codec: CodecName) {
         let Some(track) = self.tracks.get_mut(id) else { return };
         track.codec = Some(codec);
         for subscription_id in &track.subscriptions {
             let Some(subscription) = self.subscriptions.get_mut(*subscription_id) else { continue };
+            if let Some(connection) = self.connections.get_mut(subscription.connection) {
+                connection.negotiator.change_codec(*subscription_id, codec, &track.fmtp);
+            }
             let problem = SubscriptionProblem::CodecUnsupported(codec);
             let lacks = subscription.wire.as_ref().is_some_and(|wire| wire.payload_types(codec).is_none());
             if lacks && subscription.problem.as_ref() != Some(&problem) {

@@ -240,6 +240,26 @@ fn a_viewer_that_lacks_the_codec_is_told_instead_of_shown_nothing() {
 }
 
 #[test]
+fn a_publisher_that_changes_to_a_codec_that_the_viewer_has_is_seen() {
+    let section = vp8("v", "sendonly", &[&format!("extmap:4 {MID}"), "rtpmap:98 VP9/90000"]);
+    let mut hall = Hall::new();
+    hall.join(&[section.replace("SAVPF 96 97", "SAVPF 98 96 97")]);
+    hall.send(0, &Packet { pt: 98, ..frame(1, &[0x08, 0x00, 0, 0]) });
+    let viewer = hall.join(&[vp8("w", "recvonly", &[])]);
+    hall.send(0, &frame(2, KEYFRAME));
+    hall.wait(1500);
+    let session = hall.clients[viewer].session;
+    let asked = hall.events.iter().rposition(
+        |event| matches!(event, Event::SectionsNeeded { session: to, audio: 0, video: 0 } if *to == session),
+    );
+    assert!(asked.is_some(), "a free section is there");
+    hall.offer(viewer, &[vp8("w", "recvonly", &[])]).unwrap();
+    hall.send(0, &frame(3, KEYFRAME));
+    assert!(hall.events[asked.unwrap()..].iter().any(|event| matches!(event, Event::Subscribed { .. })));
+    assert_eq!(hall.clients[viewer].packets.len(), 1);
+}
+
+#[test]
 fn a_track_whose_packets_stay_away_has_stalled_until_they_return() {
     let mut hall = two(&[&format!("extmap:4 {MID}")], &[]);
     let told = |hall: &Hall| -> Vec<bool> {
