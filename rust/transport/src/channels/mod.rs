@@ -29,6 +29,9 @@ mod ppid {
 
 /// Channels of one peer. Higher: more memory that a peer can make us hold. Chromium opens at most 1024.
 const MAX_CHANNELS: usize = 1024;
+/// Bytes of a label and of a protocol that a peer may give. Higher: more memory that it can make us hold, this much for each
+/// channel. Lower: names that somebody uses are refused.
+const MAX_NAME: usize = 4096;
 /// RFC 8831 §6.2: id 65535 is not used.
 const MAX_STREAM: u16 = 65534;
 
@@ -356,7 +359,9 @@ impl Channels {
 
     fn handle_dcep(&mut self, now: Instant, stream: u16, payload: &[u8]) {
         match (Dcep::parse(payload), self.table.contains_key(&stream)) {
-            (Some(Dcep::Open(parameters)), false) if self.table.len() < MAX_CHANNELS && stream <= MAX_STREAM => {
+            (Some(Dcep::Open(parameters)), false)
+                if self.table.len() < MAX_CHANNELS && stream <= MAX_STREAM && parameters.is_named_within(MAX_NAME) =>
+            {
                 self.table
                     .insert(stream, Channel { parameters: parameters.clone(), state: State::Open, blocked: false });
                 self.send_dcep(now, stream, &Dcep::Ack);

@@ -27,6 +27,11 @@ impl Default for ChannelParameters {
 }
 
 impl ChannelParameters {
+    /// Whether label and protocol have at most `len` bytes each.
+    pub(super) fn is_named_within(&self, len: usize) -> bool {
+        self.label.len() <= len && self.protocol.len() <= len
+    }
+
     /// For the association.
     pub(super) fn reliability(&self) -> Reliability {
         let max_lifetime = if self.max_retransmits.is_some() { None } else { self.max_lifetime };

@@ -220,3 +220,13 @@ fn when_the_transport_ends_its_channels_end_first() {
     assert_eq!(net.server_channel_events(), [ChannelEvent::Closed(stream)]);
     assert_eq!(net.server_events.len(), 2);
 }
+
+#[test]
+fn a_name_that_is_too_long_is_refused() {
+    let mut net = Net::connected();
+    opened_by_client(&mut net, parameters(&"a".repeat(4096)));
+    let stream = net.client.open_channel(net.now, parameters(&"a".repeat(4097))).unwrap();
+    net.run_for(Duration::from_secs(1));
+    assert_eq!(net.server_channel_events(), []);
+    assert_eq!(net.client_channel_events(), [ChannelEvent::Closed(stream)]);
+}
