@@ -12,6 +12,7 @@ from collections.abc import Callable
 import pytest
 
 import sfu
+from sfu._backend import RoomOptions
 
 LOOPBACK = sfu.Config(udp="127.0.0.1:0")
 
@@ -164,6 +165,23 @@ async def test_rubbish_on_the_port_is_counted() -> None:
         async with asyncio.timeout(30):
             while (await server.stats()).dropped.total == 0:
                 pass
+
+
+async def test_an_application_that_fails_to_adopt_is_told_and_undone() -> None:
+    async with sfu.Server(LOOPBACK) as server:
+        await server.create_room("a")
+        backend = server._running().backend
+        options = RoomOptions(max_sessions=None, video_codecs=(), audio_codecs=())
+
+        def fail(_: int) -> None:
+            raise LookupError("no shelf for it")
+
+        refused, fine = await asyncio.gather(
+            backend.create_room(options, fail), server.create_room("b"), return_exceptions=True
+        )
+        assert str(refused) == "no shelf for it"
+        assert isinstance(fine, sfu.Room)
+        assert (await server.stats()).rooms == 2
 
 
 async def test_what_waits_when_a_server_closes_is_told() -> None:
