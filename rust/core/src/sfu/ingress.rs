@@ -31,7 +31,13 @@ struct Media<'a> {
 }
 
 impl Sfu {
-    pub(super) fn ingress_rtp(&mut self, now: Instant, from: ConnectionId, clear: &[u8], egress: &mut Egress) {
+    pub(super) fn ingress_rtp(
+        &mut self,
+        (now, arrived): (Instant, Instant),
+        from: ConnectionId,
+        clear: &[u8],
+        egress: &mut Egress,
+    ) {
         self.counts.packets_received += 1;
         self.counts.bytes_received += clear.len() as u64;
         let Some(connection) = self.connections.get_mut(from) else { return };
@@ -39,7 +45,7 @@ impl Sfu {
             self.counts.dropped.malformed += 1;
             return;
         };
-        record_arrival(now, connection, &packet, from, &mut self.timers);
+        record_arrival(arrived, connection, &packet, from, &mut self.timers);
         let Some(binding) = find_binding(connection, &self.tracks, &packet) else {
             connection.unbound_packets += 1;
             self.counts.dropped.unbound_stream += 1;
@@ -134,7 +140,7 @@ fn fmtp_of(track: &Track, pt: Pt) -> Arc<str> {
 
 /// Notes the arrival for transport-wide feedback: everything counts, repair and padding too.
 fn record_arrival(
-    now: Instant,
+    arrived: Instant,
     connection: &mut Connection,
     packet: &RtpPacket<'_>,
     id: ConnectionId,
@@ -143,7 +149,7 @@ fn record_arrival(
     let Some(extension) = connection.extensions.id(Extension::TransportCc) else { return };
     let value = packet.extensions().iter().find(|(id, _)| *id == extension);
     if let Some(seq) = value.and_then(|(_, value)| TransportSeq::parse(value)) {
-        connection.twcc_receiver.record(now, packet.header().ssrc, seq.0);
+        connection.twcc_receiver.record(arrived, packet.header().ssrc, seq.0);
         if let Some(deadline) = connection.twcc_receiver.poll_timeout() {
             timers.set(Timer::Connection(id), deadline);
         }

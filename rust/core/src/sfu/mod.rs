@@ -98,6 +98,19 @@ impl Sfu {
 
     /// Takes one datagram that arrived over `path`. It is decrypted in place.
     pub fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress) {
+        self.handle_late_datagram(now, now, path, datagram, egress);
+    }
+
+    /// As [`Sfu::handle_datagram`], for a datagram that arrived before `now`: senders are told of `arrived`, because a reader
+    /// that is late is no congestion.
+    pub fn handle_late_datagram(
+        &mut self,
+        now: Instant,
+        arrived: Instant,
+        path: Path,
+        datagram: &mut [u8],
+        egress: &mut Egress,
+    ) {
         self.counts.datagrams_received += 1;
         let by_ufrag = stun_local_ufrag(datagram).and_then(|ufrag| self.demux.by_ufrag(ufrag));
         let Some(id) = by_ufrag.or_else(|| self.demux.by_path(&path)) else {
@@ -114,7 +127,7 @@ impl Sfu {
             return;
         }
         match connection.transport.handle_datagram(now, path, datagram, egress) {
-            Incoming::Rtp(packet) => self.ingress_rtp(now, id, packet, egress),
+            Incoming::Rtp(packet) => self.ingress_rtp((now, arrived), id, packet, egress),
             Incoming::Rtcp(packet) => self.ingress_rtcp(now, id, packet, egress),
             Incoming::Handled => {
                 // Of two connections that prove one path (a NAT gave a port to somebody else), the last check decides.

@@ -3,6 +3,7 @@
 //! [`Shard`] is the handle that the server keeps; the thread runs a [`Reactor`](reactor::Reactor). Invariant: when the
 //! thread ends, for whatever reason, every command that was accepted has its answer in the outbox.
 
+mod arrivals;
 mod plane;
 mod reactor;
 
@@ -130,7 +131,7 @@ mod tests {
     }
 
     impl Plane for Echo {
-        fn handle_datagram(&mut self, _: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress) {
+        fn handle_datagram(&mut self, _: Instant, _: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress) {
             for _ in 0..self.copies {
                 egress.push(path, Class::Video, datagram);
             }

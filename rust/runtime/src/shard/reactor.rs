@@ -13,6 +13,7 @@ use sfu_core::command::Reply;
 use sfu_core::event::Event;
 use sfu_transport::{Egress, Path};
 
+use super::arrivals::Arrivals;
 use super::plane::Plane;
 use crate::error::CommandFailure;
 use crate::mailbox::{Letter, Mailbox};
@@ -39,6 +40,7 @@ pub(super) struct Reactor<P> {
     mailbox: Arc<Mailbox>,
     outbox: Arc<Outbox>,
     incoming: ReceiveBuffers,
+    arrivals: Arrivals,
     outgoing: SendBuffers,
     sender: Sender,
     egress: Egress,
@@ -93,6 +95,7 @@ impl<P: Plane> Reactor<P> {
             mailbox,
             outbox,
             incoming: ReceiveBuffers::new(),
+            arrivals: Arrivals::new(Instant::now()),
             outgoing: SendBuffers::default(),
             sender,
             egress: Egress::new(),
@@ -110,6 +113,7 @@ impl<P: Plane> Reactor<P> {
         loop {
             self.poll.wait(self.patience(now), &mut ready)?;
             now = Instant::now();
+            self.arrivals.begin(now);
             for &token in ready.iter().filter(|token| **token != MAILBOX) {
                 self.receive(token, now);
             }
@@ -132,7 +136,7 @@ impl<P: Plane> Reactor<P> {
 
     /// Takes one batch out of a socket.
     fn receive(&mut self, token: usize, now: Instant) {
-        let Self { plane, sockets, incoming, outgoing, sender, egress, losses, .. } = self;
+        let Self { plane, sockets, incoming, arrivals, outgoing, sender, egress, losses, .. } = self;
         let Some(socket) = sockets.get(token) else {
             return;
         };
@@ -145,8 +149,9 @@ impl<P: Plane> Reactor<P> {
                 losses.count_overflow(token, overflow);
             }
             let path = Path { local: socket.reached(message.local), remote: message.remote };
+            let arrived = arrivals.time(message.stamp);
             for datagram in message.datagrams() {
-                plane.handle_datagram(now, path, datagram, egress);
+                plane.handle_datagram(now, arrived, path, datagram, egress);
                 if egress.len() >= FLUSH_AT {
                     flush(sender, sockets, outgoing, egress);
                 }

@@ -20,7 +20,8 @@ pub(crate) use send::SendBuffers;
 
 /// Room for the control messages of one datagram, aligned as `cmsghdr` wants it.
 ///
-/// The largest set is `IPV6_PKTINFO` (40 bytes with header and padding), `UDP_GRO` (24) and `SO_RXQ_OVFL` (24).
+/// The largest set is `IPV6_PKTINFO` (40 bytes with header and padding), `UDP_GRO` (24), `SO_RXQ_OVFL` (24) and
+/// `SCM_TIMESTAMPNS` (32).
 #[repr(C, align(8))]
 #[derive(Clone, Copy)]
 struct Control([u8; Control::LEN]);

@@ -5,6 +5,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::time::Duration;
 use std::{mem, ptr};
 
 use super::Control;
@@ -24,6 +25,8 @@ pub(crate) struct Received<'a> {
     pub(crate) segment: usize,
     /// How many datagrams this socket's full queue has cost since it was opened, if the kernel said so (it wraps).
     pub(crate) overflow: Option<u32>,
+    /// When the kernel took it in by its wall clock, since the Unix epoch, if it said so.
+    pub(crate) stamp: Option<Duration>,
     /// All datagrams, one after another.
     pub(crate) bytes: &'a mut [u8],
 }
@@ -100,6 +103,7 @@ impl ReceiveBuffers {
                 local: None,
                 segment: len,
                 overflow: None,
+                stamp: None,
                 bytes: &mut buffer[..len],
             };
             read_control(&header.msg_hdr, &mut message);
@@ -174,6 +178,11 @@ fn read_control(header: &libc::msghdr, message: &mut Received<'_>) {
                 // SAFETY: the value of this type is a 32-bit count (socket(7)).
                 message.overflow = Some(unsafe { value.cast::<u32>().read_unaligned() });
             }
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                // SAFETY: the value of this type is a `timespec` (socket(7)).
+                let stamp = unsafe { value.cast::<libc::timespec>().read_unaligned() };
+                message.stamp = Some(Duration::new(stamp.tv_sec as u64, stamp.tv_nsec as u32));
+            }
             _ => {}
         }
         // SAFETY: `next` is one of `header`'s control messages.
@@ -186,6 +195,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::net::UdpSocket;
     use std::os::fd::AsFd as _;
+    use std::time::{SystemTime, UNIX_EPOCH};
 
     use sfu_transport::Path;
 
@@ -208,6 +218,22 @@ mod tests {
             there.send_to(&vec![0; size], here.local_addr().unwrap()).unwrap();
         }
         assert_eq!(receive(&here), [[3], [0], [1]]);
+    }
+
+    #[test]
+    fn each_message_carries_the_time_at_which_it_came() {
+        let (here, there) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        set_option(here.as_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1).unwrap();
+        let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let before = clock();
+        for _ in 0..3 {
+            there.send_to(b"x", here.local_addr().unwrap()).unwrap();
+        }
+        let mut buffers = ReceiveBuffers::new();
+        buffers.receive(here.as_fd()).unwrap();
+        let stamps: Vec<Duration> = buffers.messages().map(|message| message.stamp.unwrap()).collect();
+        assert_eq!(stamps.len(), 3);
+        assert!(before <= stamps[0] && stamps.is_sorted() && stamps[2] <= clock(), "{stamps:?}");
     }
 
     #[test]
