@@ -119,6 +119,8 @@ class NativeBackend:
         self._closed = True
         self._loop.remove_reader(self._core.event_fd())
         self._core.close()
+        # Its descriptors go now, not when the garbage collector comes round; nothing gets past `check` any more.
+        del self._core
         waiting, self._waiting = self._waiting, {}
         for one in waiting.values():
             if not one.future.done():
@@ -165,7 +167,7 @@ class NativeBackend:
                 audio_codecs=list(options.audio_codecs),
             ),
             adopt,
-            self._core.close_room,
+            lambda made: self._core.close_room(made),
         )
 
     async def close_room(self, room: int) -> None:
@@ -184,7 +186,7 @@ class NativeBackend:
                 publish_video=options.publish_video,
             ),
             adopt,
-            self._core.close_session,
+            lambda made: self._core.close_session(made),
         )
 
     async def close_session(self, session: int) -> None:
@@ -213,7 +215,9 @@ class NativeBackend:
 
     async def subscribe(self, session: int, track: int, max_layer: LayerTuple | None, adopt: Adopt) -> None:
         """Make a subscription."""
-        await self._ask(lambda: self._core.subscribe(session, track, max_layer), adopt, self._core.unsubscribe)
+        await self._ask(
+            lambda: self._core.subscribe(session, track, max_layer), adopt, lambda made: self._core.unsubscribe(made)
+        )
 
     async def unsubscribe(self, subscription: int) -> None:
         """End it; it may have ended already."""
@@ -247,7 +251,7 @@ class NativeBackend:
                 max_lifetime=options.max_lifetime,
             ),
             adopt,
-            self._core.close_channel,
+            lambda made: self._core.close_channel(made),
         )
 
     async def send_message(self, channel: int, message: str | bytes) -> bool:
@@ -267,7 +271,7 @@ class NativeBackend:
 
     async def sfu_stats(self) -> _core.SfuStats:
         """Of everything."""
-        reply: _core.SfuStats = await self._ask(self._core.sfu_stats)
+        reply: _core.SfuStats = await self._ask(lambda: self._core.sfu_stats())
         return reply
 
     async def room_stats(self, room: int) -> _core.RoomStats:
@@ -312,9 +316,15 @@ class NativeBackend:
             if waiting.undo is not None:
                 waiting.undo(reply)
         else:
-            if waiting.adopt is not None:
-                waiting.adopt(reply)
-            waiting.future.set_result(reply)
+            try:
+                if waiting.adopt is not None:
+                    waiting.adopt(reply)
+            except Exception as error:  # the rest of the batch must still be settled
+                if waiting.undo is not None:
+                    waiting.undo(reply)
+                waiting.future.set_exception(error)
+            else:
+                waiting.future.set_result(reply)
 
 
 def _transport_error(error: OSError) -> TransportError:
