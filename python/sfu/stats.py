@@ -63,6 +63,7 @@ class ServerStats(_Value):
     rooms: int
     sessions: int
     tracks: int
+    """Those with a section; `RoomStats` has those that also brought packets."""
     subscriptions: int
     channels: int
     datagrams_received: int
