@@ -159,3 +159,24 @@ fn announced_addresses_are_the_candidates() {
     assert_ne!(candidate.port(), 0);
     assert!(server.fingerprint().starts_with("sha-256 "));
 }
+
+#[test]
+fn what_the_kernel_drops_is_counted() {
+    let mut config = config("127.0.0.1:0");
+    // The kernel makes it as small as it can: room for two datagrams.
+    config.receive_buffer = 1;
+    let server = Server::start(&config).expect("it starts");
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.connect(server.candidates()[0]).expect("a loopback address");
+    let counted = (0..100).any(|_| {
+        for _ in 0..1000 {
+            socket.send(&[0; 1200]).expect("loopback takes it");
+        }
+        server.command(Command::SfuStats).expect("it is open");
+        match replies(&server, 1).replies.remove(0).1 {
+            Ok(Reply::SfuStats(stats)) => stats.dropped.kernel > 0 && stats.dropped.unknown_path > 0,
+            other => panic!("{other:?}"),
+        }
+    });
+    assert!(counted);
+}
