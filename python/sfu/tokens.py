@@ -16,7 +16,9 @@ from typing import Any, Self
 
 import jwt
 
+from sfu._arguments import check_text
 from sfu.errors import TokenError
+from sfu.member import check_attributes
 
 __all__ = ["AccessToken", "Claims", "VideoGrant", "verify"]
 
@@ -119,26 +121,36 @@ class AccessToken:
 
     def with_identity(self, identity: str) -> Self:
         """Who the bearer is."""
+        check_text("identity", identity)
         return self._with(identity=identity)
 
     def with_name(self, name: str) -> Self:
         """What people call the bearer."""
+        check_text("name", name)
         return self._with(name=name)
 
     def with_metadata(self, metadata: str) -> Self:
         """The application's text about the bearer."""
+        check_text("metadata", metadata, "json.dumps() makes one")
         return self._with(metadata=metadata)
 
     def with_attributes(self, attributes: Mapping[str, str]) -> Self:
         """The application's strings about the bearer."""
+        check_attributes(attributes)
         return self._with(attributes=dict(attributes))
 
     def with_grants(self, video: VideoGrant) -> Self:
         """What the bearer may do."""
+        if not isinstance(video, VideoGrant):
+            raise TypeError(f"with_grants() takes VideoGrant(room_join=True, room=…), not {type(video).__name__}")
         return self._with(video=video)
 
     def with_ttl(self, ttl: timedelta) -> Self:
         """How long it is valid."""
+        if not isinstance(ttl, timedelta):
+            raise TypeError(f"ttl must be a timedelta: timedelta(hours=6), not {ttl!r}")
+        if ttl <= timedelta(0):
+            raise ValueError(f"ttl must be more than nothing, not {ttl}")
         made = self._with()
         made._ttl = ttl
         return made

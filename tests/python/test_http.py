@@ -252,6 +252,20 @@ def test_mounted_into_another_application() -> None:
         client.portal.call(server.close)
 
 
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"keys": "secret"}, "mapping of key to secret"),
+        ({"keys": {"key": None}}, "secret of 'key' must be a str"),
+        ({"keys": {"key": ""}}, "must not be empty"),
+        ({"origins": "https://example.com"}, r"\['https://example.com'\]"),
+    ],
+)
+def test_doors_that_cannot_be(options: dict[str, Any], error: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=error):
+        sfu.asgi(sfu.Server(), **options)
+
+
 def test_asgi_wants_a_server() -> None:
     with pytest.raises(TypeError, match=r"sfu\.Server"):
         sfu.asgi("0.0.0.0:7882")  # type: ignore[arg-type]

@@ -1,7 +1,9 @@
 """Access tokens, made and checked."""
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import jwt
 import pytest
@@ -124,3 +126,19 @@ def test_tokens_that_could_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEKIT_API_SECRET", "secret")
     made = AccessToken().with_identity("a").with_grants(GRANT).to_jwt()
     assert verify(made, KEYS).identity == "a"
+
+
+@pytest.mark.parametrize(
+    ("build", "error"),
+    [
+        (lambda token: token.with_grants({"roomJoin": True}), r"VideoGrant\(room_join=True"),
+        (lambda token: token.with_ttl(3600), r"timedelta\(hours=6\)"),
+        (lambda token: token.with_ttl(timedelta(0)), "more than nothing"),
+        (lambda token: token.with_identity(7), "identity must be a str"),
+        (lambda token: token.with_metadata({}), r"json\.dumps"),
+        (lambda token: token.with_attributes({"a": 1}), "mapping of str to str"),
+    ],
+)
+def test_tokens_built_of_the_wrong_things(build: Callable[[Any], object], error: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=error):
+        build(AccessToken("key", "secret"))

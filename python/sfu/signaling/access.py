@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from sfu._arguments import check_text
 from sfu.errors import Forbidden, TokenError
 from sfu.member import Source, sources_of
 from sfu.tokens import verify
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
 
 __all__ = ["Access", "Grant"]
 
@@ -62,6 +60,15 @@ class Access:
 
     def __init__(self, keys: Mapping[str, str] | None = None, origins: Collection[str] = ()) -> None:
         """`keys`: key to secret; empty: open to everybody. `origins`: allowed besides the page's own; `"*"`: all."""
+        if keys is not None and not isinstance(keys, Mapping):
+            raise TypeError(f"keys must be a mapping of key to secret: {{'key': 'secret'}}, not {type(keys).__name__}")
+        for key, secret in (keys or {}).items():
+            check_text("a key", key)
+            check_text(f"the secret of {key!r}", secret)
+            if not key or not secret:
+                raise ValueError("a key and its secret must not be empty; without keys the server is open")
+        if isinstance(origins, str):
+            raise TypeError(f"origins must be a collection of origins: [{origins!r}]")
         self._keys = dict(keys or {})
         self._origins = {origin.rstrip("/").lower() for origin in origins}
 

@@ -77,7 +77,9 @@ class Resources:
         self._resources: dict[str, Resource] = {}
 
     def add(self, session: Session) -> tuple[str, Resource]:
-        """A new one and its secret."""
+        """A new one and its secret. Raises `SessionClosed` when it has ended meanwhile."""
+        if session.ended is not None:
+            raise SessionClosed(f"the session has ended: {session.ended.reason}")
         secret = secrets.token_urlsafe(24)
         self._resources[secret] = Resource(session)
 

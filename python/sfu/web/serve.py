@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Address", "run"]
 
+_EVERY = {"0.0.0.0", "::"}
+"""Bound to all addresses: none that a certificate could name."""
+
 _log = logging.getLogger("sfu")
 
 Prepare = Callable[[Server], Awaitable[None]]
@@ -160,7 +163,7 @@ def _tls(settings: Settings, stack: contextlib.ExitStack) -> tuple[Path, Path] |
     if not settings.tls_self_signed:
         return None
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sfu-")))
-    names = {"localhost", "127.0.0.1", _lan_address(), socket.gethostname()}
+    names = {"localhost", "127.0.0.1", _lan_address(), socket.gethostname(), settings.host} - _EVERY
     return make_certificate(folder, sorted(names))
 
 
