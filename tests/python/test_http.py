@@ -244,6 +244,12 @@ def test_mounted_into_another_application() -> None:
     with TestClient(outer) as client:
         assert client.get("/rtc/healthz").status_code == 503
         assert client.get("/rtc/metrics").status_code == 503
+        early = client.post("/rtc/whip/live", content=OFFER, headers=SDP)
+        assert (early.status_code, early.headers["retry-after"]) == (503, "10")
+        assert "has not been started" in early.json()["detail"]
+        with client.websocket_connect("/rtc/ws") as socket:
+            socket.send_json({"type": "join", "room": "live"})
+            assert socket.receive_json()["code"] == "unavailable"
         assert client.portal is not None
         client.portal.call(server.start)
         created = client.post("/rtc/whip/live/alice", content=OFFER, headers=SDP)

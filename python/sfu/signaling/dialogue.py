@@ -18,6 +18,7 @@ from sfu.errors import (
     MessageTooLarge,
     NegotiationError,
     NotInRoom,
+    NotRunning,
     RoomClosed,
     RoomFull,
     SessionClosed,
@@ -48,6 +49,7 @@ __all__ = ["Dialogue", "error_message"]
 _log = logging.getLogger("sfu.signaling")
 
 _CODES: list[tuple[type[Exception], str]] = [
+    (NotRunning, "unavailable"),
     (TokenError, "unauthorized"),
     (Forbidden, "forbidden"),
     (RoomFull, "room_full"),

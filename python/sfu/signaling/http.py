@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from sfu.errors import (
     Forbidden,
     NegotiationError,
+    NotRunning,
     RoomClosed,
     RoomFull,
     SessionClosed,
@@ -51,6 +52,7 @@ _STATUS: list[tuple[type[Exception], int]] = [
     (Forbidden, 403),
     (RoomClosed, 404),
     (SessionClosed, 404),
+    (NotRunning, 503),
     (RoomFull, 503),
     (TooManyRooms, 503),
     (TooManySessions, 503),
