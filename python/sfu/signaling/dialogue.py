@@ -7,32 +7,17 @@ a client's offer goes out before any offer of ours that was made after it.
 from __future__ import annotations
 
 import json
-import logging
 import secrets
 from typing import TYPE_CHECKING, Any
 
 from sfu.description import Description
-from sfu.errors import (
-    AlreadySubscribed,
-    Forbidden,
-    MessageTooLarge,
-    NegotiationError,
-    NotInRoom,
-    NotRunning,
-    RoomClosed,
-    RoomFull,
-    SessionClosed,
-    SubscriptionEnded,
-    TokenError,
-    TooManyRooms,
-    TooManySessions,
-    TrackEnded,
-)
+from sfu.errors import Forbidden, MessageTooLarge
 from sfu.layer import Layer
 from sfu.signaling import views
 from sfu.signaling.messages import MAX_DATA, BadMessage
 from sfu.signaling.news import News
 from sfu.signaling.quality import layer_for
+from sfu.signaling.refusals import error_message
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -44,46 +29,7 @@ if TYPE_CHECKING:
     from sfu.subscription import Subscription
     from sfu.track import Track
 
-__all__ = ["Dialogue", "error_message"]
-
-_log = logging.getLogger("sfu.signaling")
-
-_CODES: list[tuple[type[Exception], str]] = [
-    (NotRunning, "unavailable"),
-    (TokenError, "unauthorized"),
-    (Forbidden, "forbidden"),
-    (RoomFull, "room_full"),
-    (TooManyRooms, "too_many_rooms"),
-    (TooManySessions, "too_many_sessions"),
-    (RoomClosed, "room_closed"),
-    (SessionClosed, "not_joined"),
-    (NegotiationError, "negotiation"),
-    (AlreadySubscribed, "conflict"),
-    (NotInRoom, "not_found"),
-    (TrackEnded, "not_found"),
-    (SubscriptionEnded, "not_found"),
-    (LookupError, "not_found"),
-    (MessageTooLarge, "too_large"),
-    (ValueError, "bad_message"),
-    (TypeError, "bad_message"),
-]
-
-
-def error_message(error: Exception, request: str | int | None = None) -> dict[str, Any]:
-    """`error` for an exception. What the client could not have caused is logged and called `internal`."""
-    if isinstance(error, BadMessage):
-        code, text, request = error.code, str(error), error.request if request is None else request
-    else:
-        known = next((code for kind, code in _CODES if isinstance(error, kind)), None)
-        code, text = (known, str(error)) if known else ("internal", "a fault of the server; its log says more")
-        if isinstance(error, KeyError):
-            text = str(error.args[0]) if error.args else text
-        if known is None:
-            _log.error("a message could not be handled", exc_info=error)
-    message: dict[str, Any] = {"type": "error", "code": code, "message": text}
-    if request is not None:
-        message["request"] = request
-    return message
+__all__ = ["Dialogue"]
 
 
 class Dialogue:

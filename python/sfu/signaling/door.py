@@ -29,7 +29,7 @@ class Door:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def join(self, message: dict[str, Any]) -> Dialogue:
-        """Let a client of the page protocol in. Raises what `signaling.dialogue.error_message` translates."""
+        """Let a client of the page protocol in. Raises what `signaling.refusals.error_message` translates."""
         grant = self.access.admit(message.get("token"))
         name = grant.room_for(message.get("room"))
         identity = grant.identity_for(message.get("identity"))

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from sfu.signaling.dialogue import Dialogue, error_message
 from sfu.signaling.messages import MAX_MESSAGE, BadMessage, parse
 from sfu.signaling.outbox import Outbox
+from sfu.signaling.refusals import error_message
 
 if TYPE_CHECKING:
     from typing import Any
 
+    from sfu.signaling.dialogue import Dialogue
     from sfu.signaling.door import Door
 
 __all__ = ["serve"]
