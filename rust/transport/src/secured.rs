@@ -302,11 +302,6 @@ impl Secured {
         }
     }
 
-    /// Whether a handshake is under way.
-    pub fn is_handshaking(&self) -> bool {
-        self.state == State::Handshaking && self.dtls.is_some()
-    }
-
     fn new_dtls(&self, now: Instant) -> Box<Dtls> {
         Box::new(Dtls::new(now, Arc::clone(&self.config.certificate), self.config.role))
     }

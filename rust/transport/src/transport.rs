@@ -38,13 +38,9 @@ pub struct TransportConfig {
     pub channel_buffer: usize,
 }
 
-/// What the peer's SDP says.
+/// What the peer's SDP says. (Its ICE credentials are not needed: a lite agent sends no checks.)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remote {
-    /// Its user fragment. (A lite agent sends no checks; it is kept to tell an ICE restart.)
-    pub ufrag: String,
-    /// Its password.
-    pub pwd: String,
     /// Of its certificate; one match suffices.
     pub fingerprints: Vec<Fingerprint>,
     /// With an accepted `m=application` section.
@@ -132,7 +128,6 @@ pub struct Transport {
     state: TransportState,
     consent_timeout: Duration,
     last_check: Option<Instant>,
-    remote: Option<Remote>,
     counters: Counters,
     events: VecDeque<TransportEvent>,
 }
@@ -147,7 +142,6 @@ impl Transport {
             state: TransportState::New,
             consent_timeout,
             last_check: None,
-            remote: None,
             counters: Counters::default(),
             events: VecDeque::new(),
         }
@@ -155,14 +149,8 @@ impl Transport {
 
     /// What the peer's SDP says, at first and on every renegotiation.
     pub fn set_remote(&mut self, now: Instant, remote: Remote) {
-        self.secured.set_remote(now, remote.fingerprints.clone(), remote.sctp);
-        self.remote = Some(remote);
+        self.secured.set_remote(now, remote.fingerprints, remote.sctp);
         self.collect_events();
-    }
-
-    /// Whether these are other credentials than the peer's last ones: it restarts ICE (RFC 8839 §4.4.3.1).
-    pub fn restarts_ice(&self, ufrag: &str, pwd: &str) -> bool {
-        self.remote.as_ref().is_some_and(|remote| remote.ufrag != ufrag || remote.pwd != pwd)
     }
 
     /// New credentials of ours. The old ones stay valid until the first check with the new ones: no media gap.

@@ -20,12 +20,7 @@ pub struct RemoteTransport {
 impl RemoteTransport {
     /// For the transport.
     pub fn to_transport(&self) -> Remote {
-        Remote {
-            ufrag: self.credentials.ufrag.clone(),
-            pwd: self.credentials.pwd.clone(),
-            fingerprints: self.fingerprints.clone(),
-            sctp: self.sctp,
-        }
+        Remote { fingerprints: self.fingerprints.clone(), sctp: self.sctp }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use sfu_transport::{Egress, Remote, SctpParameters};
+use sfu_transport::Egress;
 use sfu_wire::Mid;
 
 use super::Sfu;
@@ -116,13 +116,7 @@ impl Sfu {
         self.apply_credentials(id);
         let Some(connection) = self.connections.get_mut(id) else { return };
         let Some(remote) = connection.negotiator.remote() else { return };
-        let remote = Remote {
-            ufrag: remote.credentials.ufrag.clone(),
-            pwd: remote.credentials.pwd.clone(),
-            fingerprints: remote.fingerprints.clone(),
-            sctp: remote.sctp.map(|sctp| SctpParameters { port: sctp.port, max_message_size: sctp.max_message_size }),
-        };
-        connection.transport.set_remote(now, remote);
+        connection.transport.set_remote(now, remote.to_transport());
         if connection.progress == Progress::Idle {
             let deadline = now + self.config.connect_timeout;
             connection.progress = Progress::Waiting { deadline };

@@ -98,8 +98,6 @@ impl Leg {
         self.transport.set_remote(
             now,
             Remote {
-                ufrag: "peer".into(),
-                pwd: "peer".into(),
                 fingerprints: vec![CERTIFICATE.fingerprint().clone()],
                 sctp: Some(SctpParameters { port: 5000, max_message_size: 262_144 }),
             },

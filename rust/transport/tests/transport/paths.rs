@@ -139,7 +139,6 @@ fn a_live_peer_never_disconnects() {
 fn an_ice_restart_makes_no_gap() {
     let mut net = Net::connected();
     net.server.restart_ice("second".into(), "the-second-password-of-it".into());
-    assert!(net.server.restarts_ice("other", "x") && !net.server.restarts_ice("client", "the-password-of-the-client"));
     assert_eq!(probe(&mut net, 0), Some(1000), "media flows while the restart is under way");
     net.check(true);
     net.run_for(Duration::from_millis(50));

@@ -109,12 +109,7 @@ impl Net {
     }
 
     pub(crate) fn remote() -> Remote {
-        Remote {
-            ufrag: "client".into(),
-            pwd: "the-password-of-the-client".into(),
-            fingerprints: vec![CLIENT_CERTIFICATE.fingerprint().clone()],
-            sctp: Some(sctp()),
-        }
+        Remote { fingerprints: vec![CLIENT_CERTIFICATE.fingerprint().clone()], sctp: Some(sctp()) }
     }
 
     pub(crate) fn tell_server(&mut self) {
