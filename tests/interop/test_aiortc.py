@@ -5,10 +5,10 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
-from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription, rtcdtlstransport
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, VideoStreamTrack
 from interop.live import Live
-from interop.polling import PATIENCE
+from interop.polling import PATIENCE, eventually
 
 import sfu
 
@@ -79,3 +79,32 @@ async def test_aiortc_publishes_and_another_aiortc_watches(live_sfu: Live) -> No
         await publishing.close()
         with contextlib.suppress(MediaStreamError, TimeoutError):
             await asyncio.wait_for(alice.close(), PATIENCE)
+
+
+@pytest.mark.parametrize(
+    ("profile", "cipher"),
+    [
+        (rtcdtlstransport.SRTP_AEAD_AES_256_GCM, "AEAD_AES_256_GCM"),
+        (rtcdtlstransport.SRTP_AEAD_AES_128_GCM, "AEAD_AES_128_GCM"),
+        (rtcdtlstransport.SRTP_AES128_CM_SHA1_80, "AES128_CM_HMAC_SHA1_80"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_each_profile_is_taken_from_who_has_no_other(
+    live_sfu: Live, monkeypatch: pytest.MonkeyPatch, profile: rtcdtlstransport.SRTPProtectionProfile, cipher: str
+) -> None:
+    monkeypatch.setattr(rtcdtlstransport, "SRTP_PROFILES", [profile])
+    room = await live_sfu.server.create_room(cipher)
+    async with connection() as alice, await room.join("alice", offers="client") as session:
+        alice.addTrack(AudioStreamTrack())
+        await offer(alice, session)
+        await connected(alice)
+
+        async def flows() -> bool:
+            tracks = (await session.stats()).tracks
+            return bool(tracks) and tracks[0].encodings[0].packets_received > 20
+
+        await eventually("audio flows", flows)
+        (transport,) = (await session.stats()).transports
+        assert transport.cipher == cipher
+        assert transport.dropped.authentication == 0
