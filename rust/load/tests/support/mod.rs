@@ -33,6 +33,8 @@ pub(crate) struct House {
     waiting: BTreeMap<Ticket, Question>,
     drained: Drained,
     peers: u32,
+    /// How long one turn waits at most. Lower: signalling takes less time, and more of the processor.
+    pub(crate) patience: Duration,
     pub(crate) closed: Vec<SessionId>,
     pub(crate) subscribed: usize,
     pauses: Pauses,
@@ -96,6 +98,7 @@ impl House {
             waiting: BTreeMap::new(),
             drained: Drained::default(),
             peers: 0,
+            patience: TURN,
             closed: Vec::new(),
             subscribed: 0,
             pauses: Pauses::default(),
@@ -161,7 +164,7 @@ impl House {
 
     /// Moves packets, descriptions and time.
     pub(crate) fn turn(&mut self) {
-        self.swarm.turn(TURN).expect("sockets work");
+        self.swarm.turn(self.patience).expect("sockets work");
         while self.swarm.poll_event().is_some() {}
         let mut drained = std::mem::take(&mut self.drained);
         self.server.drain(&mut drained).expect("the same process");
@@ -261,6 +264,10 @@ impl House {
 
     fn offered(&mut self, session: SessionId, offer: &Description) {
         let Some(&peer) = self.callers.get(&session) else { return };
+        // Of two offers that meet the client's counts, and the server's comes again.
+        if self.waiting.values().any(|question| matches!(question, Question::Receive(asked) if *asked == peer)) {
+            return;
+        }
         if let Some(answer) = self.swarm.with(peer, |now, peer, _| peer.receive_offer(now, &offer.sdp)) {
             let sdp = answer.expect("an offer that can be answered");
             self.describe(session, peer, SdpType::Answer, sdp, offer.id);

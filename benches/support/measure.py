@@ -1,0 +1,97 @@
+"""What the scripts share: the measuring program, rounds, medians, the machine's facts, a table and a line of JSON."""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+
+class Bench:
+    """One script's run: its arguments, and the program that measures."""
+
+    def __init__(self, description: str) -> None:
+        parser = argparse.ArgumentParser(description=description)
+        parser.add_argument("--json", action="store_true", help="print nothing but the last line, which is JSON")
+        parser.add_argument("--quick", action="store_true", help="unoptimised and short: shows that it works")
+        parser.add_argument("--rounds", type=int, help="how often each figure is taken")
+        options = parser.parse_args()
+        self.quick: bool = options.quick
+        self._silent: bool = options.json
+        self._rounds: int = options.rounds or (1 if self.quick else 5)
+        self._program = _build(release=not self.quick)
+
+    def run(self, **figures: list[str]) -> None:
+        """Take all figures in turn, round after round, so that a busy minute hurts all of them; print the medians."""
+        taken: dict[str, list[dict[str, float]]] = {name: [] for name in figures}
+        for number in range(self._rounds):
+            for name, arguments in figures.items():
+                self._say(f"round {number + 1} of {self._rounds}: {' '.join(arguments)}")
+                done = subprocess.run([self._program, *arguments], capture_output=True, text=True, check=False)
+                if done.returncode != 0:
+                    sys.exit(f"{' '.join(arguments)} failed:\n{done.stderr}")
+                taken[name].append(json.loads(done.stdout.splitlines()[-1]))
+        medians = {name: _median(rounds) for name, rounds in taken.items()}
+        machine = _machine(optimised=not self.quick)
+        self._table(medians, taken, machine)
+        print(json.dumps({**medians, "rounds": self._rounds, "machine": machine}))
+
+    def _table(
+        self, medians: dict[str, dict[str, float]], taken: dict[str, list[dict[str, float]]], machine: dict[str, Any]
+    ) -> None:
+        self._say("")
+        for name, figures in medians.items():
+            for figure, median in figures.items():
+                values = [one[figure] for one in taken[name]]
+                spread = f"{min(values):,.1f} … {max(values):,.1f}" if min(values) != max(values) else ""
+                self._say(f"{name:<12} {figure:<28} {median:>14,.1f}   {spread}")
+        self._say("")
+        self._say("; ".join(f"{fact}: {value}" for fact, value in machine.items()))
+
+    def _say(self, line: str) -> None:
+        if not self._silent:
+            print(line, flush=True)
+
+
+def _median(rounds: list[dict[str, float]]) -> dict[str, float]:
+    return {figure: statistics.median(one[figure] for one in rounds) for figure in rounds[0]}
+
+
+def _build(*, release: bool) -> Path:
+    """`rust/load/examples/figures`, built."""
+    cargo = shutil.which("cargo") or shutil.which("cargo", path=os.path.expanduser("~/.cargo/bin"))
+    if cargo is None:
+        sys.exit("cargo is not installed (https://rustup.rs)")
+    command = [cargo, "build", "--quiet", "--locked", "--package", "sfu-load", "--example", "figures"]
+    subprocess.run([*command, *(["--release"] * release)], cwd=ROOT, check=True)
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    return target / ("release" if release else "debug") / "examples" / "figures"
+
+
+def _machine(*, optimised: bool) -> dict[str, Any]:
+    """What a figure depends on besides the code."""
+    model = "unknown"
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+        "kernel": platform.release(),
+        "commit": _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--porcelain", "-uno") else ""),
+        "profile": "release" if optimised else "debug",
+    }
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip()

@@ -1,0 +1,42 @@
+//! The measuring half of `benches/`: one figure a run, as one line of JSON; the scripts there repeat, compare and explain.
+//!
+//! ```text
+//! figures packets <peers> <seconds>     CPU of a forwarded packet, everybody publishing to everybody
+//! figures joins <count>                 a viewer's way from the command to its first packets, one after another and many at once
+//! figures sections <count>              negotiating so many m-lines at once
+//! figures idle <sessions>               memory of a connected session that does nothing
+//! figures subscribers <sessions>        memory of a session that receives one audio and one video track
+//! ```
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program for figures")]
+#![allow(missing_docs)]
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+mod live;
+mod still;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse::<usize>().expect("a number");
+    let figures = match words[..] {
+        ["packets", peers, seconds] => live::packets(number(peers), number(seconds) as u64),
+        ["joins", count] => live::joins(number(count)),
+        ["sections", count] => still::sections(number(count)),
+        ["idle", sessions] => still::idle(number(sessions)),
+        ["subscribers", sessions] => still::subscribers(number(sessions)),
+        _ => panic!("what to measure: packets, joins, sections, idle, subscribers; see the head of this file"),
+    };
+    let fields: Vec<_> = figures.iter().map(|(name, value)| format!("\"{name}\": {value:.1}")).collect();
+    println!("{{{}}}", fields.join(", "));
+}
+
+/// Names and values of one run.
+type Figures = Vec<(&'static str, f64)>;
+
+/// The one in the middle.
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,45 @@
+"""The benches run: their quick mode, whose last line is JSON with the figures that others quote."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FIGURES = {
+    "join.py": {
+        "join": {"first_packet_ms", "first_packets_of_both_ms", "joins_per_second", "server_cpu_ms_per_join"},
+        "negotiation": {"sections", "answer_ms"},
+    },
+    "packet_cost.py": {"room_of_30": {"cpu_ns_per_packet", "packets_forwarded"}, "room_of_3": {"cpu_ns_per_packet"}},
+    "memory.py": {"idle": {"bytes_per_idle_session"}, "receiving": {"bytes_per_subscriber"}},
+}
+
+
+def test_every_bench_is_here() -> None:
+    assert {path.name for path in (ROOT / "benches").glob("*.py")} == set(FIGURES)
+    readme = (ROOT / "benches" / "README.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in readme for name in FIGURES)
+
+
+# The first of them may have to compile.
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("script", FIGURES)
+def test_quick_mode(script: str) -> None:
+    if shutil.which("cargo") is None:
+        pytest.skip("cargo is not installed (https://rustup.rs)")
+    command = [sys.executable, str(ROOT / "benches" / script), "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+    assert done.returncode == 0, done.stderr
+    *table, last = done.stdout.splitlines()
+    found = json.loads(last)
+    for part, names in FIGURES[script].items():
+        assert names <= found[part].keys()
+        assert all(found[part][name] > 0 for name in names)
+        assert all(any(name in line for line in table) for name in names)
+    assert found["machine"]["commit"]
+    if part := found.get("negotiation"):
+        assert part["sections"] == 200
