@@ -80,7 +80,8 @@ class Room:
         self._name = name
         self._options = options
         self._metadata = metadata
-        self._attributes = dict(attributes)
+        self._attributes: dict[str, str] = {}
+        merge_attributes(self._attributes, attributes)
         self._tell_ended = ended
         self._sessions: dict[str, Session] = {}
         self._closed = False

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
+from sfu._arguments import check_whole
 from sfu.errors import SfuError, TrackBusy, TrackEnded
 
 if TYPE_CHECKING:
@@ -157,6 +158,7 @@ class Track:
             raise TypeError(f"seconds must be a number, not {type(seconds).__name__}")
         if not 0 < seconds < 86_400:
             raise ValueError(f"seconds must be more than 0 and less than a day, not {seconds}")
+        check_whole("max_bytes", max_bytes, 1, 2**40)
         if self._dump is not None:
             raise TrackBusy("this track is being dumped already: wait for that dump to end")
         dump = self._dump = _Dump()

@@ -231,6 +231,12 @@ async def test_metadata_and_attributes_are_told(room: sfu.Room) -> None:
     ]
 
 
+async def test_an_attribute_of_nothing_is_none_from_the_start(server: sfu.Server) -> None:
+    room = await server.create_room("a", attributes={"a": "", "b": "2"})
+    alice = await room.join("alice", attributes={"a": "", "c": "3"})
+    assert (room.attributes, alice.attributes) == ({"b": "2"}, {"c": "3"})
+
+
 async def test_topic_messages_reach_whom_they_should(room: sfu.Room) -> None:
     alice, bob, carol = [await room.join(name) for name in ("alice", "bob", "carol")]
     assert await room.publish_message("chat", {"text": "hi"}, sender=alice) == 2
