@@ -172,6 +172,19 @@ async def test_an_empty_room_closes_by_itself(server: sfu.Server, backend: FakeB
     assert room.closed
 
 
+async def test_whoever_comes_as_an_empty_room_closes_gets_a_new_one(server: sfu.Server, backend: FakeBackend) -> None:
+    old = await server.create_room("a", empty_timeout=0.001)
+    ended = aiter(old.events())
+    joining = asyncio.Event()
+    old.on("room_ended")(lambda *_: joining.set())
+    await joining.wait()
+    new = await server.room("a")
+    async with await new.join("alice"):
+        await backend.reached("close_room")
+        assert not new.closed
+    assert await anext(ended) == sfu.RoomEnded(old, "empty")
+
+
 async def test_a_room_in_use_does_not_close(server: sfu.Server) -> None:
     room = await server.create_room("a", empty_timeout=0)
     session = await room.join("alice")
