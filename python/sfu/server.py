@@ -194,7 +194,8 @@ class Server:
         """Make a room. Codecs: the allowed ones by preference, all when empty.
 
         It closes by itself when it has been empty for `empty_timeout` seconds (`None`: never; default:
-        `Config.empty_room_timeout`). A cancelled call leaves nothing behind. Raises `RoomExists`, `TooManyRooms`.
+        `Config.empty_room_timeout`), before the first join too: 0 leaves no time for one.
+        A cancelled call leaves nothing behind. Raises `RoomExists`, `TooManyRooms`.
         """
         _check_name(name)
         if max_sessions is not None:
