@@ -4,7 +4,7 @@
 set -euo pipefail
 
 declare -A packages=(
-    # AWS-LC is C and assembly; the virtual environment needs ensurepip; `--tls-self-signed` calls openssl.
+    # AWS-LC is C and assembly; the virtual environment needs ensurepip; the GStreamer tests call openssl.
     [build]="gcc g++ libc6-dev binutils make pkg-config ca-certificates openssl python3-venv"
     # The fonts are for the pictures that the tests take; iproute2 and nftables make network namespaces.
     [browsers]="chromium firefox-esr fonts-dejavu-core fonts-noto-color-emoji iproute2 nftables"
