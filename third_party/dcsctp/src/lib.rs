@@ -45,14 +45,6 @@ pub fn new_socket(name: &str, options: &Options) -> Box<dyn DcSctpSocket> {
     Box::new(socket::Socket::new(name, options))
 }
 
-// Fuzzers, who are defined in a separate crate, need to access internal (non-public) functions that
-// they will fuzz. Expose these only for the fuzzing configuration.
-#[cfg(feature = "fuzz-internals")]
-pub mod fuzzer;
-
-#[cfg(feature = "cxx")]
-pub mod ffi;
-
 pub(crate) mod logging {
     use crate::api::SocketTime;
     #[cfg(not(test))]
@@ -63,6 +55,10 @@ pub(crate) mod logging {
     use std::string::String;
 
     pub fn log_packet(name: &str, ts: SocketTime, sent: bool, data: &[u8]) {
+        // sfu patch: the text costs more than the packet, so it is made only for a reader.
+        if !cfg!(test) && !log::log_enabled!(log::Level::Info) {
+            return;
+        }
         let s = data.iter().fold(String::new(), |mut output, c| {
             let _ = write!(output, " {c:02x}");
             output

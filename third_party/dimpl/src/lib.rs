@@ -15,7 +15,7 @@
 //! - **DTLS 1.0**
 //! - **Async** (the crate is Sans‑IO and event‑loop agnostic)
 //! - **no_std** (at least not without allocation)
-//! - **RSA**
+//! - **RSA** (sfu patch: but for client certificates of DTLS 1.2)
 //! - **DHE**
 //!
 //! ## Version selection

@@ -582,6 +582,15 @@ impl CryptoContext {
         }
     }
 
+    /// Check if a client can use a cipher suite (sfu patch): the suite names the kind of the server's key, not of
+    /// its own (RFC 5246 §7.4.6).
+    pub fn is_cipher_suite_usable_by_client(&self, cipher_suite: Dtls12CipherSuite) -> bool {
+        match self.auth {
+            AuthMode::Certificate { .. } => cipher_suite.signature_algorithm().is_some(),
+            AuthMode::Psk => cipher_suite.signature_algorithm().is_none(),
+        }
+    }
+
     /// Get the client write IV if derived.
     pub fn get_client_write_iv(&self) -> Option<Iv> {
         self.client_write_iv

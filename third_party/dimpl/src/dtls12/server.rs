@@ -1321,15 +1321,14 @@ fn handshake_serialize_certificate_request(
     body: &mut Buf,
     sig_algs: &SignatureAndHashAlgorithmVec,
 ) -> Result<(), Error> {
-    // Only advertise ECDSA_SIGN (the only supported client cert type)
-    let mut cert_types = CertificateTypeVec::new();
-    cert_types.push(ClientCertificateType::ECDSA_SIGN);
+    // The client's key is independent of the cipher suite (sfu patch: RSA_SIGN too)
+    let cert_types = CertificateTypeVec::from(*ClientCertificateType::requested());
 
     // If intersection is empty (e.g., client didn't advertise), fall back to our supported set
     // Build the selected list with the capacity expected by CertificateRequest
     let mut selected = SignatureAndHashAlgorithmVec::new();
     if sig_algs.is_empty() {
-        let fallback = SignatureAndHashAlgorithm::supported();
+        let fallback = SignatureAndHashAlgorithm::requested();
         for alg in fallback.iter() {
             selected.push(*alg);
         }
@@ -1400,17 +1399,23 @@ fn select_ske_signature_algorithm(
 fn select_certificate_request_sig_algs(
     client_algs: Option<&SignatureAndHashAlgorithmVec>,
 ) -> SignatureAndHashAlgorithmVec {
-    // Only select algorithms supported by dimpl's signature verifiers.
-    let ours = SignatureAndHashAlgorithm::supported();
+    // Only select algorithms that the signature verifier takes from a client.
+    let ours = SignatureAndHashAlgorithm::requested();
 
-    // Build intersection preserving client preference order
-    let mut out = ArrayVec::new();
+    // Build intersection preserving client preference order, each once
+    let mut out = SignatureAndHashAlgorithmVec::new();
     if let Some(list) = client_algs {
         for alg in list.iter() {
-            if ours
-                .iter()
-                .any(|a| a.hash == alg.hash && a.signature == alg.signature)
-            {
+            if ours.contains(alg) && !out.contains(alg) {
+                out.push(*alg);
+            }
+        }
+    }
+    // What the client verifies says nothing about its own key (RFC 5246 §7.4.4; sfu patch).
+    // Nothing in common stays nothing: the caller then offers everything.
+    if !out.is_empty() {
+        for alg in ours {
+            if alg.signature == SignatureAlgorithm::RSA && !out.contains(alg) {
                 out.push(*alg);
             }
         }
@@ -1474,34 +1479,82 @@ mod tests {
     }
 
     #[test]
-    fn certificate_request_does_not_select_rsa_signatures() {
-        let mut client = SignatureAndHashAlgorithmVec::new();
-        client.push(SignatureAndHashAlgorithm::new(
-            HashAlgorithm::SHA256,
-            SignatureAlgorithm::ECDSA,
-        ));
-        client.push(SignatureAndHashAlgorithm::new(
-            HashAlgorithm::SHA256,
-            SignatureAlgorithm::RSA,
-        ));
+    fn certificate_request_selects_ecdsa_and_rsa_as_the_client_orders_them() {
+        let algs = [
+            SignatureAndHashAlgorithm::new(HashAlgorithm::SHA512, SignatureAlgorithm::RSA),
+            SignatureAndHashAlgorithm::new(HashAlgorithm::SHA256, SignatureAlgorithm::ECDSA),
+            SignatureAndHashAlgorithm::new(HashAlgorithm::SHA256, SignatureAlgorithm::RSA),
+        ];
+        let client: SignatureAndHashAlgorithmVec = algs.into_iter().collect();
 
         let selected = select_certificate_request_sig_algs(Some(&client));
 
-        assert_eq!(selected.len(), 1);
-        assert_eq!(selected[0].signature, SignatureAlgorithm::ECDSA);
-        assert_eq!(selected[0].hash, HashAlgorithm::SHA256);
+        assert_eq!(selected[..3], algs);
+        assert_eq!(
+            selected[3..],
+            [SignatureAndHashAlgorithm::new(
+                HashAlgorithm::SHA384,
+                SignatureAlgorithm::RSA
+            )]
+        );
     }
 
     #[test]
-    fn certificate_request_rejects_rsa_only_signatures() {
+    fn certificate_request_survives_a_list_of_one_algorithm_five_times() {
+        let ecdsa = SignatureAndHashAlgorithm::new(HashAlgorithm::SHA256, SignatureAlgorithm::ECDSA);
+        let client = SignatureAndHashAlgorithmVec::from([ecdsa; 5]);
+
+        let selected = select_certificate_request_sig_algs(Some(&client));
+
+        assert_eq!(selected[0], ecdsa);
+        assert_eq!(selected.len(), 4);
+    }
+
+    #[test]
+    fn certificate_request_skips_what_no_verifier_takes() {
         let mut client = SignatureAndHashAlgorithmVec::new();
         client.push(SignatureAndHashAlgorithm::new(
-            HashAlgorithm::SHA256,
+            HashAlgorithm::SHA1,
             SignatureAlgorithm::RSA,
         ));
 
         let selected = select_certificate_request_sig_algs(Some(&client));
 
         assert!(selected.is_empty());
+    }
+
+    #[test]
+    fn certificate_request_asks_for_both_types() {
+        let mut body = Buf::new();
+        handshake_serialize_certificate_request(&mut body, &SignatureAndHashAlgorithmVec::new())
+            .expect("serialize");
+
+        assert_eq!(
+            &*body,
+            [
+                2, 64, 1, // ECDSA_SIGN, RSA_SIGN
+                0, 10, 4, 3, 5, 3, 4, 1, 5, 1, 6, 1, // ECDSA, then RSA PKCS #1
+                0, 0, // no authorities
+            ]
+        );
+    }
+
+    #[test]
+    fn server_key_exchange_stays_ecdsa_when_the_client_lists_rsa_first() {
+        let client: SignatureAndHashAlgorithmVec = [
+            SignatureAndHashAlgorithm::new(HashAlgorithm::SHA256, SignatureAlgorithm::RSA),
+            SignatureAndHashAlgorithm::new(HashAlgorithm::SHA256, SignatureAlgorithm::ECDSA),
+        ]
+        .into_iter()
+        .collect();
+
+        let selected = select_ske_signature_algorithm(
+            Some(&client),
+            SignatureAlgorithm::ECDSA,
+            HashAlgorithm::SHA256,
+            &[HashAlgorithm::SHA256],
+        );
+
+        assert_eq!(selected, client[1]);
     }
 }

@@ -6,6 +6,9 @@ use aws_lc_rs::signature::ECDSA_P384_SHA384_ASN1_SIGNING;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, UnparsedPublicKey};
 use aws_lc_rs::signature::{ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1};
+use aws_lc_rs::signature::{
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
+};
 use aws_lc_rs::signature::{EcdsaKeyPair, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm};
 use der::{Decode, Encode};
 use spki::ObjectIdentifier;
@@ -191,6 +194,9 @@ impl SignatureVerifier for AwsLcSignatureVerifier {
         hash_alg: HashAlgorithm,
         sig_alg: SignatureAlgorithm,
     ) -> Result<(), CryptoError> {
+        if sig_alg == SignatureAlgorithm::RSA {
+            return verify_rsa(cert_der, data, signature, hash_alg);
+        }
         if sig_alg != SignatureAlgorithm::ECDSA {
             return Err(CryptoError::UnsupportedSignatureAlgorithm(sig_alg));
         }
@@ -245,6 +251,53 @@ impl SignatureVerifier for AwsLcSignatureVerifier {
                 group,
             })
     }
+}
+
+/// RSA PKCS #1 v1.5 of a client's CertificateVerify (sfu patch). Keys have 2048 to 8192 bits.
+///
+/// Only the DTLS 1.2 server gets here: clients and DTLS 1.3 refuse RSA before they verify.
+fn verify_rsa(
+    cert_der: &[u8],
+    data: &[u8],
+    signature: &[u8],
+    hash_alg: HashAlgorithm,
+) -> Result<(), CryptoError> {
+    const OID_RSA_ENCRYPTION: ObjectIdentifier =
+        ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+    // An RSA key has no curve.
+    const NO_GROUP: NamedGroup = NamedGroup::from_u16(0);
+
+    let algorithm = match hash_alg {
+        HashAlgorithm::SHA256 => &RSA_PKCS1_2048_8192_SHA256,
+        HashAlgorithm::SHA384 => &RSA_PKCS1_2048_8192_SHA384,
+        HashAlgorithm::SHA512 => &RSA_PKCS1_2048_8192_SHA512,
+        _ => {
+            return Err(CryptoError::UnsupportedSignatureVerification {
+                signature: SignatureAlgorithm::RSA,
+                hash: hash_alg,
+                group: NO_GROUP,
+            });
+        }
+    };
+
+    let cert =
+        X509Certificate::from_der(cert_der).map_err(|_| CryptoError::CertificateParseFailed)?;
+    let spki = cert.tbs_certificate().subject_public_key_info();
+    if spki.algorithm.oid != OID_RSA_ENCRYPTION {
+        return Err(CryptoError::UnsupportedPublicKeyAlgorithm);
+    }
+    let public_key = spki
+        .subject_public_key
+        .as_bytes()
+        .ok_or(CryptoError::InvalidSubjectPublicKey)?;
+
+    UnparsedPublicKey::new(algorithm, public_key)
+        .verify(data, signature)
+        .map_err(|_| CryptoError::SignatureVerificationFailed {
+            signature: SignatureAlgorithm::RSA,
+            hash: hash_alg,
+            group: NO_GROUP,
+        })
 }
 
 /// Static instance of the key provider.

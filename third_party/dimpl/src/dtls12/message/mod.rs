@@ -238,7 +238,7 @@ pub enum KeyExchangeAlgorithm {
 }
 
 pub type CertificateTypeVec =
-    ArrayVec<ClientCertificateType, { ClientCertificateType::supported().len() }>;
+    ArrayVec<ClientCertificateType, { ClientCertificateType::requested().len() }>;
 
 #[repr(transparent)]
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -267,6 +267,15 @@ impl ClientCertificateType {
     /// Supported client certificate types.
     pub const fn supported() -> &'static [ClientCertificateType; 1] {
         &[ClientCertificateType::ECDSA_SIGN]
+    }
+
+    /// Certificate types that a server asks its client for (sfu patch): the client's key is independent of the
+    /// cipher suite (RFC 5246 §7.4.4, RFC 8422 §5.5).
+    pub const fn requested() -> &'static [ClientCertificateType; 2] {
+        &[
+            ClientCertificateType::ECDSA_SIGN,
+            ClientCertificateType::RSA_SIGN,
+        ]
     }
 
     pub const fn as_u8(&self) -> u8 {
@@ -308,7 +317,7 @@ impl fmt::Debug for ClientCertificateType {
 // SignatureAlgorithm and HashAlgorithm are now in crate::types
 
 pub type SignatureAndHashAlgorithmVec =
-    ArrayVec<SignatureAndHashAlgorithm, { SignatureAndHashAlgorithm::supported().len() }>;
+    ArrayVec<SignatureAndHashAlgorithm, { SignatureAndHashAlgorithm::requested().len() }>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SignatureAndHashAlgorithm {
@@ -359,6 +368,24 @@ impl SignatureAndHashAlgorithm {
         SUPPORTED
     }
 
+    /// What a server takes in its client's CertificateVerify (sfu patch): the supported combinations and RSA PKCS #1.
+    pub const fn requested() -> &'static [SignatureAndHashAlgorithm; 5] {
+        const REQUESTED: &[SignatureAndHashAlgorithm; 5] = &[
+            SignatureAndHashAlgorithm::new(HashAlgorithm::SHA256, SignatureAlgorithm::ECDSA),
+            SignatureAndHashAlgorithm::new(HashAlgorithm::SHA384, SignatureAlgorithm::ECDSA),
+            SignatureAndHashAlgorithm::new(HashAlgorithm::SHA256, SignatureAlgorithm::RSA),
+            SignatureAndHashAlgorithm::new(HashAlgorithm::SHA384, SignatureAlgorithm::RSA),
+            SignatureAndHashAlgorithm::new(HashAlgorithm::SHA512, SignatureAlgorithm::RSA),
+        ];
+
+        REQUESTED
+    }
+
+    /// Returns true if a server takes this combination from its client (sfu patch).
+    pub fn is_requested(&self) -> bool {
+        Self::requested().contains(self)
+    }
+
     /// Returns true if this signature+hash combination is supported.
     pub fn is_supported(&self) -> bool {
         Self::supported().contains(self)
@@ -370,11 +397,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rsa_signature_algorithms_are_recognized_but_not_supported() {
+    fn rsa_signature_algorithms_are_requested_but_not_supported() {
         let rsa_sha256 =
             SignatureAndHashAlgorithm::new(HashAlgorithm::SHA256, SignatureAlgorithm::RSA);
 
         assert!(SignatureAndHashAlgorithm::all().contains(&rsa_sha256));
+        assert!(rsa_sha256.is_requested());
         assert!(!rsa_sha256.is_supported());
         assert_eq!(SignatureAndHashAlgorithm::supported().len(), 2);
     }

@@ -15,9 +15,10 @@ impl SignatureAlgorithmsExtension {
     /// Create a default SignatureAlgorithmsExtension with standard algorithms
     pub fn default() -> Self {
         SignatureAlgorithmsExtension {
-            supported_signature_algorithms: SignatureAndHashAlgorithmVec::from(
-                *SignatureAndHashAlgorithm::supported(),
-            ),
+            supported_signature_algorithms: SignatureAndHashAlgorithm::supported()
+                .iter()
+                .copied()
+                .collect(),
         }
     }
 
@@ -36,8 +37,8 @@ impl SignatureAlgorithmsExtension {
         // Parse algorithms, filtering to only keep supported ones
         while !current_input.is_empty() {
             let (rest, alg) = SignatureAndHashAlgorithm::parse(current_input)?;
-            // Only keep supported signature+hash combinations
-            if alg.is_supported() {
+            // Only keep combinations that a server may ask its client for (sfu patch)
+            if alg.is_requested() {
                 algorithms
                     .try_push(alg)
                     .map_err(|_| Err::Failure(Error::new(current_input, ErrorKind::LengthValue)))?;
@@ -101,11 +102,7 @@ mod tests {
 
         let (_, parsed) = SignatureAlgorithmsExtension::parse(&serialized).unwrap();
 
-        assert_eq!(parsed.supported_signature_algorithms.len(), 1);
-        assert_eq!(
-            parsed.supported_signature_algorithms[0],
-            SignatureAndHashAlgorithm::new(HashAlgorithm::SHA256, SignatureAlgorithm::ECDSA,)
-        );
+        assert_eq!(parsed.supported_signature_algorithms, algorithms);
     }
 
     #[test]
@@ -121,19 +118,19 @@ mod tests {
     }
 
     #[test]
-    fn capacity_matches_supported() {
+    fn capacity_matches_requested() {
         let extension = SignatureAlgorithmsExtension::default();
 
         assert_eq!(
             extension.supported_signature_algorithms.capacity(),
-            SignatureAndHashAlgorithm::supported().len()
+            SignatureAndHashAlgorithm::requested().len()
         );
     }
 
     #[test]
     fn too_many_supported_signature_algorithms_are_rejected() {
         let mut bytes = Vec::new();
-        let count = SignatureAndHashAlgorithm::supported().len() + 1;
+        let count = SignatureAndHashAlgorithm::requested().len() + 1;
         bytes.extend_from_slice(&(count as u16 * 2).to_be_bytes());
         for _ in 0..count {
             bytes.extend_from_slice(
