@@ -6,4 +6,5 @@ mod channels;
 mod connection;
 mod garbage;
 mod paths;
+mod rsa;
 mod support;
