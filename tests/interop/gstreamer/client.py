@@ -5,8 +5,6 @@ standard input ends.
 """
 
 import json
-import re
-import subprocess
 import sys
 import urllib.parse
 import urllib.request
@@ -42,19 +40,6 @@ def say(**facts):
     print(json.dumps(facts), flush=True)
 
 
-class Certificate:
-    """An ECDSA certificate. GStreamer 1.22 makes RSA ones, which the SFU's DTLS library does not take."""
-
-    def __init__(self):
-        curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc")
-        command = ("openssl", "req", "-x509", *curve, "-subj", "/CN=webrtcbin", "-keyout", "-", "-out", "-")
-        # Certificate and key, as GStreamer wants them.
-        self.pem = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        command = ("openssl", "x509", "-noout", "-fingerprint", "-sha256")
-        done = subprocess.run(command, check=True, capture_output=True, text=True, input=self.pem)
-        self.fingerprint = done.stdout.strip().partition("=")[2]
-
-
 class Client:
     def __init__(self, role, url):
         self.url = url
@@ -68,8 +53,6 @@ class Client:
         if role == "watch":
             self.pipeline = Gst.Pipeline()
             self.pipeline.add(self.webrtc)
-        self.certificate = Certificate()
-        self.webrtc.connect("deep-element-added", self.certify)
         self.webrtc.connect("on-negotiation-needed", self.negotiate)
         self.webrtc.connect("notify::ice-gathering-state", self.gathered)
         self.webrtc.connect("notify::connection-state", self.state)
@@ -94,10 +77,6 @@ class Client:
                 say(deleted=answer.status)
         self.pipeline.set_state(Gst.State.NULL)
 
-    def certify(self, webrtc, _, element):
-        if element.get_name().startswith("dtlssrtpdec"):
-            element.set_property("pem", self.certificate.pem)
-
     def negotiate(self, webrtc):
         if not self.offered:
             self.offered = True
@@ -114,8 +93,6 @@ class Client:
 
     def exchange(self):
         offer = self.webrtc.get_property("local-description").sdp.as_text()
-        # webrtcbin took the fingerprint before `certify` gave it another certificate.
-        offer = re.sub(r"(a=fingerprint:sha-256) \S+", rf"\1 {self.certificate.fingerprint}", offer)
         request = urllib.request.Request(
             self.url, data=offer.encode(), headers={"Content-Type": "application/sdp"}, method="POST"
         )
