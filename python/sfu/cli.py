@@ -37,7 +37,7 @@ _console = Console(stderr=True)
 
 Host = Annotated[str | None, typer.Option(help="Where the page listens; 0.0.0.0 for the whole network.")]
 Port = Annotated[int | None, typer.Option(help="Its TCP port (8080).")]
-Udp = Annotated[list[str] | None, typer.Option(help="HOST:PORT for media (0.0.0.0:7882); repeatable.")]
+Udp = Annotated[list[str] | None, typer.Option(help="HOST:PORT for media (\\[::]:7882, both families); repeatable.")]
 Announce = Annotated[list[str] | None, typer.Option(help="IP address that peers are told; repeatable.")]
 Key = Annotated[str | None, typer.Option(help="Key of access tokens; without one the server is open.")]
 Secret = Annotated[str | None, typer.Option(help="Secret of that key.")]
@@ -186,7 +186,7 @@ def _welcome(settings: Settings, address: Address, query: str = "") -> None:
     lines = [f"On this machine   {address.local}"]
     if address.network is not None:
         lines.append(f"On the network    {address.network}")
-    lines.append(f"Media             udp {', '.join(address.media)}")
+    lines.append(f"Media             udp {escape(', '.join(address.media))}")
     if settings.keys:
         lines.append("Access            with tokens: sfu token --room R --identity I")
         if any(len(secret.encode()) < 32 for secret in settings.keys.values()):

@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=0, le=65535)
     """Its TCP port; 0 takes a free one."""
 
-    udp: Strings = ["0.0.0.0:7882"]
+    udp: Strings = ["[::]:7882"]
     """Where media is received."""
 
     announce: Strings = []
