@@ -24,8 +24,8 @@ class Config:
     """
 
     udp: str | Sequence[str] = "[::]:0"
-    """Where media is received: one or more `"HOST:PORT"`. `"[::]:7882"` takes IPv4 and IPv6, `"0.0.0.0:7882"` IPv4 only;
-    port 0 takes a free one."""
+    """Where media is received: one or more `"HOST:PORT"`. `"[::]:7882"` takes IPv4 and IPv6, `"0.0.0.0:7882"`
+    IPv4 only; port 0 takes a free one."""
 
     announce: str | Sequence[str] = ()
     """IP addresses that peers are told to send to. Empty: loopback and the interfaces' addresses."""
