@@ -78,9 +78,9 @@ def test_what_it_does_not_know_is_ignored() -> None:
 @pytest.mark.parametrize(
     ("claims", "error"),
     [
-        ({"exp": int(time.time()) - 61}, "expired"),
+        ({"exp": int(time.time()) - 3600}, "expired"),
         ({"exp": None}, 'missing the "exp" claim'),
-        ({"nbf": int(time.time()) + 120}, "not yet valid"),
+        ({"nbf": int(time.time()) + 3600}, "not yet valid"),
         ({"iss": "other"}, "key that this server does not know"),
         ({"iss": None}, "key that this server does not know"),
         ({"name": 7}, "name is not a string"),
