@@ -66,9 +66,8 @@ pub struct TrackPublished {
     pub msid: (String, String),
 }
 
-/// An event.
+/// An event. Exhaustive on purpose: whoever translates events fails to compile when one is added, rather than to lose it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Event {
     /// The server wants to change a transport: send this offer, `Receive` the answer.
     OfferReady(SessionId, Description),
