@@ -77,9 +77,10 @@ async def join(room: sfu.Room, peer: Peer, identity: str, **options: Any) -> Asy
             await call.negotiate()
             yield call
         finally:
-            if session.ended is None:
-                await session.close()
+            # Before the session ends: an offer that is being answered then has nobody to take the answer.
             following.cancel()
             # A failure in the follower is the test's failure.
             with contextlib.suppress(asyncio.CancelledError):
                 await following
+            if session.ended is None:
+                await session.close()

@@ -61,9 +61,11 @@ async def test_a_closed_page_is_gone_at_once(live_sfu: Live, chromium: Chromium)
     bob = await Peer.create(await chromium.blank(), "bob")
     for one in (alice, bob):
         await one.do("publish", {"audio": True})
-    async with join(room, alice, "alice"), join(room, bob, "bob") as watching:
+    async with join(room, alice, "alice") as leaving, join(room, bob, "bob") as watching:
         await alice.connected()
         await watching.event(sfu.TrackPublished)
+        # Bob's track has its section: no offer is on its way to a page that will not be there.
+        await leaving.event(sfu.Subscribed)
         await alice.close()
         left = await watching.event(sfu.SessionLeft, lambda event: event.session.identity == "alice")
         assert left.reason == "peer_closed"
