@@ -3,6 +3,8 @@
 //! It works for either DTLS role and over any path that ICE has authenticated. Invariant: nothing of the peer is believed
 //! and nothing but the handshake is sent before the peer's certificate has matched a fingerprint of the signalling.
 
+mod keyed;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;

@@ -4,6 +4,8 @@
 //! Invariants: no byte of media is accepted from or sent to an address that has not passed an authenticated check, and
 //! none is sent without keys, a verified peer and its consent (RFC 7675).
 
+mod keyed;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

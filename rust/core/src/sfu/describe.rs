@@ -106,7 +106,7 @@ impl Sfu {
         }
     }
 
-    fn connection_of(&self, session: SessionId, kind: TransportKind) -> Result<ConnectionId, CommandError> {
+    pub(super) fn connection_of(&self, session: SessionId, kind: TransportKind) -> Result<ConnectionId, CommandError> {
         let session = self.sessions.get(session).ok_or(CommandError::SessionClosed)?;
         session.connection(kind).ok_or(CommandError::NoSuchTransport(kind))
     }

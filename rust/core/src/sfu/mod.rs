@@ -9,6 +9,7 @@ mod describe;
 mod fan_out;
 mod feedback;
 mod ingress;
+mod keyed;
 mod reports;
 mod requests;
 mod rooms;

@@ -1,10 +1,11 @@
 //! ICE-lite (RFC 8445 §2.5): answers the peer's checks and follows its nominations; never checks by itself.
 //!
-//! Only an authenticated check makes an address known and only one with USE-CANDIDATE moves the path; the source of a
-//! media packet never does. Across an ICE restart the old credentials stay valid until the first check with the new ones,
-//! so media has no gap (RFC 8445 §9).
+//! Only an authenticated check makes an address known and only one with USE-CANDIDATE moves the path, on its first arrival;
+//! the source of a media packet never does. `paths` has the rule for peers that move, come back, or nominate many. Across an
+//! ICE restart the old credentials stay valid until the first check with the new ones: media has no gap (RFC 8445 §9).
 
 mod paths;
+mod seen;
 mod stun;
 
 use std::time::Instant;
@@ -43,6 +44,7 @@ pub(crate) struct IceLite {
     /// Of before a restart whose new credentials were not used yet.
     previous: Option<IceCredentials>,
     paths: paths::Paths,
+    seen: seen::Seen,
 }
 
 /// An authenticated check was answered.
@@ -55,7 +57,7 @@ pub(crate) struct Checked {
 
 impl IceLite {
     pub(crate) fn new(credentials: IceCredentials) -> Self {
-        Self { current: credentials, previous: None, paths: paths::Paths::default() }
+        Self { current: credentials, previous: None, paths: paths::Paths::default(), seen: seen::Seen::default() }
     }
 
     /// Starts to accept new credentials. Of two restarts in a row the older credentials win as the ones in use.
@@ -84,6 +86,11 @@ impl IceLite {
 
     pub(crate) fn paths(&self) -> impl Iterator<Item = Path> {
         self.paths.iter()
+    }
+
+    /// Takes `path` for checked and nominated, on somebody else's word.
+    pub(crate) fn trust(&mut self, now: Instant, path: Path) -> PathChange {
+        self.paths.check(now, path, Some(paths::Priority::MAX))
     }
 
     /// Answers a STUN message. `Ok(None)`: nothing to do for it.
@@ -130,7 +137,10 @@ impl IceLite {
             self.paths.forget_nominations();
             retired = Some(previous.ufrag);
         }
-        Ok(Some(Checked { change: self.paths.check(now, path, message.use_candidate()), retired }))
+        let nominates = message.use_candidate() && self.seen.is_new(message.trans_id());
+        // Every check carries its PRIORITY (RFC 8445 §7.1.1); one without it is worth least.
+        let nomination = nominates.then(|| message.prio().unwrap_or_default());
+        Ok(Some(Checked { change: self.paths.check(now, path, nomination), retired }))
     }
 }
 
