@@ -21,4 +21,7 @@ pub enum ParseError {
     /// A field holds a value that the format does not allow.
     #[error("a field holds a value that the format does not allow")]
     Value,
+    /// It refers to a template of a structure that has not been seen (dependency descriptor).
+    #[error("no known structure has the template")]
+    UnknownTemplate,
 }
