@@ -112,6 +112,37 @@ fn the_path_moves_with_a_nomination_and_with_nothing_else() {
 }
 
 #[test]
+fn a_peer_that_comes_back_is_followed_within_one_check() {
+    let mut net = Net::connected();
+    for port in [2000, 1000, 2000] {
+        net.client_path = path(port);
+        net.check(true);
+        net.run_for(Duration::from_millis(15));
+        assert_eq!(net.server_events.last(), Some(&TransportEvent::PathChanged(path(port))));
+    }
+}
+
+#[test]
+fn a_check_that_comes_again_moves_nothing() {
+    let mut net = Net::connected();
+    net.client_path = path(2000);
+    let check = net.binding_request(UFRAG, PWD, true);
+    net.send_to_server(path(2000), check.clone());
+    net.run_for(Duration::from_millis(50));
+    net.client_path = path(1000);
+    net.check(true);
+    net.run_for(Duration::from_millis(50));
+    assert_eq!(probe(&mut net, 0), Some(1000));
+    let answers = net.stun_replies.len();
+    for seq in 1..=5 {
+        net.send_to_server(path(2000), check.clone());
+        net.run_for(Duration::from_millis(50));
+        assert_eq!(probe(&mut net, seq), Some(1000));
+    }
+    assert_eq!(net.stun_replies.len(), answers + 5, "it is answered: the first answer may have been lost");
+}
+
+#[test]
 fn consent_expires_and_is_revived_by_a_check() {
     let mut net = Net::connected();
     let deadline = net.server.last_check().unwrap() + CONSENT_TIMEOUT;
