@@ -34,9 +34,10 @@ impl Feedback {
         known.map_or(Self::NONE, |(feedback, _)| *feedback)
     }
 
-    /// What the server offers.
-    pub(super) const fn offered(kind: Kind) -> Self {
+    /// What the server offers; `repaired`: with RTX beside it.
+    pub(super) const fn offered(kind: Kind, repaired: bool) -> Self {
         match kind {
+            Kind::Audio if repaired => Self(Self::NACK.0 | Self::TWCC.0),
             Kind::Audio => Self::TWCC,
             Kind::Video => Self(Self::NACK.0 | Self::PLI.0 | Self::FIR.0 | Self::TWCC.0 | Self::REMB.0),
         }

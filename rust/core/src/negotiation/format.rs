@@ -8,7 +8,7 @@ use super::meaning::{Meaning, meaning};
 use super::numbers::Numbers;
 use super::parse::RemoteSection;
 use super::section::NegotiatedCodec;
-use crate::codec::{CodecName, Kind};
+use crate::codec::CodecName;
 
 /// A payload format as it is agreed or offered in one section.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +43,7 @@ pub(super) fn accept(section: &RemoteSection<'_>, allowed: &[CodecName], numbers
         if formats.iter().any(|(_, format)| format.codec.pt == *pt) {
             continue;
         }
-        let rtx = if name.kind() == Kind::Video { rtx[usize::from(pt.get())] } else { None };
-        let codec = NegotiatedCodec { pt: *pt, name, rtx, fmtp: section.fmtp(*pt).into() };
+        let codec = NegotiatedCodec { pt: *pt, name, rtx: rtx[usize::from(pt.get())], fmtp: section.fmtp(*pt).into() };
         formats.push((rank, Format { codec, fmtp: numbers.fmtp(*pt), feedback: section.feedback(*pt) }));
     }
     formats.sort_by_key(|(rank, _)| *rank);

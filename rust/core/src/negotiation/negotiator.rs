@@ -41,6 +41,7 @@ pub struct Negotiator {
     /// Something may have to be offered.
     stale: bool,
     wants_data: bool,
+    repairs_audio: bool,
     /// Credentials for the next own offer.
     restart: Option<IceCredentials>,
     /// Own offers so far.
@@ -81,6 +82,7 @@ impl Negotiator {
             offering: Offering::Stable { answered: None },
             stale: false,
             wants_data: false,
+            repairs_audio: false,
             restart: None,
             offers: 0,
             version: 0,
@@ -151,8 +153,13 @@ impl Negotiator {
         if !self.has_something_to_offer() {
             return None;
         }
-        let proposal =
-            Proposal { senders: &self.senders, config: &self.config, mids: &mut self.mids, pool: &mut self.pool };
+        let proposal = Proposal {
+            senders: &self.senders,
+            config: &self.config,
+            repairs_audio: self.repairs_audio,
+            mids: &mut self.mids,
+            pool: &mut self.pool,
+        };
         let state = proposal.make(&self.agreed, self.wants_data);
         let credentials = self.restart.clone();
         self.offers += 1;
@@ -222,6 +229,16 @@ impl Negotiator {
     pub fn want_data(&mut self) {
         self.wants_data = true;
         self.stale = true;
+    }
+
+    /// Whether the client has shown that it takes retransmissions of audio, which browsers do not.
+    pub fn takes_audio_rtx(&self) -> bool {
+        self.agreed.numbers.has_audio_rtx()
+    }
+
+    /// The client has shown on another transport that it takes retransmissions of audio: they are offered here too.
+    pub fn offer_audio_rtx(&mut self) {
+        self.repairs_audio = true;
     }
 
     /// Restarts ICE without SDP: both sides' new credentials (WHIP PATCH, RFC 9725 §4.3.2).

@@ -11,7 +11,7 @@ use sfu_wire::{Extension, Pt};
 use super::fmtp::answered_fmtp;
 use super::meaning::{Meaning, meaning};
 use super::parse::RemoteSection;
-use crate::codec::CodecName;
+use crate::codec::{CodecName, Kind};
 
 #[derive(Debug, Clone)]
 struct Entry {
@@ -60,6 +60,13 @@ impl Numbers {
         self.payload_types.get(&pt).map(|entry| entry.meaning)
     }
 
+    /// Whether retransmissions of a codec for audio have a payload type.
+    pub(super) fn has_audio_rtx(&self) -> bool {
+        let is_audio =
+            |apt| matches!(self.meaning(apt), Some(Meaning::Codec { name, .. }) if name.kind() == Kind::Audio);
+        self.payload_types.values().any(|entry| matches!(entry.meaning, Meaning::Rtx { apt } if is_audio(apt)))
+    }
+
     /// What the server writes as `a=fmtp` of `pt`.
     pub(super) fn fmtp(&self, pt: Pt) -> Arc<str> {
         self.payload_types.get(&pt).map_or_else(|| Arc::from(""), |entry| entry.fmtp.clone())
@@ -68,6 +75,11 @@ impl Numbers {
     /// What `id` stands for.
     pub(super) fn extension(&self, id: u8) -> Option<Extension> {
         self.extensions.get(&id).copied().flatten()
+    }
+
+    /// The payload type of `wanted`, if there is one.
+    pub(super) fn known(&self, wanted: Meaning) -> Option<Pt> {
+        self.payload_types.iter().find(|(_, entry)| entry.meaning == wanted).map(|(pt, _)| *pt)
     }
 
     /// The payload type of `wanted`: the known one, else a free one, from now on known with `fmtp`.
@@ -93,10 +105,6 @@ impl Numbers {
         let id = (1..=14).find(|id| !self.extensions.contains_key(id))?;
         self.extensions.insert(id, Some(wanted));
         Some(id)
-    }
-
-    fn known(&self, wanted: Meaning) -> Option<Pt> {
-        self.payload_types.iter().find(|(_, entry)| entry.meaning == wanted).map(|(pt, _)| *pt)
     }
 }
 

@@ -43,6 +43,8 @@ impl MidSource {
 pub(super) struct Proposal<'a> {
     pub(super) senders: &'a Senders,
     pub(super) config: &'a NegotiatorConfig,
+    /// Opus is offered with RTX to a client that has not shown any here.
+    pub(super) repairs_audio: bool,
     pub(super) mids: &'a mut MidSource,
     pub(super) pool: &'a mut FormatPool,
 }
@@ -92,9 +94,51 @@ impl Proposal<'_> {
         section.sender = Some(sender.subscription);
         section.server.sends = true;
         if section.creator == Creator::Server {
-            section.formats = self.pool.keep(formats(numbers, sender, allowed(self.config, sender.kind)));
+            section.formats = self.pool.keep(self.formats(numbers, sender));
             section.extensions = extensions(numbers, sender.kind);
         }
+    }
+
+    /// The track's codec first, then the others that the room allows, so that the section can serve other tracks later.
+    fn formats(&self, numbers: &mut Numbers, sender: &Sender) -> Vec<Format> {
+        const AUDIO: [CodecName; 2] = [CodecName::Opus, CodecName::Red];
+        const VIDEO: [CodecName; 4] = [CodecName::Vp8, CodecName::Vp9, CodecName::H264, CodecName::Av1];
+        let all: &[CodecName] = match sender.kind {
+            Kind::Audio => &AUDIO,
+            Kind::Video => &VIDEO,
+        };
+        let allowed = allowed(self.config, sender.kind);
+        let others = if allowed.is_empty() { all } else { allowed };
+        let mut formats: Vec<Format> = Vec::new();
+        for name in std::iter::once(sender.codec).chain(others.iter().copied()) {
+            let stream = if name == sender.codec { sender.fmtp.as_str() } else { "" };
+            for stream in [stream, ""] {
+                let Some(format) = self.format(numbers, name, stream) else {
+                    continue;
+                };
+                if name.kind() == sender.kind && !formats.iter().any(|known| known.codec.pt == format.codec.pt) {
+                    formats.push(format);
+                }
+            }
+        }
+        formats
+    }
+
+    fn format(&self, numbers: &mut Numbers, name: CodecName, stream: &str) -> Option<Format> {
+        let opus = if name == CodecName::Red { self.format(numbers, CodecName::Opus, "") } else { None };
+        let fmtp = offered_fmtp(name, stream, opus.map(|opus| opus.codec.pt));
+        let profile = if name == CodecName::H264 { Profile::of_fmtp(&fmtp) } else { None };
+        let pt = numbers.payload_type(Meaning::Codec { name, profile }, || fmtp)?;
+        let repair = Meaning::Rtx { apt: pt };
+        // Browsers have no RTX for audio and see none: it is offered to those who have shown that they have it.
+        let rtx = if name.kind() == Kind::Video || (name == CodecName::Opus && self.repairs_audio) {
+            numbers.payload_type(repair, String::new)
+        } else {
+            numbers.known(repair)
+        };
+        let fmtp = numbers.fmtp(pt);
+        let codec = NegotiatedCodec { pt, name, rtx, fmtp: fmtp.clone() };
+        Some(Format { codec, fmtp, feedback: Feedback::offered(name.kind(), rtx.is_some()) })
     }
 }
 
@@ -121,44 +165,6 @@ impl Free {
         let position = self.indices.iter().position(fits).or_else(|| self.indices.iter().position(own))?;
         Some(self.indices.remove(position))
     }
-}
-
-/// The track's codec first, then the others that the room allows, so that the section can serve other tracks later.
-fn formats(numbers: &mut Numbers, sender: &Sender, allowed: &[CodecName]) -> Vec<Format> {
-    const AUDIO: [CodecName; 2] = [CodecName::Opus, CodecName::Red];
-    const VIDEO: [CodecName; 4] = [CodecName::Vp8, CodecName::Vp9, CodecName::H264, CodecName::Av1];
-    let all: &[CodecName] = match sender.kind {
-        Kind::Audio => &AUDIO,
-        Kind::Video => &VIDEO,
-    };
-    let others = if allowed.is_empty() { all } else { allowed };
-    let mut formats: Vec<Format> = Vec::new();
-    for name in std::iter::once(sender.codec).chain(others.iter().copied()) {
-        let stream = if name == sender.codec { sender.fmtp.as_str() } else { "" };
-        for stream in [stream, ""] {
-            let Some(format) = format(numbers, name, stream) else {
-                continue;
-            };
-            if name.kind() == sender.kind && !formats.iter().any(|known| known.codec.pt == format.codec.pt) {
-                formats.push(format);
-            }
-        }
-    }
-    formats
-}
-
-fn format(numbers: &mut Numbers, name: CodecName, stream: &str) -> Option<Format> {
-    let opus = if name == CodecName::Red { format(numbers, CodecName::Opus, "") } else { None };
-    let fmtp = offered_fmtp(name, stream, opus.map(|opus| opus.codec.pt));
-    let profile = if name == CodecName::H264 { Profile::of_fmtp(&fmtp) } else { None };
-    let pt = numbers.payload_type(Meaning::Codec { name, profile }, || fmtp)?;
-    let rtx = match name.kind() {
-        Kind::Audio => None,
-        Kind::Video => numbers.payload_type(Meaning::Rtx { apt: pt }, String::new),
-    };
-    let fmtp = numbers.fmtp(pt);
-    let codec = NegotiatedCodec { pt, name, rtx, fmtp: fmtp.clone() };
-    Some(Format { codec, fmtp, feedback: Feedback::offered(name.kind()) })
 }
 
 /// What the server offers for a codec that the peer has not named yet. `stream` are the track's own parameters.

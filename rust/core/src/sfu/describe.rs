@@ -42,6 +42,7 @@ impl Sfu {
         self.apply_transport(now, id);
         self.apply_sections(now, id);
         self.find_problems(id);
+        self.share_audio_rtx(session);
         self.update_state(session);
         self.settle_negotiation(now, session);
         self.settle_transport(now, id, egress);
@@ -101,6 +102,19 @@ impl Sfu {
                 session.sections_needed = needed;
                 if let Some((audio, video)) = needed {
                     self.outbox.push(Event::SectionsNeeded { session: id, audio, video });
+                }
+            }
+        }
+    }
+
+    /// What a client shows on the transport that it offers holds for the one that the server offers.
+    fn share_audio_rtx(&mut self, session: SessionId) {
+        let Some(session) = self.sessions.get(session) else { return };
+        let mut known = session.connections.iter().filter_map(|(_, id)| self.connections.get(*id));
+        if known.any(|connection| connection.negotiator.takes_audio_rtx()) {
+            for (_, id) in &session.connections {
+                if let Some(connection) = self.connections.get_mut(*id) {
+                    connection.negotiator.offer_audio_rtx();
                 }
             }
         }
@@ -229,6 +243,7 @@ impl Sfu {
         let track = subscription.track;
         let stands = subscription.wire.as_ref().is_some_and(|wire| wire.mid == mid) && subscription.problem.is_none();
         subscription.wire = Some(Wire::new(mid, parameters));
+        subscription.send.set_repairs(parameters.codecs.iter().any(|codec| codec.rtx.is_some()));
         if stands || !parameters.codec_supported() {
             return;
         }

@@ -125,15 +125,11 @@ impl Sfu {
             let Some(sent) = subscription.send.answer_nack(now, seq, connection.rtt) else { continue };
             let Some(encoding) = track.encodings.get(usize::from(sent.encoding)) else { continue };
             let Some(stored) = encoding.history.get(sent.seq) else { continue };
-            let Some((pt, rtx)) = wire.payload_types(stored.codec()) else { continue };
-            let (Some(rtx), Some(rtx_ssrc)) = (rtx, subscription.send.rtx_ssrc()) else {
-                // Without RTX nothing can be sent again under the same index: its nonce is used.
-                let _ = pt;
-                continue;
-            };
+            // Without RTX nothing can be sent again under the same index: its nonce is used.
+            let Some((_, Some(rtx))) = wire.payload_types(stored.codec()) else { continue };
             let outgoing = Outgoing {
                 pt: rtx,
-                ssrc: rtx_ssrc,
+                ssrc: subscription.send.rtx_ssrc(),
                 seq: subscription.send.next_rtx(),
                 patch: sent.patch,
                 original: Some(sent.patch.seq.as_u16()),

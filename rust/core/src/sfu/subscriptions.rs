@@ -7,10 +7,10 @@ use sfu_wire::Ssrc;
 
 use super::Sfu;
 use super::sessions::first_sequence_number;
-use crate::codec::Kind;
+use crate::change::Change;
 use crate::command::CommandError;
 use crate::connection::Progress;
-use crate::event::Event;
+use crate::event::{Event, LayerReason};
 use crate::forward::Forwarder;
 use crate::id::{SessionId, SubscriptionId, TrackId};
 use crate::layer::Layer;
@@ -60,6 +60,7 @@ impl Sfu {
         let subscription = self.subscriptions.get_mut(id).ok_or(CommandError::SubscriptionEnded)?;
         subscription.max_layer = max_layer;
         subscription.forwarder.set_max_layer(max_layer);
+        subscription.change.decided(now, LayerReason::Chosen);
         let track = subscription.track;
         self.settle_track(now, track, egress);
         Ok(())
@@ -77,6 +78,7 @@ impl Sfu {
         let connection = self.connections.get(subscription.connection);
         let connected = connection.is_some_and(|connection| connection.progress == Progress::Connected);
         subscription.forwarder.set_paused(paused || !connected);
+        subscription.change.decided(now, LayerReason::Paused);
         let track = subscription.track;
         self.settle_track(now, track, egress);
         Ok(())
@@ -96,7 +98,7 @@ impl Sfu {
         let connection = self.connections.get_mut(connection_id)?;
         let (kind, codec) = (source.kind, source.codec?);
         let ssrc = Ssrc::new(self.random.u32());
-        let rtx = (kind == Kind::Video).then(|| Ssrc::new(self.random.u32()));
+        let rtx = Ssrc::new(self.random.u32());
         let mut forwarder = Forwarder::new(kind, first_sequence_number(&mut self.random), self.random.u32());
         forwarder.set_max_layer(max_layer);
         forwarder.set_paused(connection.progress != Progress::Connected);
@@ -113,15 +115,14 @@ impl Sfu {
             max_layer,
             paused: false,
             plis_received: 0,
+            change: Change::new(now),
             problem: None,
         });
         source.subscriptions.push(id);
         subscriber.subscriptions.insert(id);
         connection.subscriptions.push(id);
+        // Reports and requests are about the media; nothing is asked about its retransmissions.
         connection.outgoing.insert(ssrc, id);
-        if let Some(rtx) = rtx {
-            connection.outgoing.insert(rtx, id);
-        }
         // Tracks of one source stay in step (audio with its video), unrelated ones do not wait for each other: the stream
         // repeats the publisher's grouping.
         let publisher = self.sessions.get(self.tracks.get(track)?.session)?;
@@ -134,7 +135,7 @@ impl Sfu {
             kind,
             codec,
             ssrc,
-            rtx_ssrc: rtx,
+            rtx_ssrc: Some(rtx),
             stream,
             track: format!("{:x}", track.get()),
             fmtp,
@@ -154,8 +155,8 @@ impl Sfu {
         }
         if let Some(connection) = self.connections.get_mut(subscription.connection) {
             connection.subscriptions.retain(|known| *known != id);
-            for ssrc in [Some(subscription.send.ssrc()), subscription.send.rtx_ssrc()].into_iter().flatten() {
-                connection.outgoing.remove(&ssrc);
+            connection.outgoing.remove(&subscription.send.ssrc());
+            for ssrc in [subscription.send.ssrc(), subscription.send.rtx_ssrc()] {
                 connection.transport.forget(ssrc);
             }
             connection.negotiator.remove_sender(id);

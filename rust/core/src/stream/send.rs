@@ -71,8 +71,10 @@ pub struct SendStats {
 pub struct SendStream {
     rate: u32,
     ssrc: Ssrc,
-    rtx_ssrc: Option<Ssrc>,
+    rtx_ssrc: Ssrc,
     next_rtx: SeqNo,
+    /// The subscriber takes retransmissions.
+    repairs: bool,
     /// By outgoing number; its length is a power of two, or zero before anything was sent.
     entries: Vec<Option<Entry>>,
     newest: SeqNo,
@@ -83,7 +85,7 @@ pub struct SendStream {
 
 impl SendStream {
     /// Retransmissions are numbered from `first_rtx` on, which is to be below 2^15 as for any outgoing stream.
-    pub const fn new(kind: Kind, ssrc: Ssrc, rtx_ssrc: Option<Ssrc>, first_rtx: SeqNo) -> Self {
+    pub const fn new(kind: Kind, ssrc: Ssrc, rtx_ssrc: Ssrc, first_rtx: SeqNo) -> Self {
         let rate = match kind {
             Kind::Audio => 48_000,
             Kind::Video => 90_000,
@@ -93,6 +95,7 @@ impl SendStream {
             ssrc,
             rtx_ssrc,
             next_rtx: first_rtx,
+            repairs: false,
             entries: Vec::new(),
             newest: SeqNo::new(0),
             budget: Budget::new(),
@@ -117,8 +120,16 @@ impl SendStream {
     }
 
     /// Retransmissions.
-    pub const fn rtx_ssrc(&self) -> Option<Ssrc> {
+    pub const fn rtx_ssrc(&self) -> Ssrc {
         self.rtx_ssrc
+    }
+
+    /// Whether the subscriber takes retransmissions. If not, nothing is remembered.
+    pub fn set_repairs(&mut self, repairs: bool) {
+        self.repairs = repairs;
+        if !repairs {
+            self.entries = Vec::new();
+        }
     }
 
     /// `packet` went out with `patch`, `len` bytes in all.
@@ -129,7 +140,7 @@ impl SendStream {
         self.stats.payload_bytes_sent += (prefix.len() + rest.len()) as u64;
         self.last_sent = Some(now);
         self.budget.sent(len);
-        if self.rtx_ssrc.is_some() {
+        if self.repairs {
             self.newest = self.newest.max(patch.seq);
             let (source, encoding, len) = (packet.seq, packet.encoding, u16::try_from(len).unwrap_or(u16::MAX));
             self.remember(now, Entry { patch, source, encoding, resends: 0, len, sent: now });
@@ -240,7 +251,9 @@ mod tests {
     }
 
     fn stream() -> SendStream {
-        SendStream::new(Kind::Video, Ssrc::new(1), Some(Ssrc::new(2)), SeqNo::new(100))
+        let mut stream = SendStream::new(Kind::Video, Ssrc::new(1), Ssrc::new(2), SeqNo::new(100));
+        stream.set_repairs(true);
+        stream
     }
 
     fn send(stream: &mut SendStream, now: Instant, out: u64) {
@@ -320,10 +333,14 @@ mod tests {
     #[test]
     fn without_retransmissions_nothing_is_remembered() {
         let now = Instant::now();
-        let mut audio = SendStream::new(Kind::Audio, Ssrc::new(1), None, SeqNo::new(0));
+        let mut audio = SendStream::new(Kind::Audio, Ssrc::new(1), Ssrc::new(2), SeqNo::new(0));
         send(&mut audio, now, 1);
-        assert!(audio.entries.is_empty());
-        assert_eq!(audio.answer_nack(now, 1, RTT), None);
+        assert_eq!((audio.entries.capacity(), audio.answer_nack(now, 1, RTT)), (0, None));
+        audio.set_repairs(true);
+        send(&mut audio, now, 2);
+        assert!(audio.answer_nack(now, 2, RTT).is_some());
+        audio.set_repairs(false);
+        assert_eq!((audio.entries.capacity(), audio.answer_nack(now, 2, RTT)), (0, None));
     }
 
     #[test]
