@@ -1,11 +1,14 @@
 //! What an [`Sfu`](crate::Sfu) reports: past tense, plain values, never one per packet.
 
+use std::time::Duration;
+
 use sfu_wire::{Mid, Rid};
 
 use crate::codec::{CodecName, Kind};
 use crate::command::Description;
 use crate::id::{ChannelId, RoomId, SessionId, SubscriptionId, TrackId};
 use crate::layer::Layer;
+use crate::stream::LayerInfo;
 use crate::transport::{ConnectionState, TransportKind};
 
 /// Why a session ended.
@@ -32,6 +35,22 @@ pub enum SubscriptionProblem {
     CodecUnsupported(CodecName),
     /// The subscriber rejected the section.
     Rejected,
+}
+
+/// What made another layer flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LayerReason {
+    /// The subscription began.
+    Started,
+    /// `Command::SetLayer`.
+    Chosen,
+    /// `Command::SetPaused`, or the subscriber's transport lost or found its peer.
+    Paused,
+    /// `Command::SetMuted`.
+    Muted,
+    /// What the publisher sends: encodings and layers come, stop and restart.
+    #[default]
+    Flow,
 }
 
 /// One who speaks.
@@ -141,6 +160,25 @@ pub enum Event {
         from: Option<Layer>,
         /// What flows.
         to: Option<Layer>,
+        /// What it was decided by.
+        reason: LayerReason,
+        /// From the decision until now, when the first packet of the new layer has gone out.
+        wait: Duration,
+        /// As much of it as a keyframe was awaited.
+        keyframe_wait: Duration,
+    },
+    /// The layers of a track as learnt from its stream, by rising layer. At most one per second and track; for numbers alone, one
+    /// in five seconds.
+    LayersChanged(TrackId, Vec<LayerInfo>),
+    /// The layers of a track that its subscribers may come to need, by rising quality: one for each spatial layer, with its highest
+    /// temporal layer. The publisher's side may stop the others, and starts them again at once when they come back.
+    LayersWanted {
+        /// The publisher.
+        session: SessionId,
+        /// Of what.
+        track: TrackId,
+        /// Empty: nobody needs any.
+        layers: Vec<Layer>,
     },
     /// The ranking of speakers changed; loudest first.
     SpeakersChanged(RoomId, Vec<Speaker>),

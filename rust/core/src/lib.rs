@@ -5,6 +5,7 @@
 
 mod arena;
 mod binding;
+mod change;
 mod channel;
 mod clock;
 pub mod codec;

@@ -3,6 +3,7 @@
 use sfu_wire::{ExtensionMap, Mid, Pt};
 
 use crate::arena::ConnectionId;
+use crate::change::Change;
 use crate::codec::CodecName;
 use crate::event::SubscriptionProblem;
 use crate::forward::Forwarder;
@@ -57,6 +58,7 @@ pub(crate) struct Subscription {
     pub(crate) max_layer: Option<Layer>,
     pub(crate) paused: bool,
     pub(crate) plis_received: u64,
+    pub(crate) change: Change,
     /// What the application was told.
     pub(crate) problem: Option<SubscriptionProblem>,
 }

@@ -1,13 +1,14 @@
 //! Events: one frozen class each.
 
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyList};
 use sfu_core::codec::Kind;
-use sfu_core::event::{self, CloseReason, Event, SubscriptionProblem};
+use sfu_core::event::{self, CloseReason, Event, LayerReason, SubscriptionProblem};
 use sfu_core::layer::Layer;
 use sfu_core::transport::ConnectionState;
 
 use crate::description::{Description, transport_name};
+use crate::record::list;
 
 record! {
     /// The server wants to change a transport: send this offer, receive the answer.
@@ -67,7 +68,35 @@ record! {
 }
 record! {
     /// Another layer flows from now on; `None`: nothing flows.
-    LayerChanged { session: u64, subscription: u64, before: Option<(u8, u8)>, after: Option<(u8, u8)> }
+    LayerChanged {
+        session: u64,
+        subscription: u64,
+        before: Option<(u8, u8)>,
+        after: Option<(u8, u8)>,
+        reason: &'static str,
+        wait: f64,
+        keyframe_wait: f64,
+    }
+}
+record! {
+    /// One layer of a track.
+    LayerInfo {
+        layer: (u8, u8),
+        rid: Option<String>,
+        width: Option<u16>,
+        height: Option<u16>,
+        frame_rate: f64,
+        bitrate: u64,
+        flowing: bool,
+    }
+}
+record! {
+    /// The layers of a track, learnt from its stream.
+    LayersChanged { track: u64, layers: Py<PyList> }
+}
+record! {
+    /// The layers that the subscribers of a track may come to need: (spatial, highest temporal).
+    LayersWanted { session: u64, track: u64, layers: Vec<(u8, u8)> }
 }
 record! {
     /// The ranking of speakers changed: (session, track, level in dBov), loudest first.
@@ -107,6 +136,9 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Unsubscribed>()?;
     module.add_class::<SubscriptionFailed>()?;
     module.add_class::<LayerChanged>()?;
+    module.add_class::<LayerInfo>()?;
+    module.add_class::<LayersChanged>()?;
+    module.add_class::<LayersWanted>()?;
     module.add_class::<SpeakersChanged>()?;
     module.add_class::<ChannelOpened>()?;
     module.add_class::<ChannelMessage>()?;
@@ -158,15 +190,26 @@ pub(crate) fn from_core(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
             let (session, subscription, track) = (session.get(), subscription.get(), track.get());
             object(py, SubscriptionFailed { session, subscription, track, problem, codec })
         }
-        Event::LayerChanged { session, subscription, from, to } => object(
+        Event::LayerChanged { session, subscription, from, to, reason, wait, keyframe_wait } => object(
             py,
             LayerChanged {
                 session: session.get(),
                 subscription: subscription.get(),
                 before: from.map(layer_numbers),
                 after: to.map(layer_numbers),
+                reason: reason_name(reason),
+                wait: wait.as_secs_f64(),
+                keyframe_wait: keyframe_wait.as_secs_f64(),
             },
         ),
+        Event::LayersChanged(track, layers) => {
+            let layers = list(py, &layers, |_, layer| Ok(LayerInfo::from(layer)))?;
+            object(py, LayersChanged { track: track.get(), layers })
+        }
+        Event::LayersWanted { session, track, layers } => {
+            let layers = layers.into_iter().map(layer_numbers).collect();
+            object(py, LayersWanted { session: session.get(), track: track.get(), layers })
+        }
         Event::SpeakersChanged(room, speakers) => {
             let speakers = speakers.iter().map(|s| (s.session.get(), s.track.get(), s.level)).collect();
             object(py, SpeakersChanged { room: room.get(), speakers })
@@ -206,6 +249,30 @@ impl From<event::TrackPublished> for TrackPublished {
             stream,
             source,
         }
+    }
+}
+
+impl From<&sfu_core::stream::LayerInfo> for LayerInfo {
+    fn from(of: &sfu_core::stream::LayerInfo) -> Self {
+        Self {
+            layer: layer_numbers(of.layer),
+            rid: of.rid.map(|rid| rid.to_string()),
+            width: of.size.map(|(width, _)| width),
+            height: of.size.map(|(_, height)| height),
+            frame_rate: f64::from(of.frame_rate.millihertz()) / 1000.0,
+            bitrate: of.bitrate.get(),
+            flowing: of.flowing,
+        }
+    }
+}
+
+const fn reason_name(reason: LayerReason) -> &'static str {
+    match reason {
+        LayerReason::Started => "started",
+        LayerReason::Chosen => "chosen",
+        LayerReason::Paused => "paused",
+        LayerReason::Muted => "muted",
+        LayerReason::Flow => "flow",
     }
 }
 

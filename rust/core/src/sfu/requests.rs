@@ -5,6 +5,7 @@ use std::time::Instant;
 use sfu_transport::Egress;
 
 use super::Sfu;
+use crate::change::Applied;
 use crate::command::CommandError;
 use crate::event::Event;
 use crate::id::{SubscriptionId, TrackId};
@@ -44,13 +45,23 @@ impl Sfu {
         for subscription_id in &track.subscriptions {
             let Some(subscription) = self.subscriptions.get_mut(*subscription_id) else { continue };
             if let Some((from, to)) = subscription.forwarder.take_layer_change() {
-                let session = subscription.session;
-                self.outbox.push(Event::LayerChanged { session, subscription: *subscription_id, from, to });
+                let (session, subscription_id) = (subscription.session, *subscription_id);
+                let Applied { reason, wait, keyframe_wait } = subscription.change.applied(now);
+                self.outbox.push(Event::LayerChanged {
+                    session,
+                    subscription: subscription_id,
+                    from,
+                    to,
+                    reason,
+                    wait,
+                    keyframe_wait,
+                });
             }
             if subscription.forwarder.switched() {
                 switched.push(*subscription_id);
             }
             let wanted = subscription.forwarder.wants_keyframe().filter(|_| subscription.wire.is_some());
+            subscription.change.awaits_keyframe(now, wanted.is_some());
             awaited = wanted.map_or(awaited, |encoding| awaited.with(encoding));
         }
         for (index, encoding) in (0..).zip(&mut track.encodings) {

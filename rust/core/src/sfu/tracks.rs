@@ -10,7 +10,7 @@ use crate::arena::ConnectionId;
 use crate::codec::{CodecName, Kind};
 use crate::command::CommandError;
 use crate::dump::Dump;
-use crate::event::{Event, SubscriptionProblem, TrackPublished};
+use crate::event::{Event, LayerReason, SubscriptionProblem, TrackPublished};
 use crate::id::{SessionId, TrackId};
 use crate::negotiation::ReceiveParameters;
 use crate::timers::Timer;
@@ -116,6 +116,7 @@ impl Sfu {
         for subscription in subscriptions {
             if let Some(subscription) = self.subscriptions.get_mut(subscription) {
                 subscription.forwarder.set_muted(muted);
+                subscription.change.decided(now, LayerReason::Muted);
             }
         }
         self.settle_track(now, id, egress);

@@ -3,6 +3,7 @@
 mod activity;
 mod clock;
 mod history;
+mod layers;
 mod numbering;
 mod rate;
 mod recv;
@@ -11,6 +12,7 @@ mod send;
 pub use activity::Activity;
 pub use clock::{PublisherClock, TimestampMap};
 pub use history::{History, StoredExtensions, StoredPacket};
+pub use layers::{FrameRate, LayerInfo};
 pub use numbering::Accepted;
 pub use recv::{Arrival, RecvStream};
 pub use send::{SendStats, SendStream, Sent};
