@@ -11,6 +11,8 @@ mod mailbox;
 mod outbox;
 mod server;
 mod shard;
+#[cfg(test)]
+mod skips;
 mod socket;
 mod sys;
 

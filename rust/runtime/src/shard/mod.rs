@@ -120,6 +120,7 @@ mod tests {
 
     use super::*;
     use crate::outbox::Drained;
+    use crate::skips::skip;
     use crate::socket::bind;
     use crate::sys::{Interest, Poll, SendBuffers};
 
@@ -226,8 +227,7 @@ mod tests {
     #[test]
     fn ipv6_replies_leave_from_the_address_that_was_reached() {
         if StdSocket::bind("[::1]:0").is_err() {
-            eprintln!("skipped: this machine has no IPv6 loopback");
-            return;
+            return skip("this machine has no IPv6 loopback");
         }
         echoes_from_the_address_that_was_reached("[::1]:0", &["::1"], "[::1]:0");
     }
@@ -235,8 +235,7 @@ mod tests {
     #[test]
     fn a_wildcard_ipv6_socket_tells_the_address_that_was_reached() {
         if StdSocket::bind("[::1]:0").is_err() {
-            eprintln!("skipped: this machine has no IPv6 loopback");
-            return;
+            return skip("this machine has no IPv6 loopback");
         }
         let bound = bind(&["[::]:0".parse().unwrap()], 1 << 20, 1 << 20).unwrap();
         assert_eq!(bound.sockets.len(), 2, "both families");

@@ -200,6 +200,7 @@ mod tests {
     use sfu_transport::Path;
 
     use super::*;
+    use crate::skips::skip;
     use crate::sys::{SendBuffers, set_option};
 
     /// The sizes of the datagrams of each message that waits.
@@ -240,8 +241,7 @@ mod tests {
     fn a_coalesced_message_is_as_many_datagrams_as_were_sent() {
         let (here, there) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
         if set_option(here.as_fd(), libc::SOL_UDP, libc::UDP_GRO, 1).is_err() {
-            eprintln!("skipped: this kernel does not coalesce datagrams (Linux 5.0)");
-            return;
+            return skip("this kernel does not coalesce datagrams (Linux 5.0)");
         }
         let path = Path { local: there.local_addr().unwrap(), remote: here.local_addr().unwrap() };
         let pieces: [&[u8]; 3] = [&[1; 500], &[2; 500], &[3; 77]];
