@@ -56,6 +56,8 @@ from sfu.events import (
     ChannelOpened,
     ConnectionStateChanged,
     LayerChanged,
+    LayersChanged,
+    LayersWanted,
     MessageReceived,
     OfferReady,
     OwnTrackPublished,
@@ -79,7 +81,7 @@ from sfu.events import (
     TrackUpdated,
     Unsubscribed,
 )
-from sfu.layer import Layer
+from sfu.layer import Layer, LayerInfo
 from sfu.member import Member
 from sfu.room import Room, RoomEnded, RoomEvent
 from sfu.server import RoomCreated, Server, ServerEvent
@@ -118,6 +120,9 @@ __all__ = [
     "Forbidden",
     "Layer",
     "LayerChanged",
+    "LayerInfo",
+    "LayersChanged",
+    "LayersWanted",
     "Member",
     "MessageReceived",
     "MessageTooLarge",

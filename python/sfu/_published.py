@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sfu.events import (
+    LayersChanged,
     OwnTrackPublished,
     OwnTrackUnpublished,
     SharedEvent,
@@ -92,6 +93,10 @@ class Published:
     def track_stalled(self, track: Track) -> None:
         """Packets stopped coming, or come again."""
         self._room.emit(TrackStalled(track, track.stalled))
+
+    def layers_changed(self, track: Track) -> None:
+        """Its layers came, went or have another size."""
+        self._room.emit(LayersChanged(track))
 
     def track_updated(self, track: Track) -> None:
         """Its source or name changed."""

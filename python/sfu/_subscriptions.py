@@ -92,7 +92,8 @@ class Subscriptions:
             case "LayerChanged":
                 before, after = layer_from(event.before), layer_from(event.after)
                 subscription.flows(after)
-                self._emit(LayerChanged(subscription, before, after))
+                waits = {"wait": event.wait, "keyframe_wait": event.keyframe_wait}
+                self._emit(LayerChanged(subscription, before, after, reason=event.reason, **waits))
 
     def end(self) -> None:
         """The session is over: they are too, and nobody needs to hear of each."""

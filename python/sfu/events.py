@@ -7,7 +7,7 @@ concern themselves stand with them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from sfu._emitter import EventsDropped
@@ -26,6 +26,8 @@ __all__ = [
     "ChannelOpened",
     "ConnectionStateChanged",
     "LayerChanged",
+    "LayersChanged",
+    "LayersWanted",
     "MessageReceived",
     "OfferReady",
     "OwnTrackPublished",
@@ -133,6 +135,27 @@ class LayerChanged:
     subscription: Subscription
     before: Layer | None
     after: Layer | None
+    reason: Literal["started", "chosen", "paused", "muted", "flow"] = field(default="flow", kw_only=True, compare=False)
+    """What it was decided by: the beginning, `set_layer`, `pause` and `resume` (or a lost and found transport), the
+    server's mute, or what the publisher sends."""
+    wait: float = field(default=0.0, kw_only=True, compare=False)
+    """Seconds from the decision until the first packet of the new layer had gone out."""
+    keyframe_wait: float = field(default=0.0, kw_only=True, compare=False)
+    """Seconds of `wait` in which a keyframe was awaited."""
+
+
+@dataclass(frozen=True)
+class LayersWanted:
+    """Which layers of the session's own track its subscribers may come to need: those at or below what they ask for.
+
+    One `Layer` for each spatial layer, rising, with its highest temporal layer; empty when nobody needs any. The
+    publisher may stop the others (`track.rids[layer.spatial]` names the simulcast encoding; a page sets
+    `encodings[].active`). What is needed again is told at once, what is not within 5 s. A new track begins with all of
+    its layers wanted.
+    """
+
+    track: Track
+    layers: tuple[Layer, ...]
 
 
 @dataclass(frozen=True)
@@ -230,6 +253,13 @@ class TrackStalled:
 
 
 @dataclass(frozen=True)
+class LayersChanged:
+    """`track.layers` has changed: a layer appeared, began or stopped to flow, or has another size."""
+
+    track: Track
+
+
+@dataclass(frozen=True)
 class SpeakersChanged:
     """Who speaks, loudest first."""
 
@@ -255,6 +285,7 @@ SharedEvent = (
     | TrackMuted
     | TrackUnmuted
     | TrackStalled
+    | LayersChanged
     | SpeakersChanged
     | RoomUpdated
     | EventsDropped
@@ -271,6 +302,7 @@ SessionEvent = (
     | Unsubscribed
     | SubscriptionFailed
     | LayerChanged
+    | LayersWanted
     | ChannelOpened
     | MessageReceived
     | SessionEnded

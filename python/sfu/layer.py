@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["Layer", "layer_from", "layer_tuple"]
+if TYPE_CHECKING:
+    from sfu import _core
+
+__all__ = ["Layer", "LayerInfo", "layer_from", "layer_info", "layer_tuple"]
 
 
 @dataclass(frozen=True, order=True)
@@ -26,6 +30,39 @@ class Layer:
                 raise TypeError(f"{name} must be an int, not {type(value).__name__}")
             if not 0 <= value <= 7:
                 raise ValueError(f"{name} must be 0 to 7, not {value}")
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """What is known of one layer of a track, learnt from its stream; as a subscriber of this layer gets it."""
+
+    layer: Layer
+    """Counted as in `Layer`, `temporal` as the stream numbers it."""
+    rid: str | None
+    """The simulcast encoding that it is part of."""
+    width: int | None
+    """In pixels; `None` before the stream told."""
+    height: int | None
+    """In pixels; `None` before the stream told."""
+    frame_rate: float
+    """Frames per second when it last flowed, with the temporal layers below it."""
+    bitrate: int
+    """Bits per second of payload when it last flowed, with everything below it in the same encoding."""
+    flowing: bool
+    """Whether its publisher sends it now."""
+
+
+def layer_info(native: _core.LayerInfo) -> LayerInfo:
+    """From the data plane's."""
+    return LayerInfo(
+        Layer(*native.layer),
+        native.rid,
+        native.width,
+        native.height,
+        native.frame_rate,
+        native.bitrate,
+        native.flowing,
+    )
 
 
 def layer_tuple(layer: Layer | None) -> tuple[int, int] | None:

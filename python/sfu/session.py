@@ -23,6 +23,7 @@ from sfu.errors import Forbidden, SessionClosed, SessionReplaced
 from sfu.events import (
     ChannelOpened,
     ConnectionStateChanged,
+    LayersWanted,
     OfferReady,
     SectionsNeeded,
     SessionEnded,
@@ -30,6 +31,7 @@ from sfu.events import (
     SessionUpdated,
     SharedEvent,
 )
+from sfu.layer import Layer
 from sfu.member import EndReason, Member, Source, merge_attributes
 from sfu.stats import SessionStats
 from sfu.track import Track
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
 
     from sfu._hub import Hub
     from sfu.channel import DataChannel
-    from sfu.layer import Layer
     from sfu.subscription import Subscription
 
 __all__ = ["Session"]
@@ -327,6 +328,9 @@ class Session(Member):
                 self._home.emit(ConnectionStateChanged(self, event.state))
             case "SessionEnded":
                 self.end(_REASONS[event.reason], event.detail)
+            case "LayersWanted":
+                if (track := self._home.find_track(event.track)) is not None:
+                    self._emitter.emit(LayersWanted(track, tuple(Layer(*layer) for layer in event.layers)))
             case "ChannelOpened":
                 self._emitter.emit(ChannelOpened(self._channels.opened(event)))
             case _:

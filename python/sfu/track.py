@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
 from sfu._arguments import check_whole
 from sfu.errors import SfuError, TrackBusy, TrackEnded
+from sfu.layer import LayerInfo, layer_info
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -33,6 +34,9 @@ class Watcher(Protocol):
 
     def track_stalled(self, track: Track) -> None:
         """Packets stopped coming, or come again."""
+
+    def layers_changed(self, track: Track) -> None:
+        """Its layers came, went or have another size."""
 
     def track_updated(self, track: Track) -> None:
         """Its source or name changed."""
@@ -56,6 +60,7 @@ class Track:
         self._name = ""
         self._muted_by: set[Literal["publisher", "server"]] = set()
         self._stalled = False
+        self._layers: tuple[LayerInfo, ...] = ()
         self._ended = False
         self._dump: _Dump | None = None
 
@@ -125,6 +130,14 @@ class Track:
         return self._stalled
 
     @property
+    def layers(self) -> tuple[LayerInfo, ...]:
+        """What is known of its layers, by rising layer, learnt from the stream; empty for audio.
+
+        Renewed every few seconds; `LayersChanged` tells of more than other numbers.
+        """
+        return self._layers
+
+    @property
     def ended(self) -> bool:
         """Whether it is no longer published."""
         return self._ended
@@ -189,6 +202,11 @@ class Track:
                 if self._stalled != event.stalled:
                     self._stalled = event.stalled
                     self._watcher.track_stalled(self)
+            case "LayersChanged":
+                known = [_lasting(layer) for layer in self._layers]
+                self._layers = tuple(layer_info(layer) for layer in event.layers)
+                if known != [_lasting(layer) for layer in self._layers]:
+                    self._watcher.layers_changed(self)
             case "Dump":
                 if self._dump is not None:
                     self._dump.take(event.data, event.last)
@@ -236,6 +254,11 @@ class Track:
         self._hub.backend.check()
         if self._ended:
             raise TrackEnded(f"{self!r} is no longer published")
+
+
+def _lasting(layer: LayerInfo) -> tuple[object, ...]:
+    """What does not change from second to second."""
+    return (layer.layer, layer.rid, layer.width, layer.height, layer.flowing)
 
 
 class _Dump:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from python.fake_backend import FakeBackend, event
@@ -131,7 +132,7 @@ async def test_automatic_subscriptions_appear_with_their_events(room: sfu.Room, 
     number = backend.subscribed(bob.id, track.id)
     before = {"session": bob.id, "subscription": number}
     backend.deliver(
-        event("LayerChanged", **before, before=None, after=(2, 1)),
+        event("LayerChanged", **before, before=None, after=(2, 1), reason="started", wait=0.5, keyframe_wait=0.25),
         event("SubscriptionFailed", **before, track=track.id, problem="codec_unsupported", codec="VP8"),
         event("Unsubscribed", **before, track=track.id),
     )
@@ -141,7 +142,9 @@ async def test_automatic_subscriptions_appear_with_their_events(room: sfu.Room, 
     subscribed = await anext(seen)
     assert subscribed == sfu.Subscribed(subscribed.subscription)
     one = subscribed.subscription
-    assert await anext(seen) == sfu.LayerChanged(one, None, sfu.Layer(2, 1))
+    changed = await anext(seen)
+    assert changed == sfu.LayerChanged(one, None, sfu.Layer(2, 1))
+    assert (changed.reason, changed.wait, changed.keyframe_wait) == ("started", 0.5, 0.25)
     assert await anext(seen) == sfu.SubscriptionFailed(one, "codec_unsupported", "VP8")
     assert await anext(seen) == sfu.Unsubscribed(one)
     assert one.ended
@@ -242,6 +245,38 @@ async def test_stalls_are_told(room: sfu.Room, backend: FakeBackend) -> None:
     backend.deliver(event("TrackStalled", track=track.id, stalled=True))
     assert await anext(seen) == sfu.TrackStalled(track, True)
     assert track.stalled
+
+
+def learnt(**changed: object) -> SimpleNamespace:
+    about = {"layer": (1, 2), "rid": "h", "width": 480, "height": 270, "frame_rate": 15.0, "bitrate": 350_000}
+    return SimpleNamespace(**{**about, "flowing": True, **changed})
+
+
+async def test_layers_are_shown_and_lasting_changes_told(room: sfu.Room, backend: FakeBackend) -> None:
+    track = await published(room, backend)
+    assert track.layers == ()
+    seen = room.events()
+    backend.deliver(event("LayersChanged", track=track.id, layers=[learnt()]))
+    assert await anext(seen) == sfu.LayersChanged(track)
+    assert track.layers == (sfu.LayerInfo(sfu.Layer(1, 2), "h", 480, 270, 15.0, 350_000, True),)
+    backend.deliver(event("LayersChanged", track=track.id, layers=[learnt(bitrate=500_000)]))
+    backend.deliver(event("LayersChanged", track=track.id, layers=[learnt(bitrate=500_000, flowing=False)]))
+    backend.deliver(event("TrackStalled", track=track.id, stalled=True))
+    assert await anext(seen) == sfu.LayersChanged(track)
+    assert await anext(seen) == sfu.TrackStalled(track, True), "other numbers alone are no event"
+    assert (track.layers[0].bitrate, track.layers[0].flowing) == (500_000, False)
+
+
+async def test_the_publisher_hears_which_layers_are_wanted(room: sfu.Room, backend: FakeBackend) -> None:
+    track = await published(room, backend)
+    owner = room.session(track.session.identity)
+    assert owner is not None
+    heard: list[tuple[sfu.Track, tuple[sfu.Layer, ...]]] = []
+    owner.on("layers_wanted")(lambda track, layers: heard.append((track, layers)))
+    backend.deliver(event("LayersWanted", session=owner.id, track=track.id, layers=[(0, 2), (1, 0)]))
+    backend.deliver(event("LayersWanted", session=owner.id, track=track.id + 1000, layers=[]))
+    backend.deliver(event("LayersWanted", session=owner.id, track=track.id, layers=[]))
+    assert heard == [(track, (sfu.Layer(0, 2), sfu.Layer(1, 0))), (track, ())]
 
 
 async def test_a_dump_is_an_rtpdump_file(room: sfu.Room, backend: FakeBackend, tmp_path: Path) -> None:

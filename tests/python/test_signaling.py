@@ -349,7 +349,7 @@ def test_subscriptions(door: Door) -> None:
         bob.ask("pause", track=name, paused=True)
         which = {"session": number, "subscription": subscription.id}
         door.deliver(
-            event("LayerChanged", **which, before=(2, 2), after=None),
+            event("LayerChanged", **which, before=(2, 2), after=None, reason="paused", wait=0.0, keyframe_wait=0.0),
             event("SubscriptionFailed", **which, track=track, problem="rejected", codec=None),
         )
         assert bob.receive("layer_changed") == {

@@ -26,6 +26,9 @@ __all__ = [
     "Event",
     "KindName",
     "LayerChanged",
+    "LayerInfo",
+    "LayersChanged",
+    "LayersWanted",
     "OfferReady",
     "Reply",
     "RoomStats",
@@ -295,11 +298,39 @@ class SubscriptionFailed:
 
 @final
 class LayerChanged:
-    __match_args__ = ("session", "subscription", "before", "after")
+    __match_args__ = ("session", "subscription", "before", "after", "reason", "wait", "keyframe_wait")
     session: int
     subscription: int
     before: tuple[int, int] | None
     after: tuple[int, int] | None
+    reason: Literal["started", "chosen", "paused", "muted", "flow"]
+    wait: float
+    keyframe_wait: float
+
+@final
+class LayerInfo:
+    __match_args__ = ("layer", "rid", "width", "height", "frame_rate", "bitrate", "flowing")
+    layer: tuple[int, int]
+    rid: str | None
+    width: int | None
+    height: int | None
+    frame_rate: float
+    bitrate: int
+    flowing: bool
+
+@final
+class LayersChanged:
+    __match_args__ = ("track", "layers")
+    track: int
+    layers: list[LayerInfo]
+
+@final
+class LayersWanted:
+    __match_args__ = ("session", "track", "layers")
+    session: int
+    track: int
+    layers: list[tuple[int, int]]
+    """(spatial, highest temporal)."""
 
 @final
 class SpeakersChanged:
@@ -354,6 +385,8 @@ Event = (
     | Unsubscribed
     | SubscriptionFailed
     | LayerChanged
+    | LayersChanged
+    | LayersWanted
     | SpeakersChanged
     | ChannelOpened
     | ChannelMessage

@@ -11,7 +11,7 @@ const WORDS: [(&str, &[&str]); 4] = [
     ("StateName", &["connecting", "connected", "disconnected", "closed"]),
 ];
 
-const EVENTS: [&str; 17] = [
+const EVENTS: [&str; 19] = [
     "OfferReady",
     "SectionsNeeded",
     "ConnectionStateChanged",
@@ -23,6 +23,8 @@ const EVENTS: [&str; 17] = [
     "Unsubscribed",
     "SubscriptionFailed",
     "LayerChanged",
+    "LayersChanged",
+    "LayersWanted",
     "SpeakersChanged",
     "ChannelOpened",
     "ChannelMessage",
