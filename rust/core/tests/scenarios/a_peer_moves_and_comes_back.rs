@@ -20,15 +20,19 @@ fn two() -> World {
     world
 }
 
-/// No video packet of the other is missing, and media still flows.
-fn assert_intact(world: &mut World, index: usize) {
+/// Packets of audio that are under way to an address when it is left.
+const UNDER_WAY: u64 = 5;
+
+/// No video packet of the other is missing after so many moves, and media still flows.
+fn assert_intact(world: &mut World, index: usize, moves: u64) {
     let packets = |world: &World| -> u64 { world.clients[index].peer.stats().streams.iter().map(|s| s.packets).sum() };
     let before = packets(world);
     world.run(seconds(2));
     assert!(packets(world) > before + 100, "media flows");
     for stream in world.clients[index].peer.stats().streams {
-        // Audio that was under way to an old address is lost: it has no retransmission.
-        assert_eq!((stream.lost, stream.corrupt), (if stream.video { 0 } else { stream.lost.min(5) }, 0), "{stream:?}");
+        // What was under way to an old address is lost: audio has no retransmission.
+        let lost = if stream.video { 0 } else { stream.lost.min(moves * UNDER_WAY) };
+        assert_eq!((stream.lost, stream.corrupt), (lost, 0), "{stream:?}");
     }
 }
 
@@ -42,8 +46,26 @@ fn a_new_address_is_followed_within_one_check() {
     let moved = world.run_until(seconds(3), |world| world.session_stats(1).transports[0].remote == Some(address));
     assert!(moved);
     assert!(world.now - now < millis(3000));
-    assert_intact(&mut world, 0);
-    assert_intact(&mut world, 1);
+    assert_intact(&mut world, 0, 1);
+    assert_intact(&mut world, 1, 1);
+    assert_eq!(world.states(1), [ConnectionState::Connected]);
+}
+
+#[test]
+fn a_return_is_followed_within_one_check_too() {
+    let mut world = two();
+    let (home, away) = (world.clients[1].address, World::address(77));
+    for address in [away, home, away, home] {
+        let now = world.now;
+        // It checks at once from its new address, and not again for seconds.
+        world.clients[1].peer.move_to(now, address);
+        world.clients[1].address = address;
+        let moved = world.run_until(millis(100), |world| world.session_stats(1).transports[0].remote == Some(address));
+        assert!(moved, "{address}");
+        world.run(seconds(8));
+    }
+    assert_intact(&mut world, 0, 4);
+    assert_intact(&mut world, 1, 4);
     assert_eq!(world.states(1), [ConnectionState::Connected]);
 }
 
