@@ -10,12 +10,14 @@ CRATES: dict[str, set[str]] = {
     "runtime": {"wire", "transport", "congestion", "core"},
     # `load` brings peers to a server; in its tests the server lives in the same process.
     "load": {"wire", "transport", "congestion", "core", "peer", "runtime"},
-    "python": {"wire", "transport", "congestion", "core", "peer", "runtime", "load"},
+    # `sim` runs a whole SFU in virtual time.
+    "sim": {"wire", "transport", "congestion", "core", "peer"},
+    "python": {"wire", "transport", "congestion", "core", "peer", "runtime", "load", "sim"},
 }
 FOR_TESTS = {"peer"}
 
 # No crate below `runtime` asks for the time, opens a socket or starts a thread: all of that is handed in.
-SANS_IO = {"wire", "transport", "congestion", "core", "peer"}
+SANS_IO = {"wire", "transport", "congestion", "core", "peer", "sim"}
 FORBIDDEN_CRATES = {"async-std", "getrandom", "libc", "mio", "pyo3", "quinn-udp", "rand", "smol", "socket2", "tokio"}
 FORBIDDEN_CODE = {
     r"\bInstant::now\b": "the time is an argument below `runtime`",

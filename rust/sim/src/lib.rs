@@ -1,0 +1,13 @@
+//! An SFU in virtual time: no sockets, no sleeping, seeded. What goes on in minutes of a call is known in milliseconds.
+//!
+//! [`World`] runs one `Sfu`, its participants' SRTP and the [`Link`]s between them. Participants have fixed keys, which go
+//! through the constructor that a handshake uses, so the same scenario twice gives identical bytes.
+
+pub mod link;
+pub mod random;
+pub mod sdp;
+pub mod world;
+
+pub use link::{Link, LinkConfig, Loss};
+pub use random::Random;
+pub use world::{Arrived, ParticipantId, World, WorldConfig};

@@ -1,0 +1,383 @@
+//! [`World`]: one `Sfu`, its participants and the links between them, in virtual time.
+//!
+//! [`World::next`] jumps from one event to the next and returns what arrives at a participant, opened; what a participant
+//! sends is sealed here. Who publishes and who receives is the caller's business. Invariant: nothing depends on the clock,
+//! on addresses in memory or on the order of hash tables, so a scenario repeats byte for byte.
+
+mod keys;
+mod participant;
+mod queue;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use sfu_core::Sfu;
+use sfu_core::command::{Command, CommandError, Description, Reply, SdpType};
+use sfu_core::config::{RoomConfig, SessionConfig, SfuConfig};
+use sfu_core::event::Event;
+use sfu_core::id::{RoomId, SessionId};
+use sfu_core::transport::TransportKind;
+use sfu_transport::{Certificate, DatagramKind, Egress, SrtpProfile, classify};
+use sfu_wire::Bitrate;
+
+use crate::link::{Link, LinkConfig};
+use crate::random::Random;
+use participant::Participant;
+use queue::Queue;
+
+/// So far ahead no scenario reaches.
+const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// Settings of a [`World`].
+#[derive(Debug, Clone)]
+pub struct WorldConfig {
+    /// Decides everything random.
+    pub seed: u64,
+    /// Where virtual time begins; only differences to it count.
+    pub start: Instant,
+    /// How participants' packets are protected.
+    pub profile: SrtpProfile,
+    /// From each participant to the SFU, unless told otherwise.
+    pub uplink: LinkConfig,
+    /// From the SFU to each participant, unless told otherwise.
+    pub downlink: LinkConfig,
+}
+
+impl WorldConfig {
+    /// Perfect links.
+    pub fn new(seed: u64, start: Instant) -> Self {
+        Self {
+            seed,
+            start,
+            profile: SrtpProfile::AeadAes128Gcm,
+            uplink: LinkConfig::default(),
+            downlink: LinkConfig::default(),
+        }
+    }
+}
+
+/// One transport of one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ParticipantId(usize);
+
+impl ParticipantId {
+    /// Counts the participants in the order in which they joined.
+    pub const fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// What arrived at a participant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrived {
+    /// When.
+    pub at: Instant,
+    /// Where.
+    pub to: ParticipantId,
+    /// RTCP, else RTP.
+    pub rtcp: bool,
+    /// Clear.
+    pub packet: Vec<u8>,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct World {
+    config: WorldConfig,
+    now: Instant,
+    sfu: Sfu,
+    room: RoomId,
+    participants: Vec<Participant>,
+    queue: Queue,
+    ready: VecDeque<Arrived>,
+    events: VecDeque<Event>,
+    egress: Egress,
+    tap: Option<Vec<Vec<u8>>>,
+    unopened: u64,
+}
+
+impl World {
+    /// A world with one room and nobody in it.
+    pub fn new(config: WorldConfig) -> Self {
+        let sfu = sfu_config(config.seed);
+        Self::with(config, sfu, RoomConfig::default())
+    }
+
+    /// The same with settings of the caller's for the SFU and the room.
+    pub fn with(config: WorldConfig, sfu: SfuConfig, room: RoomConfig) -> Self {
+        let mut egress = Egress::new();
+        let mut sfu = Sfu::new(config.start, sfu);
+        let room = match sfu.handle_command(config.start, Command::CreateRoom(room), &mut egress) {
+            Ok(Reply::Room(room)) => room,
+            other => unreachable!("a new SFU makes a room, not {other:?}"),
+        };
+        Self {
+            now: config.start,
+            config,
+            sfu,
+            room,
+            participants: Vec::new(),
+            queue: Queue::default(),
+            ready: VecDeque::new(),
+            events: VecDeque::new(),
+            egress,
+            tap: None,
+            unopened: 0,
+        }
+    }
+
+    /// Virtual time.
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Virtual time since the beginning.
+    pub fn elapsed(&self) -> Duration {
+        self.now.saturating_duration_since(self.config.start)
+    }
+
+    /// The first room.
+    pub const fn room(&self) -> RoomId {
+        self.room
+    }
+
+    /// A session joins the first room; its keys are there once it was described.
+    ///
+    /// # Errors
+    /// As [`Command::Join`].
+    pub fn join(&mut self, config: SessionConfig) -> Result<ParticipantId, CommandError> {
+        match self.command(Command::Join(self.room, config))? {
+            Reply::Session(session) => Ok(self.add(session, TransportKind::Main)),
+            other => unreachable!("joining gives a session, not {other:?}"),
+        }
+    }
+
+    /// One more transport of a session, or the first of one that was made by a command.
+    pub fn add(&mut self, session: SessionId, transport: TransportKind) -> ParticipantId {
+        let index = self.participants.len();
+        let random = Random::new(self.config.seed).fork(index as u64 + 1);
+        let links = (Link::new(self.config.uplink, random.fork(1)), Link::new(self.config.downlink, random.fork(2)));
+        let keys = keys::fixed(self.config.profile, self.config.seed, index);
+        self.participants.push(Participant::new(index, (session, transport), keys, links));
+        ParticipantId(index)
+    }
+
+    /// The participant's session.
+    pub fn session(&self, who: ParticipantId) -> SessionId {
+        self.participants[who.0].session
+    }
+
+    /// The participant whose session it is: of several transports the first.
+    pub fn participant(&self, session: SessionId) -> Option<ParticipantId> {
+        self.participants.iter().position(|participant| participant.session == session).map(ParticipantId)
+    }
+
+    /// The link from the participant to the SFU.
+    pub fn uplink(&mut self, who: ParticipantId) -> &mut Link {
+        &mut self.participants[who.0].uplink
+    }
+
+    /// The link from the SFU to the participant.
+    pub fn downlink(&mut self, who: ParticipantId) -> &mut Link {
+        &mut self.participants[who.0].downlink
+    }
+
+    /// The participant offers; gives the SFU's answer. Signalling takes no time. The first description connects.
+    ///
+    /// # Errors
+    /// As [`Command::Receive`].
+    pub fn offer(&mut self, who: ParticipantId, sdp: &str) -> Result<String, CommandError> {
+        let answer = self.describe(who, SdpType::Offer, sdp, None)?;
+        Ok(answer.map(|description| description.sdp).unwrap_or_default())
+    }
+
+    /// The participant answers the SFU's offer with this id.
+    ///
+    /// # Errors
+    /// As [`Command::Receive`].
+    pub fn answer(&mut self, who: ParticipantId, sdp: &str, id: Option<u64>) -> Result<(), CommandError> {
+        self.describe(who, SdpType::Answer, sdp, id).map(|_| ())
+    }
+
+    /// A command, now.
+    ///
+    /// # Errors
+    /// The command's.
+    pub fn command(&mut self, command: Command) -> Result<Reply, CommandError> {
+        let reply = self.sfu.handle_command(self.now, command, &mut self.egress);
+        self.launch();
+        reply
+    }
+
+    /// Seals a clear RTP packet and sends it. Wraps of the sequence number are followed; `false`: the number was sent before,
+    /// or the packet is none.
+    pub fn send_rtp(&mut self, who: ParticipantId, packet: &[u8]) -> bool {
+        let Some(sealed) = self.participants[who.0].seal_rtp(packet) else { return false };
+        let datagram = self.queue.copy(sealed);
+        self.send(who, datagram);
+        true
+    }
+
+    /// Seals a clear RTCP compound and sends it.
+    pub fn send_rtcp(&mut self, who: ParticipantId, compound: &[u8]) -> bool {
+        let Some(sealed) = self.participants[who.0].seal_rtcp(compound) else { return false };
+        let datagram = self.queue.copy(sealed);
+        self.send(who, datagram);
+        true
+    }
+
+    /// The next that arrives at a participant, at `until` at the latest; `None`: it is `until` and nothing came.
+    pub fn next(&mut self, until: Instant) -> Option<Arrived> {
+        loop {
+            if let Some(arrived) = self.ready.pop_front() {
+                return Some(arrived);
+            }
+            let timeout = self.sfu.poll_timeout();
+            let due = [timeout, self.queue.next()].into_iter().flatten().min();
+            let Some(due) = due.filter(|due| *due <= until) else {
+                self.now = self.now.max(until);
+                return None;
+            };
+            self.now = self.now.max(due);
+            if timeout.is_some_and(|timeout| timeout <= self.now) {
+                self.sfu.handle_timeout(self.now, &mut self.egress);
+                self.launch();
+            } else if let Some((who, to_sfu, mut datagram)) = self.queue.pop() {
+                if to_sfu {
+                    let path = self.participants[who].path();
+                    self.sfu.handle_datagram(self.now, path, &mut datagram, &mut self.egress);
+                    self.launch();
+                    self.queue.recycle(datagram);
+                } else {
+                    self.open(who, datagram);
+                }
+            }
+        }
+    }
+
+    /// What the SFU reported since the last call.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Gives the memory of an arrived packet back.
+    pub fn recycle(&mut self, packet: Vec<u8>) {
+        self.queue.recycle(packet);
+    }
+
+    /// Keeps a copy of every datagram that the SFU sends, as it is on the wire.
+    pub fn listen(&mut self) {
+        self.tap = Some(Vec::new());
+    }
+
+    /// What was heard since [`World::listen`].
+    pub fn heard(&self) -> &[Vec<u8>] {
+        self.tap.as_deref().unwrap_or_default()
+    }
+
+    /// Datagrams that a participant could not open: there is something wrong when it is not 0.
+    pub const fn unopened(&self) -> u64 {
+        self.unopened
+    }
+
+    fn describe(
+        &mut self,
+        who: ParticipantId,
+        kind: SdpType,
+        sdp: &str,
+        id: Option<u64>,
+    ) -> Result<Option<Description>, CommandError> {
+        let Participant { session, transport, .. } = self.participants[who.0];
+        let description = Description { transport, kind, sdp: sdp.to_owned(), id };
+        let reply = self.command(Command::Receive(session, description))?;
+        self.connect(who)?;
+        match reply {
+            Reply::Description(answer) => Ok(answer),
+            other => unreachable!("a description is answered by one, not by {other:?}"),
+        }
+    }
+
+    fn connect(&mut self, who: ParticipantId) -> Result<(), CommandError> {
+        let participant = &mut self.participants[who.0];
+        if std::mem::replace(&mut participant.connected, true) {
+            return Ok(());
+        }
+        let (session, path) = ((participant.session, participant.transport), participant.path());
+        self.sfu.connect_with_keys(self.now, session, path, &participant.keys, &mut self.egress)?;
+        self.launch();
+        Ok(())
+    }
+
+    fn send(&mut self, who: ParticipantId, datagram: Vec<u8>) {
+        let queue = &mut self.queue;
+        self.participants[who.0].uplink.send(self.now, datagram, |at, datagram| queue.push(at, who.0, true, datagram));
+    }
+
+    /// Puts what the SFU wrote on its way.
+    fn launch(&mut self) {
+        while let Some(event) = self.sfu.poll_event() {
+            self.events.push_back(event);
+        }
+        for index in 0..self.egress.len() {
+            let Some((outgoing, bytes)) = self.egress.get(index) else { continue };
+            if let Some(tap) = &mut self.tap {
+                tap.push(bytes.to_vec());
+            }
+            let Some(who) = Participant::index_of(outgoing.path) else { continue };
+            let datagram = self.queue.copy(bytes);
+            let Some(participant) = self.participants.get_mut(who) else { continue };
+            let (queue, now) = (&mut self.queue, self.now);
+            let mut at_once = None;
+            participant.downlink.send(now, datagram, |at, datagram| {
+                if at <= now { at_once = Some(datagram) } else { queue.push(at, who, false, datagram) }
+            });
+            if let Some(datagram) = at_once {
+                self.open(who, datagram);
+            }
+        }
+        self.egress.clear();
+    }
+
+    fn open(&mut self, who: usize, mut datagram: Vec<u8>) {
+        let participant = &mut self.participants[who];
+        let rtcp = classify(&datagram) == DatagramKind::Rtcp;
+        match participant.open(&mut datagram, rtcp) {
+            Some(len) => {
+                datagram.truncate(len);
+                self.ready.push_back(Arrived { at: self.now, to: ParticipantId(who), rtcp, packet: datagram });
+            }
+            None => self.unopened += 1,
+        }
+    }
+}
+
+/// What a simulated SFU is set to: nobody is closed for want of checks.
+pub fn sfu_config(seed: u64) -> SfuConfig {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_be_bytes());
+    SfuConfig {
+        shard: 0,
+        seed: bytes,
+        unix_time: Duration::from_secs(1_767_225_600),
+        candidates: vec![participant::SERVER],
+        certificate: certificate(),
+        consent_timeout: NEVER,
+        close_timeout: NEVER,
+        connect_timeout: NEVER,
+        max_half_open: usize::MAX,
+        channel_buffer: 1 << 20,
+        remb: Bitrate::new(10_000_000),
+        event_capacity: 1 << 16,
+    }
+}
+
+/// One for all worlds: nothing is signed with it, and making one takes longer than many a scenario.
+fn certificate() -> Arc<Certificate> {
+    static CERTIFICATE: OnceLock<Arc<Certificate>> = OnceLock::new();
+    let make = || Arc::new(Certificate::generate().expect("the library makes P-256 certificates"));
+    Arc::clone(CERTIFICATE.get_or_init(make))
+}
+
+#[cfg(test)]
+mod tests;
