@@ -163,12 +163,16 @@ impl Uplink {
         negotiation: &Negotiation,
         outlet: &mut Outlet<'_>,
     ) {
-        for (index, video) in self.video.iter_mut().enumerate() {
-            let Some(to) = destination(negotiation, SectionKind::Video, index) else { continue };
-            if let Some(stream) = video.stream_mut(ssrc) {
-                seqs.for_each(|seq| stream.resend(seq, &to, outlet));
-                return;
-            }
+        let mut audio = self.audio.iter_mut().enumerate().map(|(index, a)| (SectionKind::Audio, index, &mut a.stream));
+        let mut video = self
+            .video
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(index, v)| Some((SectionKind::Video, index, v.stream_mut(ssrc)?)));
+        let found = audio.find(|(.., stream)| stream.ssrc == ssrc).or_else(|| video.next());
+        let Some((kind, index, stream)) = found else { return };
+        if let Some(to) = destination(negotiation, kind, index) {
+            seqs.for_each(|seq| stream.resend(seq, &to, outlet));
         }
     }
 
@@ -182,7 +186,7 @@ impl Uplink {
     /// For SDP: the streams of each source of a kind.
     pub(crate) fn announced(&self) -> (SourceStreams, SourceStreams) {
         let describe = |stream: &SendStream| (stream.rid, stream.ssrc, stream.repair());
-        let audio = self.audio.iter().map(|a| vec![(None, a.stream.ssrc, None)]).collect();
+        let audio = self.audio.iter().map(|a| vec![describe(&a.stream)]).collect();
         let video = self.video.iter().map(|v| v.streams().map(describe).collect()).collect();
         (audio, video)
     }

@@ -10,8 +10,9 @@ use sfu_wire::{Extension, ExtensionMap, Mid, NtpTime, Pt, Rid, SeqNo, Ssrc};
 use crate::outlet::{Outlet, Packet};
 use crate::sdp::Codec;
 
-/// Packets kept for retransmission. Higher: long round trips are served. Lower: less memory a peer.
-const HISTORY: usize = 256;
+/// Packets kept for retransmission, of audio 2.5 seconds. Higher: long round trips are served. Lower: less memory a peer.
+const AUDIO_HISTORY: usize = 128;
+const VIDEO_HISTORY: usize = 256;
 
 /// Where a source's packets go, as negotiated.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +46,7 @@ pub(crate) struct SendStream {
     clock_rate: u32,
     /// The last packet's timestamp, and when it was captured.
     last: (u32, Duration),
-    repair: Option<Repair>,
+    repair: Repair,
 }
 
 /// The stream that repairs another.
@@ -53,10 +54,12 @@ pub(crate) struct SendStream {
 struct Repair {
     ssrc: Ssrc,
     next: SeqNo,
+    /// By the lower bits of the number; empty before anything was sent that may be asked for.
     history: Vec<Sent>,
+    capacity: usize,
 }
 
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 struct Sent {
     seq: u64,
     marker: bool,
@@ -67,16 +70,15 @@ struct Sent {
 
 impl SendStream {
     pub(crate) fn audio(random: &mut Random) -> Self {
-        Self::new(None, 48_000, None, random)
+        Self::new(None, 48_000, AUDIO_HISTORY, random)
     }
 
     pub(crate) fn video(rid: Option<Rid>, random: &mut Random) -> Self {
-        let repair =
-            Repair { ssrc: Ssrc::new(random.u32()), next: first_seq(random), history: vec![Sent::default(); HISTORY] };
-        Self::new(rid, 90_000, Some(repair), random)
+        Self::new(rid, 90_000, VIDEO_HISTORY, random)
     }
 
-    fn new(rid: Option<Rid>, clock_rate: u32, repair: Option<Repair>, random: &mut Random) -> Self {
+    fn new(rid: Option<Rid>, clock_rate: u32, capacity: usize, random: &mut Random) -> Self {
+        let repair = Repair { ssrc: Ssrc::new(random.u32()), next: first_seq(random), history: Vec::new(), capacity };
         Self {
             ssrc: Ssrc::new(random.u32()),
             rid,
@@ -92,8 +94,8 @@ impl SendStream {
     }
 
     /// The repair stream's SSRC.
-    pub(crate) fn repair(&self) -> Option<Ssrc> {
-        self.repair.as_ref().map(|r| r.ssrc)
+    pub(crate) fn repair(&self) -> Ssrc {
+        self.repair.ssrc
     }
 
     pub(crate) fn send(&mut self, piece: &Piece<'_>, to: &Destination<'_>, outlet: &mut Outlet<'_>) {
@@ -118,18 +120,18 @@ impl SendStream {
         self.packets += 1;
         self.octets += piece.payload.len() as u64;
         self.last = (timestamp, piece.captured);
-        self.remember(seq, piece, timestamp);
+        if to.codec.rtx.is_some() {
+            self.repair.remember(seq, piece, timestamp);
+        }
     }
 
     /// Sends a packet again over the repair stream, if it is still known.
     pub(crate) fn resend(&mut self, seq: u16, to: &Destination<'_>, outlet: &mut Outlet<'_>) {
-        let (Some(repair), Some(pt)) = (&mut self.repair, to.codec.rtx) else { return };
-        let sent = &repair.history[usize::from(seq) % HISTORY];
-        if sent.seq as u16 != seq || sent.payload.is_empty() {
-            return;
-        }
-        let number = repair.next;
-        repair.next = number.next();
+        let Some(pt) = to.codec.rtx else { return };
+        let Repair { ssrc, next, history, capacity } = &mut self.repair;
+        let Some(sent) = history.get(usize::from(seq) % *capacity).filter(|sent| sent.is(seq)) else { return };
+        let number = *next;
+        *next = number.next();
         let mut values: [(Extension, &[u8]); 2] = [(Extension::Mid, to.mid.as_str().as_bytes()); 2];
         let mut count = 1;
         if let Some(rid) = &self.rid {
@@ -141,7 +143,7 @@ impl SendStream {
             pt: Pt::new(pt),
             seq: number.as_u16(),
             timestamp: sent.timestamp,
-            ssrc: repair.ssrc,
+            ssrc: *ssrc,
         };
         let payload = [&sent.payload[..], &[]];
         let class = Class::Retransmission;
@@ -166,16 +168,24 @@ impl SendStream {
             reports: sfu_wire::rtcp::List::default(),
         })
     }
+}
 
+impl Repair {
     fn remember(&mut self, seq: SeqNo, piece: &Piece<'_>, timestamp: u32) {
-        let Some(repair) = &mut self.repair else { return };
-        let sent = &mut repair.history[usize::from(seq.as_u16()) % HISTORY];
+        self.history.resize_with(self.capacity, Sent::default);
+        let sent = &mut self.history[usize::from(seq.as_u16()) % self.capacity];
         sent.seq = seq.get();
         sent.marker = piece.marker;
         sent.timestamp = timestamp;
         sent.payload.clear();
         sent.payload.extend_from_slice(&seq.as_u16().to_be_bytes());
         sent.payload.extend_from_slice(piece.payload);
+    }
+}
+
+impl Sent {
+    fn is(&self, seq: u16) -> bool {
+        self.seq as u16 == seq && !self.payload.is_empty()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Packets that have not come, and when to ask for them again.
 //!
-//! Reordering is waited for, requests are a round trip apart, and after the last one the packet is given up.
+//! Reordering is waited for, requests are a round trip apart or more, and after the last one the packet is given up.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,7 +11,8 @@ use sfu_wire::SeqNo;
 const REORDER_TOLERANCE: Duration = Duration::from_millis(10);
 /// Until a round trip is known. (libwebrtc `kDefaultRtt`.)
 const DEFAULT_RTT: Duration = Duration::from_millis(100);
-/// Requests closer together than this are waste on any path.
+/// Requests closer together than this are waste on any path. Each one waits half as long again, so that ten of them outlast a
+/// server that stands still for a second, however short the round trip.
 const MIN_SPACING: Duration = Duration::from_millis(20);
 /// Servers forget after a second or so: one slow round trip must not use that up.
 const MAX_SPACING: Duration = Duration::from_millis(250);
@@ -43,6 +44,8 @@ struct Missing {
     since: Instant,
     asked: Option<Instant>,
     tries: u32,
+    /// At least so long until the next request.
+    spacing: Duration,
 }
 
 impl Gaps {
@@ -57,7 +60,8 @@ impl Gaps {
         }
         if seq.get() - highest.get() <= MAX_GAP {
             for lost in highest.get() + 1..seq.get() {
-                self.missing.insert(SeqNo::new(lost), Missing { since: now, asked: None, tries: 0 });
+                let missing = Missing { since: now, asked: None, tries: 0, spacing: MIN_SPACING };
+                self.missing.insert(SeqNo::new(lost), missing);
             }
         }
         self.highest = Some(seq);
@@ -66,12 +70,12 @@ impl Gaps {
 
     /// What to ask for now, ascending; what is given up goes into `given_up`.
     pub(crate) fn due(&mut self, now: Instant, rtt: Option<Duration>, given_up: &mut Vec<SeqNo>) -> Vec<u16> {
-        let spacing = rtt.unwrap_or(DEFAULT_RTT).clamp(MIN_SPACING, MAX_SPACING);
+        let rtt = rtt.unwrap_or(DEFAULT_RTT).min(MAX_SPACING);
         let mut due = Vec::new();
         self.missing.retain(|seq, missing| {
             let is_due = match missing.asked {
                 None => now >= missing.since + REORDER_TOLERANCE,
-                Some(asked) => now >= asked + spacing,
+                Some(asked) => now >= asked + missing.spacing.max(rtt),
             };
             if !is_due {
                 return true;
@@ -79,6 +83,9 @@ impl Gaps {
             if missing.tries == MAX_TRIES {
                 given_up.push(*seq);
                 return false;
+            }
+            if missing.tries > 0 {
+                missing.spacing = (missing.spacing * 3 / 2).min(MAX_SPACING);
             }
             missing.tries += 1;
             missing.asked = Some(now);
@@ -121,10 +128,17 @@ mod tests {
         assert!(gaps.due(at(50), rtt, &mut given_up).is_empty());
         assert_eq!(gaps.note(at(55), SeqNo::new(65_536)), Arrival::Late);
         assert_eq!(gaps.note(at(55), SeqNo::new(65_536)), Arrival::Duplicate);
-        for tries in 1..10 {
-            assert_eq!(gaps.due(at(10 + 50 * tries), rtt, &mut given_up), [65_535]);
+        let mut asked = Vec::new();
+        for ms in 56..3000 {
+            if gaps.due(at(ms), rtt, &mut given_up) == [65_535] {
+                asked.push(ms);
+            }
         }
-        assert!(gaps.due(at(600), rtt, &mut given_up).is_empty());
+        assert_eq!(
+            asked,
+            [60, 110, 160, 228, 330, 482, 710, 960, 1210],
+            "67, 101, 151 ms and so on, from the fifth on"
+        );
         assert_eq!(given_up, [SeqNo::new(65_535)]);
         assert!(gaps.is_empty());
     }

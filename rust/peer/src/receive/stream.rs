@@ -85,6 +85,8 @@ impl Numbers {
 pub(crate) struct RecvStream {
     pub(crate) mid: Mid,
     kind: SectionKind,
+    /// The server sends again what is asked for.
+    repairs: bool,
     seqs: SeqExtender,
     first: Option<SeqNo>,
     gaps: Gaps,
@@ -109,6 +111,7 @@ impl RecvStream {
         Self {
             mid: section.mid,
             kind: section.kind,
+            repairs: section.codec.is_some_and(|codec| codec.rtx.is_some()),
             seqs: SeqExtender::new(),
             first: None,
             gaps: Gaps::default(),
@@ -182,7 +185,7 @@ impl RecvStream {
         self.last_report = Some((report.ntp.middle(), now));
     }
 
-    /// What to ask for now; only video is repaired.
+    /// What to ask for now; nothing where there is no RTX.
     pub(crate) fn missing(&mut self, now: Instant, rtt: Option<Duration>) -> Vec<u16> {
         let mut given_up = Vec::new();
         let mut seqs = self.gaps.due(now, rtt, &mut given_up);
@@ -193,7 +196,8 @@ impl RecvStream {
                 self.frames.skip(seq);
             }
             self.stats.frames = *self.frames.stats();
-        } else {
+        }
+        if !self.repairs {
             seqs.clear();
         }
         self.stats.nacks += seqs.len() as u64;

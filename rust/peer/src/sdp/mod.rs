@@ -43,7 +43,7 @@ pub(crate) enum SectionKind {
     Application,
 }
 
-/// Payload types of the one codec per kind.
+/// Payload types of the one codec per kind. Unlike browsers the peer has RTX for audio too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Codec {
     pub(crate) pt: u8,
@@ -104,7 +104,7 @@ impl Default for Numbers {
             (11, Extension::RepairedRid),
         ];
         Self {
-            opus: Codec { pt: 111, rtx: None },
+            opus: Codec { pt: 111, rtx: Some(112) },
             vp8: Codec { pt: 96, rtx: Some(97) },
             extensions: extensions.into_iter().collect(),
         }

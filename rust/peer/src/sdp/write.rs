@@ -9,7 +9,7 @@ use sfu_wire::{Extension, Rid, Ssrc};
 use super::{Codec, Section, SectionKind};
 
 /// Rid, primary and repair of every stream of a kind, by source.
-pub(crate) type SourceStreams = Vec<Vec<(Option<Rid>, Ssrc, Option<Ssrc>)>>;
+pub(crate) type SourceStreams = Vec<Vec<(Option<Rid>, Ssrc, Ssrc)>>;
 
 /// What a description says beside its sections.
 pub(crate) struct Local<'a> {
@@ -116,15 +116,18 @@ fn write_codec(sdp: &mut Lines, section: &Section) {
     if section.kind == SectionKind::Audio {
         sdp.line(format_args!("a=rtpmap:{pt} opus/48000/2"));
         sdp.line(format_args!("a=rtcp-fb:{pt} transport-cc"));
+        if rtx.is_some() {
+            sdp.line(format_args!("a=rtcp-fb:{pt} nack"));
+        }
         sdp.line(format_args!("a=fmtp:{pt} minptime=10;useinbandfec=1"));
-        return;
-    }
-    sdp.line(format_args!("a=rtpmap:{pt} VP8/90000"));
-    for feedback in ["goog-remb", "transport-cc", "ccm fir", "nack", "nack pli"] {
-        sdp.line(format_args!("a=rtcp-fb:{pt} {feedback}"));
+    } else {
+        sdp.line(format_args!("a=rtpmap:{pt} VP8/90000"));
+        for feedback in ["goog-remb", "transport-cc", "ccm fir", "nack", "nack pli"] {
+            sdp.line(format_args!("a=rtcp-fb:{pt} {feedback}"));
+        }
     }
     if let Some(rtx) = rtx {
-        sdp.line(format_args!("a=rtpmap:{rtx} rtx/90000"));
+        sdp.line(format_args!("a=rtpmap:{rtx} rtx/{}", section.kind.clock_rate()));
         sdp.line(format_args!("a=fmtp:{rtx} apt={pt}"));
     }
 }
@@ -146,10 +149,11 @@ fn write_streams(sdp: &mut Lines, section: &Section, local: &Local<'_>) {
         return;
     }
     for (_, ssrc, rtx) in streams {
+        let rtx = section.codec.and_then(|codec| codec.rtx).map(|_| *rtx);
         if let Some(rtx) = rtx {
             sdp.line(format_args!("a=ssrc-group:FID {ssrc} {rtx}"));
         }
-        for ssrc in [Some(ssrc), rtx.as_ref()].into_iter().flatten() {
+        for ssrc in [Some(*ssrc), rtx].into_iter().flatten() {
             sdp.line(format_args!("a=ssrc:{ssrc} cname:{}", local.cname));
         }
     }

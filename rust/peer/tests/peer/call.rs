@@ -68,13 +68,39 @@ fn losses_are_repaired() {
     relay.run_for(Duration::from_secs(30));
     relay.loss = 0;
     relay.run_for(Duration::from_secs(2));
-    let (_, video) = streams(&relay);
-    assert!(video.repaired > 10, "{video:?}");
-    assert_eq!((video.missing, video.lost, video.frames.undecodable), (0, 0, 0), "{video:?}");
-    assert!(video.numbers[0].unwrap().is_complete());
-    assert_eq!((video.frames.torn, video.frames.discontinuities), (0, 0));
+    let (audio, video) = streams(&relay);
+    for stream in [&audio, &video] {
+        assert!(stream.repaired > 10, "{stream:?}");
+        assert_eq!((stream.missing, stream.lost), (0, 0), "{stream:?}");
+        assert!(stream.numbers[0].unwrap().is_complete());
+    }
+    assert_eq!((video.frames.undecodable, video.frames.torn, video.frames.discontinuities), (0, 0, 0));
     let uplink = relay.publisher.peer.stats().uplink;
-    assert!(uplink.resent >= video.repaired);
+    assert!(uplink.resent >= audio.repaired + video.repaired);
+}
+
+#[test]
+fn audio_without_rtx_is_asked_for_by_nobody() {
+    let without_rtx = |offer: String| {
+        let unwanted = ["a=rtpmap:112 ", "a=fmtp:112 ", "a=rtcp-fb:111 nack"];
+        let kept = offer.lines().filter(|line| !unwanted.iter().any(|start| line.starts_with(start)));
+        kept.flat_map(|line| [line, "\r\n"]).collect::<String>().replace("SAVPF 111 112", "SAVPF 111")
+    };
+    let mut relay = Relay::new(publisher(), viewer());
+    for leg in [&mut relay.viewer, &mut relay.publisher] {
+        let offer = without_rtx(leg.peer.create_offer());
+        leg.set_remote(relay.now);
+        let answer = leg.mirror(&offer, "passive");
+        leg.peer.receive_answer(relay.now, &answer).unwrap();
+    }
+    relay.run_for(Duration::from_secs(1));
+    relay.loss = 50;
+    relay.run_for(Duration::from_secs(10));
+    let (audio, video) = streams(&relay);
+    assert_eq!((audio.nacks, audio.repaired), (0, 0));
+    assert!(audio.lost > 10 && video.repaired > 0, "{audio:?}");
+    let offer = relay.publisher.peer.create_offer();
+    assert_eq!(offer.matches("a=ssrc-group").count(), 1, "of the video: {offer}");
 }
 
 #[test]
