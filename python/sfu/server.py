@@ -141,9 +141,10 @@ class Server:
             _log.warning("%s", warning)
 
     async def close(self) -> None:
-        """End all rooms, stop the threads, close the sockets. Does nothing when it is closed already.
+        """End all rooms (`server_closed`), stop the threads, close the sockets. Does nothing when it is closed already.
 
-        A second call waits for nothing. Takes milliseconds, and half a second more for handlers that do not end.
+        Connected peers are told on their transports too. Takes milliseconds, and half a second more for handlers that do
+        not end. A second call waits for nothing.
         """
         if self._state is not _State.RUNNING or self._hub is None:
             self._state = _State.CLOSED if self._state is _State.NEW else self._state
@@ -153,6 +154,7 @@ class Server:
         try:
             for room in list(self._rooms.values()):
                 room.end("server_closed")
+                self._hub.spawn(self._hub.backend.close_room(room.id))  # its peers hear a DTLS close_notify
             await self._hub.finish()
         finally:
             self._state = _State.CLOSED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 from typer.testing import CliRunner
+from websockets.asyncio.client import connect
 
 import sfu
 from sfu.cli import app
@@ -120,10 +122,16 @@ async def test_sfu_serve_serves_and_ends_cleanly(tls: bool, end: signal.Signals)
         url = f"http{'s' * tls}://127.0.0.1:{port}"
         assert (await client.get(f"{url}/healthz")).json() == {"status": "ok"}
         assert "sfu_sessions 0.0" in (await client.get(f"{url}/metrics")).text
-    process.send_signal(end)
-    async with asyncio.timeout(30):
+    told: list[str] = []
+    context = ssl._create_unverified_context() if tls else None
+    async with asyncio.timeout(30), connect(f"ws{'s' * tls}://127.0.0.1:{port}/ws", ssl=context) as socket_:
+        await socket_.send('{"type": "join", "room": "r"}')
+        told.append(json.loads(await socket_.recv())["type"])
+        process.send_signal(end)
+        told += [json.loads(text).get("reason") for text in [text async for text in socket_]]
         rest = (await process.stderr.read()).decode()
         assert await process.wait() == 0
+    assert told == ["joined", "server_closed"]
     assert "Traceback" not in rest
 
 

@@ -79,6 +79,11 @@ class Caller:
             sdp = self._pc.localDescription.sdp
             await self.session.receive(sfu.Description(type="answer", sdp=sdp, id=offer.id))
 
+    @property
+    def connected_still(self) -> bool:
+        """Whether it believes so."""
+        return self._pc.connectionState == "connected"
+
     async def hang_up(self) -> None:
         for task in self._tasks:
             task.cancel()
@@ -184,6 +189,14 @@ async def test_two_servers_in_one_process_carry_calls_and_end_apart() -> None:
             assert await anext(await alice.mine) == "still here"
         with pytest.raises(sfu.NotRunning):
             await one.create_room("late")
+
+
+async def test_a_closing_server_tells_its_peers() -> None:
+    async with sfu.Server(LOOPBACK) as server, conversation(server) as callers:
+        assert all(caller.connected_still for caller in callers)
+        await server.close()
+        async with asyncio.timeout(PATIENCE / 3):  # by itself a peer notices after 30 s without consent
+            await until(lambda: not any(caller.connected_still for caller in callers))
 
 
 # Cancelling. A command takes a handful of the loop's turns: after more than that it is not cancelled at all.

@@ -95,8 +95,7 @@ async def run(settings: Settings, started: Callable[[Address], None], prepare: P
                     Address("https" if tls else "http", settings.host, listener.getsockname()[1], server.candidates)
                 )
                 await _first(serving, stop.wait())
-                for room in list(server.rooms.values()):
-                    await room.close("the server is going down")
+                await server.close()  # before the page goes: its clients are told why
                 web.should_exit = True
                 await serving
 
