@@ -143,8 +143,8 @@ class Server:
     async def close(self) -> None:
         """End all rooms (`server_closed`), stop the threads, close the sockets. Does nothing when it is closed already.
 
-        Connected peers are told on their transports too. Takes milliseconds, and half a second more for handlers that do
-        not end. A second call waits for nothing.
+        Connected peers are told on their transports too. Takes milliseconds, and half a second more for handlers that
+        do not end. A second call waits for nothing.
         """
         if self._state is not _State.RUNNING or self._hub is None:
             self._state = _State.CLOSED if self._state is _State.NEW else self._state
