@@ -30,5 +30,5 @@ pub use config::{NegotiatorConfig, NegotiatorRole};
 pub use error::{Line, NegotiationError, Place};
 pub use negotiator::{AnswerOutcome, Negotiator};
 pub use remote::RemoteTransport;
-pub use section::{NegotiatedCodec, ReceiveParameters, Section, SectionKind, SendParameters};
+pub use section::{KeyframeRequest, NegotiatedCodec, ReceiveParameters, Section, SectionKind, SendParameters};
 pub use sender::{Sender, SenderStatus};

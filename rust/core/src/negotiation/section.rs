@@ -105,8 +105,19 @@ pub struct ReceiveParameters {
     pub remb: bool,
     /// NACK is understood.
     pub nack: bool,
+    /// How the client is asked for a keyframe.
+    pub keyframe_request: KeyframeRequest,
     /// Reduced-size RTCP is understood (RFC 5506).
     pub rtcp_rsize: bool,
+}
+
+/// Messages that ask for a keyframe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyframeRequest {
+    /// `nack pli` (RFC 4585 §6.3.1); also for those who name neither, since every encoder knows it.
+    Pli,
+    /// `ccm fir` alone (RFC 5104 §4.3.1).
+    Fir,
 }
 
 /// How to write what one sender sends in one section.

@@ -8,7 +8,7 @@ use super::direction::Direction;
 use super::feedback::Feedback;
 use super::format::{FormatList, format_for};
 use super::numbers::Numbers;
-use super::section::{ReceiveParameters, Section, SectionKind, SendParameters};
+use super::section::{KeyframeRequest, ReceiveParameters, Section, SectionKind, SendParameters};
 use super::sender::Sender;
 use crate::id::SubscriptionId;
 
@@ -166,6 +166,7 @@ impl MediaSection {
             twcc: self.has_feedback(Feedback::TWCC) && self.has_extension(Extension::TransportCc),
             remb: self.has_feedback(Feedback::REMB),
             nack: self.has_feedback(Feedback::NACK),
+            keyframe_request: self.keyframe_request(),
             rtcp_rsize: self.rtcp_rsize,
         }
     }
@@ -182,6 +183,14 @@ impl MediaSection {
             remb: self.has_feedback(Feedback::REMB),
             nack: self.has_feedback(Feedback::NACK),
             rtcp_rsize: self.rtcp_rsize,
+        }
+    }
+
+    fn keyframe_request(&self) -> KeyframeRequest {
+        if self.has_feedback(Feedback::FIR) && !self.has_feedback(Feedback::PLI) {
+            KeyframeRequest::Fir
+        } else {
+            KeyframeRequest::Pli
         }
     }
 

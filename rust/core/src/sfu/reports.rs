@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use sfu_transport::{Egress, Transport};
 use sfu_wire::rtcp::{
-    CompoundWriter, DlrrReport, List, Nack, NackPair, Pli, ReceiverReport, Remb, ReportBlock, Sdes, SdesChunk,
-    SenderReport, WriteRtcp, Xr, XrBlock, XrBlocks,
+    CompoundWriter, DlrrReport, Fir, FirEntry, List, Nack, NackPair, Pli, ReceiverReport, Remb, ReportBlock, Sdes,
+    SdesChunk, SenderReport, WriteRtcp, Xr, XrBlock, XrBlocks,
 };
 use sfu_wire::{NtpTime, Ssrc};
 
@@ -13,6 +13,7 @@ use super::Sfu;
 use crate::arena::ConnectionId;
 use crate::connection::Connection;
 use crate::id::{SubscriptionId, TrackId};
+use crate::negotiation::KeyframeRequest;
 use crate::timers::Timer;
 
 /// A compound stays below the usual MTU with room for SRTCP, UDP and IPv6.
@@ -124,15 +125,24 @@ impl Sfu {
         }
     }
 
-    /// Sends the PLIs that the governors let pass.
+    /// Sends the keyframe requests that the governors let pass.
     pub(super) fn send_keyframe_requests(&mut self, now: Instant, id: TrackId, egress: &mut Egress) {
         let Some(track) = self.tracks.get_mut(id) else { return };
         let Some(connection) = self.connections.get_mut(track.connection) else { return };
         for encoding in &mut track.encodings {
             let Some(media) = encoding.ssrc else { continue };
             if encoding.keyframes.poll(now) {
-                let (opening, pli) = (Opening::of(connection), Pli { sender: connection.rtcp_ssrc, media });
-                opening.send(&mut self.scratch, &mut connection.transport, egress, &pli);
+                let (opening, sender) = (Opening::of(connection), connection.rtcp_ssrc);
+                let (scratch, transport) = (&mut self.scratch, &mut connection.transport);
+                match track.parameters.keyframe_request {
+                    KeyframeRequest::Pli => opening.send(scratch, transport, egress, &Pli { sender, media }),
+                    KeyframeRequest::Fir => {
+                        // Each request has a number of its own (RFC 5104 §4.3.1.2).
+                        let entries = [FirEntry { ssrc: media, request: encoding.keyframes.sent() as u8 }];
+                        let fir = Fir { sender, entries: entries.as_slice().into() };
+                        opening.send(scratch, transport, egress, &fir);
+                    }
+                }
             }
             if let Some(deadline) = encoding.keyframes.poll_timeout() {
                 self.timers.set(Timer::Connection(track.connection), deadline);
