@@ -4,6 +4,8 @@
 pub mod av1;
 pub mod dependency_descriptor;
 pub mod h264;
+pub mod h265;
+pub mod opus;
 pub mod red;
 pub mod vp8;
 pub mod vp9;
@@ -11,6 +13,8 @@ pub mod vp9;
 mod picture_id;
 
 pub use dependency_descriptor::DependencyDescriptor;
+pub use h265::H265Facts;
+pub use opus::OpusToc;
 pub use picture_id::PictureId;
 pub use vp8::Vp8Descriptor;
 pub use vp9::Vp9Descriptor;
