@@ -1,13 +1,8 @@
-"""What WHIP (RFC 9725) and WHEP share: one offer in, one answer out, and a resource to trickle to and to delete.
-
-The resource's URL is the secret that its client got in `Location`. Errors are problem documents (RFC 9457).
-"""
+"""What every HTTP endpoint of ours answers with: CORS, OPTIONS, and errors as problem documents (RFC 9457)."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +26,7 @@ from sfu.signaling import sdpfrag
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from sfu.session import Session
-    from sfu.signaling.access import Grant
-    from sfu.signaling.door import Door
-
-__all__ = ["ANY_METHOD", "Resource", "Resources", "admit", "answering", "created", "read_body", "resource_endpoint"]
+__all__ = ["ANY_METHOD", "Handler", "answering", "bearer", "read_body"]
 
 ANY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 """What a route takes, so that `answering` can refuse it and no page stands behind the endpoint's URL."""
@@ -61,42 +52,6 @@ _STATUS: list[tuple[type[Exception], int]] = [
 ]
 
 Handler = Callable[["Request"], Awaitable[Response]]
-
-
-@dataclass
-class Resource:
-    """One WHIP or WHEP session as HTTP sees it."""
-
-    session: Session
-    etag: str = field(default_factory=lambda: _etag())
-
-
-class Resources:
-    """The sessions of one endpoint by their secret; each goes when its session ends."""
-
-    def __init__(self) -> None:
-        """None yet."""
-        self._resources: dict[str, Resource] = {}
-
-    def add(self, session: Session) -> tuple[str, Resource]:
-        """A new one and its secret. Raises `SessionClosed` when it has ended meanwhile."""
-        if session.ended is not None:
-            raise SessionClosed(f"the session has ended: {session.ended.reason}")
-        secret = secrets.token_urlsafe(24)
-        self._resources[secret] = Resource(session)
-
-        @session.on("session_ended")
-        def _(*_: object) -> None:
-            self._resources.pop(secret, None)
-
-        return secret, self._resources[secret]
-
-    def find(self, request: Request) -> Resource:
-        """The one that a request names. Raises a 404."""
-        resource = self._resources.get(request.path_params["secret"])
-        if resource is None:
-            raise HTTPException(404, "there is no such session, or it has ended")
-        return resource
 
 
 def answering(handler: Handler, *, methods: str, accept_post: bool = False) -> Handler:
@@ -139,11 +94,10 @@ def _problem_of(error: Exception) -> Response:
     return _problem(status, str(error), headers)
 
 
-def admit(door: Door, request: Request, *, allow_expired: bool = False) -> Grant:
-    """Who asks, by the bearer token."""
+def bearer(request: Request) -> str | None:
+    """The token in its `Authorization` (RFC 6750 §2.1)."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    bearer = token.strip() if scheme.lower() == "bearer" else None
-    return door.access.admit(bearer, allow_expired=allow_expired)
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 async def read_body(request: Request, content_type: str) -> str:
@@ -163,63 +117,6 @@ async def read_body(request: Request, content_type: str) -> str:
         raise HTTPException(400, "the body is not UTF-8") from None
 
 
-def created(request: Request, session: Session, resources: Resources, answer: str) -> Response:
-    """201 with the answer and the way back."""
-    secret, resource = resources.add(session)
-    base = request.scope.get("root_path", "")
-    path = request.url.path
-    if base and not path.startswith(base):
-        path = base + path
-    return Response(
-        answer,
-        status_code=201,
-        media_type="application/sdp",
-        headers={
-            "Location": f"{path.rstrip('/')}/session/{secret}",
-            "ETag": resource.etag,
-            "Accept-Patch": sdpfrag.CONTENT_TYPE,
-        },
-    )
-
-
-def resource_endpoint(door: Door, resources: Resources) -> Handler:
-    """PATCH (trickle, ICE restart) and DELETE of a session."""
-
-    async def endpoint(request: Request) -> Response:
-        admit(door, request, allow_expired=True)
-        resource = resources.find(request)
-        if request.method == "DELETE":
-            await resource.session.close()
-            return Response(status_code=200)
-        return await _patch(door, resource, request)
-
-    return endpoint
-
-
-async def _patch(door: Door, resource: Resource, request: Request) -> Response:
-    fragment = sdpfrag.parse(await read_body(request, sdpfrag.CONTENT_TYPE))
-    match = request.headers.get("if-match")
-    if match is None:
-        raise HTTPException(428, "If-Match must carry the session's ETag, or * for an ICE restart")
-    if match.strip() == "*":
-        if not fragment.ufrag or not fragment.pwd:
-            raise HTTPException(400, "an ICE restart needs a=ice-ufrag and a=ice-pwd")
-        ufrag, pwd = await resource.session.restart_ice(fragment.ufrag, fragment.pwd)
-        resource.etag = _etag()
-        response = Response(
-            sdpfrag.restart_reply(fragment, ufrag, pwd, door.server.candidates),
-            media_type=sdpfrag.CONTENT_TYPE,
-            headers={"ETag": resource.etag},
-        )
-    elif resource.etag in {one.strip() for one in match.split(",")}:
-        response = Response(status_code=204)
-    else:
-        raise HTTPException(412, "this ETag is of an earlier ICE session")
-    for candidate in fragment.candidates:
-        await resource.session.add_candidate(candidate)
-    return response
-
-
 def _problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     body: dict[str, Any] = {
         "type": "about:blank",
@@ -228,7 +125,3 @@ def _problem(status: int, detail: str, headers: Mapping[str, str] | None = None)
         "detail": detail,
     }
     return JSONResponse(body, status_code=status, headers=headers, media_type="application/problem+json")
-
-
-def _etag() -> str:
-    return f'"{secrets.token_hex(8)}"'

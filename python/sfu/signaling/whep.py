@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
 
-from sfu.signaling.http import ANY_METHOD, Resources, admit, answering, created, read_body, resource_endpoint
+from sfu.signaling.offers import offer_routes
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
+    from starlette.routing import Route
 
     from sfu.room import Room
+    from sfu.session import Session
     from sfu.signaling.door import Door
+    from sfu.signaling.offers import Arrival
     from sfu.track import Track
 
 __all__ = ["routes"]
@@ -26,45 +26,26 @@ __all__ = ["routes"]
 
 def routes(door: Door) -> list[Route]:
     """The endpoint and its sessions."""
-    resources = Resources()
+    return offer_routes(door, "whep", _viewer)
 
-    async def view(request: Request) -> Response:
-        grant = admit(door, request)
-        name = grant.room_for(request.path_params["room"])
-        offer = await read_body(request, "application/sdp")
-        room = door.server.rooms.get(name)
-        if room is None:
-            raise _nothing_there()
-        tracks = _tracks(room, request.path_params.get("identity"), offer)
-        session = await room.join(
-            grant.identity,
-            name=grant.name,
-            offers="client",
-            auto_subscribe=False,
-            can_publish=False,
-            can_subscribe=grant.subscribe,
-            metadata=grant.metadata,
-            attributes=grant.attributes,
-        )
-        session.ignore_events()
-        try:
-            for track in tracks:
-                if not track.ended and track.session is not session:
-                    await session.subscribe(track)
-            answer = await session.answer(offer)
-        except BaseException:
-            await session.close()
-            raise
-        return created(request, session, resources, answer)
 
-    endpoint = answering(view, methods="POST, OPTIONS", accept_post=True)
-    session = answering(resource_endpoint(door, resources), methods="PATCH, DELETE, OPTIONS")
-    return [
-        Route("/whep/{room}", endpoint, methods=ANY_METHOD),
-        Route("/whep/{room}/{identity}", endpoint, methods=ANY_METHOD),
-        Route("/whep/{room}/session/{secret}", session, methods=ANY_METHOD),
-        Route("/whep/{room}/{identity}/session/{secret}", session, methods=ANY_METHOD),
-    ]
+async def _viewer(arrival: Arrival) -> tuple[Session, list[Track]]:
+    grant = arrival.grant
+    room = arrival.door.server.rooms.get(arrival.room)
+    if room is None:
+        raise _nothing_there()
+    tracks = _tracks(room, arrival.identity, arrival.offer)
+    session = await room.join(
+        grant.identity,
+        name=grant.name,
+        offers="client",
+        auto_subscribe=False,
+        can_publish=False,
+        can_subscribe=grant.subscribe,
+        metadata=grant.metadata,
+        attributes=grant.attributes,
+    )
+    return session, tracks
 
 
 def _tracks(room: Room, identity: str | None, offer: str) -> list[Track]:
