@@ -13,6 +13,7 @@ pub mod vp9;
 mod picture_id;
 
 pub use dependency_descriptor::DependencyDescriptor;
+pub use h264::H264Facts;
 pub use h265::H265Facts;
 pub use opus::OpusToc;
 pub use picture_id::PictureId;

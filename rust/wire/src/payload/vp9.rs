@@ -63,7 +63,7 @@ pub struct Vp9Layer {
     pub inter_layer: bool,
 }
 
-/// The scalability structure, of which the SFU keeps the sizes.
+/// The scalability structure; its picture group is read by [`picture_group`].
 ///
 /// ```text
 ///      +-+-+-+-+-+-+-+-+
@@ -94,6 +94,48 @@ pub struct Vp9Structure {
     pub pictures: u8,
 }
 
+/// A picture of the group that the non-flexible mode repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Vp9GroupPicture {
+    /// TID, 0..=7.
+    pub temporal: u8,
+    /// U.
+    pub switch_up: bool,
+    /// How many pictures back each reference lies; 0 ends the list.
+    pub references: [u8; 3],
+}
+
+/// The picture group in the scalability structure of `payload`, in order; empty when there is none.
+pub fn picture_group(payload: &[u8]) -> Vp9PictureGroup<'_> {
+    let mut reader = Reader::new(payload);
+    let pictures = Vp9Descriptor::read_in_front_of_structure(&mut reader).ok().and_then(|(_, has_structure)| {
+        let structure =
+            if has_structure { Vp9Structure::read_sizes(&mut reader).ok()? } else { Vp9Structure::default() };
+        Some(structure.pictures)
+    });
+    Vp9PictureGroup { reader, pictures: pictures.unwrap_or(0) }
+}
+
+/// Iterates the pictures of a group; ends at the first malformed one.
+#[derive(Debug, Clone)]
+pub struct Vp9PictureGroup<'a> {
+    reader: Reader<'a>,
+    pictures: u8,
+}
+
+impl Iterator for Vp9PictureGroup<'_> {
+    type Item = Vp9GroupPicture;
+
+    fn next(&mut self) -> Option<Vp9GroupPicture> {
+        self.pictures = self.pictures.checked_sub(1)?;
+        let picture = Vp9GroupPicture::read(&mut self.reader).ok();
+        if picture.is_none() {
+            self.pictures = 0;
+        }
+        picture
+    }
+}
+
 impl Vp9Descriptor {
     /// The longest prefix that [`Self::write_prefix`] writes.
     pub const MAX_PREFIX: usize = 5;
@@ -101,6 +143,19 @@ impl Vp9Descriptor {
     /// Reads the descriptor in front of `payload`; gives it with its length.
     pub fn parse(payload: &[u8]) -> Result<(Self, usize), ParseError> {
         let mut reader = Reader::new(payload);
+        let (mut descriptor, has_structure) = Self::read_in_front_of_structure(&mut reader)?;
+        if has_structure {
+            let structure = Vp9Structure::read_sizes(&mut reader)?;
+            for _ in 0..structure.pictures {
+                Vp9GroupPicture::read(&mut reader)?;
+            }
+            descriptor.structure = Some(structure);
+        }
+        Ok((descriptor, payload.len() - reader.rest().len()))
+    }
+
+    /// Reads up to the structure and tells whether one follows.
+    fn read_in_front_of_structure(reader: &mut Reader<'_>) -> Result<(Self, bool), ParseError> {
         let first = reader.u8()?;
         let mut descriptor = Self {
             inter_picture: first & 0x40 != 0,
@@ -111,7 +166,7 @@ impl Vp9Descriptor {
             ..Self::default()
         };
         if first & 0x80 != 0 {
-            descriptor.picture_id = Some(PictureId::read(&mut reader)?);
+            descriptor.picture_id = Some(PictureId::read(reader)?);
         }
         if first & 0x20 != 0 {
             let byte = reader.u8()?;
@@ -126,12 +181,25 @@ impl Vp9Descriptor {
             }
         }
         if descriptor.inter_picture && descriptor.flexible {
-            descriptor.references = read_references(&mut reader)?;
+            descriptor.references = read_references(reader)?;
         }
-        if first & 0x02 != 0 {
-            descriptor.structure = Some(Vp9Structure::read(&mut reader)?);
+        Ok((descriptor, first & 0x02 != 0))
+    }
+
+    /// Writes the whole descriptor; `group` are the pictures of its structure. Gives its length, `None` when `buffer` is too
+    /// small, the group is not as long as the structure says or the references are not such as the format has.
+    pub fn write(&self, group: &[Vp9GroupPicture], buffer: &mut [u8]) -> Option<usize> {
+        let prefix = self.write_prefix(buffer)?;
+        let mut writer = Writer::new(buffer.get_mut(prefix..)?);
+        if self.inter_picture && self.flexible {
+            write_references(self.references, &mut writer)?;
         }
-        Ok((descriptor, payload.len() - reader.rest().len()))
+        match self.structure {
+            Some(structure) if usize::from(structure.pictures) == group.len() => structure.write(group, &mut writer)?,
+            None if group.is_empty() => {}
+            _ => return None,
+        }
+        Some(prefix + writer.len())
     }
 
     /// Writes the descriptor's beginning, up to TL0PICIDX, as the fields say. It replaces the first
@@ -206,8 +274,21 @@ fn read_references(reader: &mut Reader<'_>) -> Result<[u8; 3], ParseError> {
     Err(ParseError::Value)
 }
 
+/// At least one reference, each with a bit that says whether another follows.
+fn write_references(references: [u8; 3], writer: &mut Writer<'_>) -> Option<()> {
+    let count = references.iter().take_while(|reference| **reference != 0).count();
+    if count == 0 || references.iter().skip(count).any(|reference| *reference != 0) {
+        return None;
+    }
+    for (index, reference) in references.iter().take(count).enumerate() {
+        writer.u8(reference.checked_mul(2)? | u8::from(index + 1 < count))?;
+    }
+    Some(())
+}
+
 impl Vp9Structure {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
+    /// Reads up to N_G, the pictures of the group are left.
+    fn read_sizes(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
         let first = reader.u8()?;
         let mut structure = Self { spatial_layers: (first >> 5) + 1, ..Self::default() };
         if first & 0x10 != 0 {
@@ -217,12 +298,43 @@ impl Vp9Structure {
         }
         if first & 0x08 != 0 {
             structure.pictures = reader.u8()?;
-            for _ in 0..structure.pictures {
-                let references = reader.u8()? >> 2 & 0x03;
-                reader.take(usize::from(references))?;
-            }
         }
         Ok(structure)
+    }
+
+    fn write(&self, group: &[Vp9GroupPicture], writer: &mut Writer<'_>) -> Option<()> {
+        let sizes = self.sizes.get(..usize::from(self.spatial_layers))?;
+        let has_sizes = sizes.iter().any(|size| *size != (0, 0));
+        let front = self.spatial_layers.checked_sub(1)? << 5;
+        writer.u8(front | u8::from(has_sizes) << 4 | u8::from(!group.is_empty()) << 3)?;
+        for (width, height) in sizes.iter().filter(|_| has_sizes) {
+            writer.u16(*width)?;
+            writer.u16(*height)?;
+        }
+        if !group.is_empty() {
+            writer.u8(self.pictures)?;
+        }
+        group.iter().try_for_each(|picture| picture.write(writer))
+    }
+}
+
+impl Vp9GroupPicture {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let first = reader.u8()?;
+        let mut picture = Self { temporal: first >> 5, switch_up: first & 0x10 != 0, ..Self::default() };
+        for reference in picture.references.iter_mut().take(usize::from(first >> 2 & 0x03)) {
+            *reference = reader.u8()?;
+            if *reference == 0 {
+                return Err(ParseError::Value);
+            }
+        }
+        Ok(picture)
+    }
+
+    fn write(self, writer: &mut Writer<'_>) -> Option<()> {
+        let count = self.references.iter().take_while(|reference| **reference != 0).count();
+        writer.u8((self.temporal & 0x07) << 5 | u8::from(self.switch_up) << 4 | (count as u8) << 2)?;
+        writer.put(self.references.get(..count)?)
     }
 }
 
@@ -250,6 +362,37 @@ mod tests {
         assert_eq!((structure.spatial_layers, structure.pictures), (2, 1));
         assert_eq!(structure.sizes[..3], [(320, 180), (640, 360), (0, 0)]);
         assert!(descriptor.starts_keyframe() && !descriptor.ends_frame);
+        let group: Vec<_> = picture_group(KEYFRAME).collect();
+        assert_eq!(group, [Vp9GroupPicture { references: [1, 0, 0], ..Vp9GroupPicture::default() }]);
+        let mut buffer = [0; 32];
+        assert_eq!(descriptor.write(&group, &mut buffer), Some(len));
+        assert_eq!(buffer[..len], KEYFRAME[..len]);
+    }
+
+    #[test]
+    fn the_picture_group_of_three_temporal_layers() {
+        // B V L, T0 S0, TL0PICIDX; one layer, no sizes, four pictures: T0 after 4, T2 U after 1, T1 U after 2, T2 after 1.
+        let payload = [0x2a, 0x00, 0x07, 0x08, 0x04, 0x04, 0x04, 0x54, 0x01, 0x34, 0x02, 0x48, 0x01, 0x02, 0xff];
+        let (descriptor, len) = Vp9Descriptor::parse(&payload).unwrap();
+        assert_eq!((descriptor.structure.unwrap().pictures, len), (4, payload.len() - 1));
+        let layers: Vec<_> = picture_group(&payload).map(|picture| (picture.temporal, picture.switch_up)).collect();
+        assert_eq!(layers, [(0, false), (2, true), (1, true), (2, false)]);
+        assert_eq!(picture_group(&payload).last().unwrap().references, [1, 2, 0]);
+        assert_eq!(picture_group(&payload[..len - 2]).count(), 3, "a cut group ends early");
+        assert!(Vp9Descriptor::parse(&payload[..len - 2]).is_err());
+        assert_eq!(picture_group(&payload[..3]).count(), 0);
+        assert_eq!(picture_group(&[0x28, 0x00, 0x07]).count(), 0, "no structure");
+    }
+
+    #[test]
+    fn what_the_format_cannot_say_is_not_written() {
+        let inter = Vp9Descriptor { inter_picture: true, flexible: true, ..Vp9Descriptor::default() };
+        assert_eq!(inter.write(&[], &mut [0; 8]), None, "no reference");
+        let hole = Vp9Descriptor { references: [1, 0, 2], ..inter };
+        assert_eq!(hole.write(&[], &mut [0; 8]), None);
+        let far = Vp9Descriptor { references: [128, 0, 0], ..inter };
+        assert_eq!(far.write(&[], &mut [0; 8]), None);
+        assert_eq!(Vp9Descriptor::default().write(&[Vp9GroupPicture::default()], &mut [0; 8]), None);
     }
 
     #[test]
@@ -296,6 +439,13 @@ mod tests {
                 let written = descriptor.write_prefix(&mut prefix).unwrap();
                 prop_assert_eq!(written, descriptor.prefix_len());
                 prop_assert_eq!(&prefix[..written], &bytes[..written]);
+                let group: Vec<_> = picture_group(&bytes).collect();
+                prop_assert_eq!(group.len(), usize::from(descriptor.structure.map_or(0, |one| one.pictures)));
+                let mut buffer = [0; 64];
+                let written = descriptor.write(&group, &mut buffer).unwrap();
+                prop_assert!(written <= len);
+                prop_assert_eq!(Vp9Descriptor::parse(&buffer[..written]), Ok((descriptor, written)));
+                prop_assert_eq!(picture_group(&buffer[..written]).collect::<Vec<_>>(), group);
             }
         }
     }
