@@ -12,6 +12,7 @@ pub mod codec;
 pub mod command;
 pub mod config;
 mod connection;
+mod demand;
 mod demux;
 mod dump;
 pub mod event;

@@ -8,6 +8,7 @@ use crate::codec::CodecName;
 use crate::event::SubscriptionProblem;
 use crate::forward::Forwarder;
 use crate::id::{SessionId, TrackId};
+use crate::keyframe::PictureLoss;
 use crate::layer::Layer;
 use crate::negotiation::SendParameters;
 use crate::stream::SendStream;
@@ -59,6 +60,14 @@ pub(crate) struct Subscription {
     pub(crate) paused: bool,
     pub(crate) plis_received: u64,
     pub(crate) change: Change,
+    pub(crate) picture_loss: PictureLoss,
     /// What the application was told.
     pub(crate) problem: Option<SubscriptionProblem>,
+}
+
+impl Subscription {
+    /// Whether the subscriber would take what flows.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.paused && self.problem.is_none()
+    }
 }

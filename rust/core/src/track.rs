@@ -4,16 +4,22 @@
 //! codec is known and a section without a source (`replaceTrack(null)`, a placeholder transceiver) is nobody's black tile.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sfu_wire::{Mid, Rid, Ssrc};
 
 use crate::arena::ConnectionId;
 use crate::codec::{CodecName, Kind};
+use crate::demand::Demand;
 use crate::dump::Dump;
 use crate::id::{RoomId, SessionId, SubscriptionId};
 use crate::keyframe::KeyframeGovernor;
+use crate::layer::{Layer, Packet};
 use crate::negotiation::ReceiveParameters;
-use crate::stream::{Activity, History, RecvStream, TimestampMap};
+use crate::stream::{Activity, History, KeyframePart, LayerMeter, RecvStream, TimestampMap, ToldLayers};
+
+/// An encoding that was silent for so long and flows again may be reachable again. A screen share may rest for shorter.
+const SILENCE: Duration = Duration::from_secs(8);
 
 /// One SSRC in, with its repair and what subscribers may still ask for.
 #[derive(Debug)]
@@ -24,6 +30,7 @@ pub(crate) struct Encoding {
     pub(crate) stream: RecvStream,
     pub(crate) history: History,
     pub(crate) keyframes: KeyframeGovernor,
+    pub(crate) layers: LayerMeter,
 }
 
 impl Encoding {
@@ -35,7 +42,20 @@ impl Encoding {
             stream: RecvStream::new(kind),
             history: History::new(kind),
             keyframes: KeyframeGovernor::default(),
+            layers: LayerMeter::default(),
         }
+    }
+
+    /// Draws from a packet what others than its subscribers want to know.
+    pub(crate) fn learn(&mut self, now: Instant, packet: &Packet<'_>) {
+        let part = self.stream.frame(packet.timestamp, &packet.facts);
+        if part == KeyframePart::Start {
+            self.keyframes.arrived(now);
+        } else if self.stream.silence() >= SILENCE {
+            self.keyframes.resumed(now);
+        }
+        self.layers.packet(now, packet, part == KeyframePart::Start);
+        self.keyframes.received(now, packet.payload.len(), part != KeyframePart::None);
     }
 }
 
@@ -61,6 +81,8 @@ pub(crate) struct Track {
     pub(crate) timestamps: TimestampMap,
     pub(crate) activity: Activity,
     pub(crate) dump: Option<Dump>,
+    pub(crate) told_layers: ToldLayers,
+    pub(crate) demand: Demand,
 }
 
 impl Track {
@@ -86,6 +108,8 @@ impl Track {
             timestamps: TimestampMap::new(kind),
             activity: Activity::new(kind),
             dump: None,
+            told_layers: ToldLayers::default(),
+            demand: Demand::new(),
         };
         track.update_encodings();
         track
@@ -104,6 +128,17 @@ impl Track {
 
     pub(crate) fn is_published(&self) -> bool {
         self.codec.is_some()
+    }
+
+    /// The highest layers that it has, as far as they are known.
+    pub(crate) fn top_layer(&self) -> Layer {
+        let tops = self.encodings.iter().map(|encoding| encoding.layers.top());
+        let top = tops.reduce(|a, b| Layer { spatial: a.spatial.max(b.spatial), temporal: a.temporal.max(b.temporal) });
+        let top = top.unwrap_or_default();
+        match self.encodings.len() {
+            0 | 1 => top,
+            count => Layer { spatial: (count - 1) as u8, ..top },
+        }
     }
 
     pub(crate) fn encoding_of_rid(&self, rid: Rid) -> Option<usize> {

@@ -96,7 +96,13 @@ impl Sfu {
         let Some(id) = self.outgoing(from, ssrc) else { return };
         let Some(subscription) = self.subscriptions.get_mut(id) else { return };
         subscription.plis_received += 1;
-        subscription.forwarder.picture_lost();
+        // Before its first picture a subscriber has a keyframe coming anyway.
+        if subscription.forwarder.encoding().is_none() {
+            return;
+        }
+        if subscription.picture_loss.request(now) {
+            subscription.forwarder.picture_lost();
+        }
         let track = subscription.track;
         self.settle_track(now, track, egress);
     }

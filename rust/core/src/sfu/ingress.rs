@@ -63,10 +63,6 @@ impl Sfu {
         }
 
         let facts = frame_facts(media.codec, media.payload, media.marker);
-        encoding.stream.frame(&accepted, &facts);
-        if facts.keyframe {
-            encoding.keyframes.arrived();
-        }
         let packet_in = Packet {
             encoding: binding.encoding as u8,
             epoch: accepted.epoch,
@@ -79,6 +75,7 @@ impl Sfu {
             facts,
             arrival: now,
         };
+        encoding.learn(now, &packet_in);
         encoding.history.push(&packet_in, packet.extensions().iter());
         // Padding only: numbered like the rest so that it is no loss, but nobody is to hear of it (RFC 3550 §5.1).
         if !media.payload.is_empty() {

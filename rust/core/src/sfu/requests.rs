@@ -6,11 +6,16 @@ use sfu_transport::Egress;
 
 use super::Sfu;
 use crate::change::Applied;
+use crate::codec::Kind;
 use crate::command::CommandError;
+use crate::demand::Layers;
 use crate::event::Event;
 use crate::id::{SubscriptionId, TrackId};
-use crate::layer::Encodings;
+use crate::keyframe::Wish;
+use crate::layer::{Encodings, Layer};
+use crate::subscription::Subscription;
 use crate::timers::Timer;
+use crate::track::Encoding;
 
 impl Sfu {
     /// The application wants a keyframe of every encoding.
@@ -37,43 +42,93 @@ impl Sfu {
     }
 
     /// Goes through a track's subscriptions after something changed: layer changes are told, switches are followed by a
-    /// sender report at once (so that lip sync does not wait for the next one), keyframes are asked for.
+    /// sender report at once (so that lip sync does not wait for the next one), keyframes are asked for, and the publisher hears
+    /// which layers are needed.
     pub(super) fn settle_track(&mut self, now: Instant, id: TrackId, egress: &mut Egress) {
         let Some(track) = self.tracks.get_mut(id) else { return };
         let mut switched = Vec::new();
-        let mut awaited = Encodings::default();
+        let mut wishes = [None; Encodings::MAX as usize];
+        let mut needed = Layers::default();
         for subscription_id in &track.subscriptions {
             let Some(subscription) = self.subscriptions.get_mut(*subscription_id) else { continue };
-            if let Some((from, to)) = subscription.forwarder.take_layer_change() {
-                let (session, subscription_id) = (subscription.session, *subscription_id);
-                let Applied { reason, wait, keyframe_wait } = subscription.change.applied(now);
-                self.outbox.push(Event::LayerChanged {
-                    session,
-                    subscription: subscription_id,
-                    from,
-                    to,
-                    reason,
-                    wait,
-                    keyframe_wait,
-                });
+            if let Some(event) = layer_change(now, *subscription_id, subscription) {
+                self.outbox.push(event);
             }
             if subscription.forwarder.switched() {
                 switched.push(*subscription_id);
             }
-            let wanted = subscription.forwarder.wants_keyframe().filter(|_| subscription.wire.is_some());
-            subscription.change.awaits_keyframe(now, wanted.is_some());
-            awaited = wanted.map_or(awaited, |encoding| awaited.with(encoding));
-        }
-        for (index, encoding) in (0..).zip(&mut track.encodings) {
-            if awaited.contains(index) {
-                encoding.keyframes.request(now);
-            } else {
-                encoding.keyframes.withdraw();
+            if subscription.is_wanted() {
+                needed.add(subscription.max_layer.unwrap_or(Layer::MAX));
+            }
+            let wish = keyframe_wish(now, subscription, &track.encodings);
+            subscription.change.awaits_keyframe(now, wish.is_some());
+            if let Some((place, wish)) = wish.and_then(|(encoding, wish)| Some((wishes.get_mut(encoding)?, wish))) {
+                *place = (*place).max(Some(wish));
+            }
+            if let Some(due) = subscription.picture_loss.poll_timeout() {
+                self.timers.set(Timer::Connection(track.connection), due);
             }
         }
+        for (wish, encoding) in wishes.into_iter().zip(&mut track.encodings) {
+            match wish {
+                Some(wish) => encoding.keyframes.request(now, wish),
+                None => encoding.keyframes.withdraw(),
+            }
+        }
+        self.tell_demand(now, id, needed);
         for subscription in switched {
             self.send_sender_report(now, subscription, egress);
         }
         self.send_keyframe_requests(now, id, egress);
     }
+
+    /// Tells the publisher's session which layers of a track are needed, when that changed.
+    fn tell_demand(&mut self, now: Instant, id: TrackId, needed: Layers) {
+        let Some(track) = self.tracks.get_mut(id) else { return };
+        if track.kind != Kind::Video || !track.is_published() {
+            return;
+        }
+        // What is muted goes to nobody.
+        let needed = if track.muted { Layers::default() } else { needed };
+        let top = track.top_layer();
+        if let Some(layers) = track.demand.update(now, needed, top) {
+            self.outbox.push(Event::LayersWanted { session: track.session, track: id, layers });
+        }
+        if let Some(due) = track.demand.poll_timeout() {
+            self.timers.set(Timer::Connection(track.connection), due);
+        }
+    }
+
+    /// Tells what was learnt of the layers of a track.
+    pub(super) fn tell_layers(&mut self, now: Instant, id: TrackId) {
+        let Some(track) = self.tracks.get_mut(id) else { return };
+        if track.kind != Kind::Video || !track.is_published() {
+            return;
+        }
+        let flowing = if track.stalled { Encodings::default() } else { track.activity.flowing(now) };
+        let encodings = track.encodings.iter_mut().map(|encoding| (encoding.rid, &mut encoding.layers));
+        if let Some(layers) = track.told_layers.update(now, encodings, flowing) {
+            self.outbox.push(Event::LayersChanged(id, layers.to_vec()));
+        }
+    }
+}
+
+/// The event that tells of another layer.
+fn layer_change(now: Instant, id: SubscriptionId, subscription: &mut Subscription) -> Option<Event> {
+    let (from, to) = subscription.forwarder.take_layer_change()?;
+    let Applied { reason, wait, keyframe_wait } = subscription.change.applied(now);
+    let session = subscription.session;
+    Some(Event::LayerChanged { session, subscription: id, from, to, reason, wait, keyframe_wait })
+}
+
+/// The encoding of which a subscription needs a keyframe, and how much.
+fn keyframe_wish(now: Instant, subscription: &mut Subscription, encodings: &[Encoding]) -> Option<(usize, Wish)> {
+    let current = subscription.forwarder.encoding();
+    let keyframe = current.and_then(|current| encodings.get(usize::from(current))?.keyframes.last_arrived());
+    if subscription.picture_loss.poll(now, keyframe) {
+        subscription.forwarder.picture_lost();
+    }
+    let wanted = subscription.forwarder.wants_keyframe().filter(|_| subscription.wire.is_some())?;
+    let wish = if current == Some(wanted) { subscription.picture_loss.wish() } else { Wish::First };
+    Some((usize::from(wanted), wish))
 }

@@ -13,6 +13,7 @@ use crate::connection::Progress;
 use crate::event::{Event, LayerReason};
 use crate::forward::Forwarder;
 use crate::id::{SessionId, SubscriptionId, TrackId};
+use crate::keyframe::PictureLoss;
 use crate::layer::Layer;
 use crate::negotiation::Sender;
 use crate::stream::SendStream;
@@ -116,6 +117,7 @@ impl Sfu {
             paused: false,
             plis_received: 0,
             change: Change::new(now),
+            picture_loss: PictureLoss::default(),
             problem: None,
         });
         source.subscriptions.push(id);

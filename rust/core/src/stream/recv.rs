@@ -28,6 +28,17 @@ pub struct Arrival {
     pub repaired: bool,
 }
 
+/// What a packet is to the newest keyframe of its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyframePart {
+    /// Its first.
+    Start,
+    /// Another of its frame, or of its picture with SVC.
+    Rest,
+    /// None.
+    None,
+}
+
 #[derive(Debug, Clone, Copy, Default)]
 struct Counts {
     packets: u64,
@@ -61,6 +72,7 @@ pub struct RecvStream {
     transit: Option<(Instant, u64)>,
     last_report: Option<(NtpTime, Instant)>,
     last_arrival: Option<Instant>,
+    silence: Duration,
     newest_frame: u64,
     newest_keyframe: u64,
 }
@@ -83,6 +95,7 @@ impl RecvStream {
             transit: None,
             last_report: None,
             last_arrival: None,
+            silence: Duration::ZERO,
             newest_frame: 0,
             newest_keyframe: 0,
         }
@@ -95,7 +108,8 @@ impl RecvStream {
             return None;
         }
         let accepted = self.numbering.accept(now, arrival.seq, arrival.timestamp)?;
-        self.last_arrival = Some(now);
+        let last = self.last_arrival.replace(now);
+        self.silence = last.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
         self.counts.packets += 1;
         self.counts.bytes += arrival.len as u64;
         self.counts.repaired += u64::from(arrival.repaired);
@@ -119,16 +133,26 @@ impl RecvStream {
         Some(accepted)
     }
 
-    /// What the payload of an accepted packet says of its frame, for the statistics.
-    pub fn frame(&mut self, accepted: &Accepted, facts: &FrameFacts) {
-        if accepted.timestamp > self.newest_frame {
-            self.newest_frame = accepted.timestamp;
+    /// What the payload of an accepted packet with this extended timestamp says of its frame.
+    pub fn frame(&mut self, timestamp: u64, facts: &FrameFacts) -> KeyframePart {
+        if timestamp > self.newest_frame {
+            self.newest_frame = timestamp;
             self.counts.frames += 1;
         }
-        if facts.keyframe && accepted.timestamp > self.newest_keyframe {
-            self.newest_keyframe = accepted.timestamp;
+        if facts.keyframe && timestamp > self.newest_keyframe {
+            self.newest_keyframe = timestamp;
             self.counts.keyframes += 1;
+            KeyframePart::Start
+        } else if timestamp == self.newest_keyframe {
+            KeyframePart::Rest
+        } else {
+            KeyframePart::None
         }
+    }
+
+    /// How long nothing had come before the last packet.
+    pub const fn silence(&self) -> Duration {
+        self.silence
     }
 
     /// The publisher begins a new stream in the place of this one (another SSRC): numbers go on above the old ones.
@@ -324,7 +348,7 @@ mod tests {
             [(1, 0, keyframe), (2, 0, keyframe), (3, 0, FrameFacts::opaque(true)), (4, 3000, FrameFacts::opaque(true))]
         {
             let accepted = stream.receive(start, &Arrival { timestamp, ..arrival(seq) }).unwrap();
-            stream.frame(&accepted, &facts);
+            stream.frame(accepted.timestamp, &facts);
         }
         let stats = stream.stats(start, None, SSRC, 0, 0);
         assert_eq!((stats.frames, stats.keyframes), (2, 1));
