@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import functools
+import inspect
 import logging
 import secrets
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,67 +37,59 @@ app = typer.Typer(
 
 _console = Console(stderr=True)
 
-Host = Annotated[str | None, typer.Option(help="Where the page listens; 0.0.0.0 for the whole network.")]
-Port = Annotated[int | None, typer.Option(help="Its TCP port (8080).")]
-Udp = Annotated[list[str] | None, typer.Option(help="HOST:PORT for media (\\[::]:7882, both families); repeatable.")]
-Announce = Annotated[list[str] | None, typer.Option(help="IP address that peers are told; repeatable.")]
-Key = Annotated[str | None, typer.Option(help="Key of access tokens; without one the server is open.")]
-Secret = Annotated[str | None, typer.Option(help="Secret of that key.")]
-TlsCert = Annotated[Path | None, typer.Option(help="PEM certificate: the page is served over https.")]
-TlsKey = Annotated[Path | None, typer.Option(help="PEM key of that certificate.")]
-TlsSelfSigned = Annotated[
-    bool | None, typer.Option("--tls-self-signed", help="https with a certificate of its own making.")
-]
-Origins = Annotated[
-    list[str] | None,
-    typer.Option("--origin", help="Browser origin that may use /ws besides the page's own; repeatable."),
-]
-MaxRooms = Annotated[int | None, typer.Option(help="Rooms at a time (1000).")]
-MaxSessions = Annotated[int | None, typer.Option(help="Sessions at a time (10000).")]
-LogLevel = Annotated[str | None, typer.Option(help="trace, debug, info, warning or error.")]
+_OPTIONS: dict[str, Any] = {
+    "host": Annotated[str | None, typer.Option(help="Where the page listens (127.0.0.1); 0.0.0.0: the whole network.")],
+    "port": Annotated[int | None, typer.Option(help="Its TCP port (8080).")],
+    "udp": Annotated[
+        list[str] | None, typer.Option(help="HOST:PORT for media (\\[::]:7882, both families); repeatable.")
+    ],
+    "announce": Annotated[list[str] | None, typer.Option(help="IP address that peers are told; repeatable.")],
+    "key": Annotated[str | None, typer.Option(help="Key of access tokens; without one the server is open.")],
+    "secret": Annotated[str | None, typer.Option(help="Secret of that key.")],
+    "tls_cert": Annotated[Path | None, typer.Option(help="PEM certificate: the page is served over https.")],
+    "tls_key": Annotated[Path | None, typer.Option(help="PEM key of that certificate.")],
+    "tls_self_signed": Annotated[
+        bool | None, typer.Option("--tls-self-signed", help="https with a certificate of its own making.")
+    ],
+    "origins": Annotated[
+        list[str] | None,
+        typer.Option("--origin", help="Browser origin that may use /ws besides the page's own; repeatable."),
+    ],
+    "max_rooms": Annotated[int | None, typer.Option(help="Rooms at a time (1000).")],
+    "max_sessions": Annotated[int | None, typer.Option(help="Sessions at a time (10000).")],
+    "metrics_token": Annotated[
+        str | None, typer.Option(help="Bearer token that /metrics asks for; without one it is open.")
+    ],
+    "log_level": Annotated[str | None, typer.Option(help="trace, debug, info, warning or error (info).")],
+}
+"""Of every command that serves, in the order of `--help`; the names are those of `Settings`."""
+
+
+def _serving(command: Callable[[Settings], None]) -> Callable[..., None]:
+    """Give a command that takes `Settings` the options above; typer reads them from its signature."""
+
+    @functools.wraps(command)
+    def with_options(**given: Any) -> None:
+        command(_settings(**given))
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [inspect.Parameter(name, keyword, default=None, annotation=one) for name, one in _OPTIONS.items()]
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = dict(_OPTIONS)
+    return with_options
 
 
 @app.command()
-def serve(
-    context: typer.Context,
-    host: Host = None,
-    port: Port = None,
-    udp: Udp = None,
-    announce: Announce = None,
-    key: Key = None,
-    secret: Secret = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
-    tls_self_signed: TlsSelfSigned = None,
-    origins: Origins = None,
-    max_rooms: MaxRooms = None,
-    max_sessions: MaxSessions = None,
-    log_level: LogLevel = None,
-) -> None:
+@_serving
+def serve(settings: Settings) -> None:
     """Serve the page, /ws, WHIP and WHEP. Every option is also a variable: SFU_HOST, SFU_PORT, SFU_UDP, …."""
-    settings = _settings(**context.params)
     _serve(settings, run(settings, lambda address: _welcome(settings, address)))
 
 
 @app.command()
-def demo(
-    context: typer.Context,
-    host: Host = None,
-    port: Port = None,
-    udp: Udp = None,
-    announce: Announce = None,
-    key: Key = None,
-    secret: Secret = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
-    tls_self_signed: TlsSelfSigned = None,
-    origins: Origins = None,
-    max_rooms: MaxRooms = None,
-    max_sessions: MaxSessions = None,
-    log_level: LogLevel = None,
-) -> None:
+@_serving
+def demo(settings: Settings) -> None:
     """Serve as `sfu serve` does, with three synthetic people in the room "demo": nobody needs a camera to see it."""
-    settings = _settings(**context.params)
 
     async def serve_with_people() -> None:
         async with contextlib.AsyncExitStack() as stack:

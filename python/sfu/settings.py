@@ -1,5 +1,6 @@
 """What `sfu serve` can be told: by option, by `SFU_…` variable, or not at all."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -20,7 +21,7 @@ class Settings(BaseSettings):
     Raises pydantic's `ValidationError` (a `ValueError`), naming the setting.
     """
 
-    model_config = SettingsConfigDict(env_prefix="SFU_", extra="forbid", populate_by_name=True)
+    model_config = SettingsConfigDict(env_prefix="SFU_", env_ignore_empty=True, extra="forbid", populate_by_name=True)
 
     host: str = "127.0.0.1"
     """Where the page listens; `0.0.0.0` for the whole network."""
@@ -60,6 +61,9 @@ class Settings(BaseSettings):
     max_sessions: int | None = Field(default=10_000, ge=1)
     """Sessions at a time."""
 
+    metrics_token: str | None = None
+    """Bearer token that `/metrics` asks for; without one it is open."""
+
     log_level: str = "info"
     """`trace`, `debug`, `info`, `warning` or `error`."""
 
@@ -79,6 +83,8 @@ class Settings(BaseSettings):
             raise ValueError("tls_cert and tls_key belong together: give both or neither")
         if self.tls_cert is not None and self.tls_self_signed:
             raise ValueError("tls_self_signed makes a certificate: leave tls_cert and tls_key out, or it")
+        if self.metrics_token is not None and not re.fullmatch("[!-~]+", self.metrics_token):
+            raise ValueError("metrics_token must be visible ASCII characters; leave it out, and /metrics is open")
         return self
 
     @property

@@ -41,7 +41,9 @@ def test_variables_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SFU_ANNOUNCE", "203.0.113.7, 2001:db8::1")
     monkeypatch.setenv("LIVEKIT_API_KEY", "k")
     monkeypatch.setenv("LIVEKIT_API_SECRET", "s")
+    monkeypatch.setenv("SFU_METRICS_TOKEN", "")  # as compose files leave it
     settings = Settings(host="127.0.0.1", udp=["127.0.0.1:0"])
+    assert settings.metrics_token is None
     assert (settings.host, settings.port) == ("127.0.0.1", 9000)
     assert settings.config.announced_addresses == ["203.0.113.7", "2001:db8::1"]
     assert settings.keys == {"k": "s"}
@@ -54,6 +56,7 @@ def test_variables_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"tls_cert": "a"}, "tls_cert and tls_key belong together"),
         ({"tls_cert": "a", "tls_key": "b", "tls_self_signed": True}, "leave tls_cert"),
         ({"port": 70000}, "65535"),
+        ({"metrics_token": ""}, "visible ASCII"),
     ],
 )
 def test_settings_that_cannot_work(given: dict[str, object], error: str) -> None:

@@ -236,6 +236,18 @@ def test_metrics_and_health(web: Web) -> None:
     assert web.client.get("/healthz").json() == {"status": "ok"}
 
 
+def test_metrics_ask_for_their_token_and_health_for_none() -> None:
+    app = sfu.asgi(sfu.Server(backend=lambda _: FakeBackend()), keys={"key": "secret"}, metrics_token="tok")
+    with TestClient(app) as client:
+        for given in (None, "Bearer token", "Basic tok", "Bearer"):
+            refused = client.get("/metrics", headers={} if given is None else {"Authorization": given})
+            assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+            assert "sfu_rooms" not in refused.text
+        allowed = client.get("/metrics", headers={"Authorization": "bearer tok"})
+        assert "sfu_rooms 0.0" in allowed.text
+        assert client.get("/healthz").status_code == 200
+
+
 def test_mounted_into_another_application() -> None:
     backend = FakeBackend()
     server = sfu.Server(backend=lambda _: backend)
@@ -265,6 +277,9 @@ def test_mounted_into_another_application() -> None:
         ({"keys": {"key": None}}, "secret of 'key' must be a str"),
         ({"keys": {"key": ""}}, "must not be empty"),
         ({"origins": "https://example.com"}, r"\['https://example.com'\]"),
+        ({"metrics_token": ""}, "visible ASCII"),
+        ({"metrics_token": "tok en"}, "visible ASCII"),
+        ({"metrics_token": 7}, "metrics_token must be a str"),
     ],
 )
 def test_doors_that_cannot_be(options: dict[str, Any], error: str) -> None:

@@ -71,7 +71,9 @@ async def run(settings: Settings, started: Callable[[Address], None], prepare: P
         async with Server(settings.config) as server:
             if prepare is not None:
                 await prepare(server)
-            application = asgi(server, keys=settings.keys, origins=settings.origins)
+            application = asgi(
+                server, keys=settings.keys, origins=settings.origins, metrics_token=settings.metrics_token
+            )
             web = _Uvicorn(
                 uvicorn.Config(
                     application,
