@@ -146,7 +146,7 @@ impl Forwarder {
     /// The layer that flows to the subscriber.
     pub fn layer(&self) -> Option<Layer> {
         let encoding = self.encoding().filter(|_| self.selector.is_flowing())?;
-        let (top_spatial, temporal) = self.frames.newest().map_or((0, 0), |f| (f.top_spatial, f.joined.top()));
+        let (top_spatial, temporal) = self.frames.newest().map_or((0, 0), |f| (f.spatial.top, f.joined.top()));
         let spatial = if self.simulcast { encoding } else { top_spatial.min(self.seen.spatial) };
         Some(Layer { spatial, temporal: temporal.min(self.seen.temporal) })
     }
@@ -203,7 +203,7 @@ impl Forwarder {
         };
         let highest = self.rewriter.highest();
         if packet.seq > highest {
-            if packet.seq > highest.next() && self.frames.gap_is_left_out(packet, &frame) {
+            if packet.seq > highest.next() && self.frames.gap_is_left_out(packet, &frame, self.limit()) {
                 self.rewriter.close_gap_before(packet.seq);
             }
             self.frames.advance(packet, &frame);
@@ -237,7 +237,7 @@ impl Forwarder {
     /// An SVC stream has a layer that is wanted and cannot be entered without a keyframe.
     fn misses_spatial_layer(&self) -> bool {
         let wanted = self.limit().spatial.min(self.seen.spatial);
-        self.frames.newest().is_some_and(|frame| frame.top_spatial < wanted)
+        self.frames.newest().is_some_and(|frame| frame.spatial.needs_keyframe_for(wanted))
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::facts::{Descriptor, FrameFacts, Layer, Packet};
 use super::ring::Ring;
+use super::spatial::{InterLayer, SpatialLayers};
 use super::temporal::Joined;
 
 /// So many frames are remembered: one second at 60 fps, longer than a receiver waits for a retransmission.
@@ -18,8 +19,8 @@ pub(crate) struct Frame {
     pub(crate) picture: Option<i64>,
     /// Its temporal layer goes out.
     pub(crate) forwarded: bool,
-    /// Its spatial layers up to this one go out.
-    pub(crate) top_spatial: u8,
+    /// Its spatial layers that go out.
+    pub(crate) spatial: SpatialLayers,
     /// The temporal layers that the subscriber has after it.
     pub(crate) joined: Joined,
     /// Pictures of this run that were left out before it.
@@ -31,8 +32,8 @@ pub(crate) struct Frame {
 
 impl Frame {
     /// Whether the packet goes out that `facts` tell of.
-    pub(crate) const fn sends(&self, facts: &FrameFacts) -> bool {
-        self.forwarded && facts.spatial <= self.top_spatial
+    pub(crate) fn sends(&self, facts: &FrameFacts) -> bool {
+        self.forwarded && self.spatial.contains(facts)
     }
 
     fn note_refusal(&mut self, facts: &FrameFacts) {
@@ -47,8 +48,11 @@ impl Frame {
 struct Tail {
     timestamp: u64,
     picture: Option<i64>,
+    base_index: Option<u8>,
+    spatial: u8,
     left_out: bool,
-    ended_picture: bool,
+    /// Nothing that follows it in its picture goes out.
+    rest_is_out: bool,
 }
 
 /// See the module's text.
@@ -57,11 +61,22 @@ pub(crate) struct FrameLog {
     frames: Ring<Frame>,
     newest: Option<Frame>,
     tail: Option<Tail>,
+    first_picture: Option<i64>,
+    inter_layer: InterLayer,
+    /// The highest spatial layer that the stream is known to have.
+    highest_spatial: u8,
 }
 
 impl FrameLog {
     pub(crate) const fn new() -> Self {
-        Self { frames: Ring::new(FRAMES), newest: None, tail: None }
+        Self {
+            frames: Ring::new(FRAMES),
+            newest: None,
+            tail: None,
+            first_picture: None,
+            inter_layer: InterLayer::Unknown,
+            highest_spatial: 0,
+        }
     }
 
     /// Begins a run.
@@ -69,6 +84,7 @@ impl FrameLog {
         self.frames.clear();
         self.newest = None;
         self.tail = None;
+        self.first_picture = None;
     }
 
     pub(crate) fn newest(&self) -> Option<&Frame> {
@@ -77,6 +93,7 @@ impl FrameLog {
 
     /// The frame of `packet`, with nothing above `limit` wanted; `None` when it is too old to know.
     pub(crate) fn decide(&mut self, packet: &Packet<'_>, limit: Layer) -> Option<Frame> {
+        self.learn(&packet.facts);
         let newest = self.newest.map(|frame| frame.timestamp);
         match newest {
             Some(newest) if packet.timestamp == newest => self.refine(packet, limit),
@@ -88,42 +105,62 @@ impl FrameLog {
     /// Whether all that is missing between the highest packet so far and `packet`, the next one that came, belongs to what is
     /// left out. Known from picture ids: what lies between two parts of a frame, or between the parts of two frames that
     /// follow each other, is theirs.
-    pub(crate) fn gap_is_left_out(&self, packet: &Packet<'_>, frame: &Frame) -> bool {
+    pub(crate) fn gap_is_left_out(&self, packet: &Packet<'_>, frame: &Frame, limit: Layer) -> bool {
         let Some(tail) = self.tail else { return false };
+        let facts = &packet.facts;
         if tail.timestamp == packet.timestamp {
-            return tail.left_out && !frame.sends(&packet.facts);
+            return !frame.forwarded || (tail.left_out && frame.spatial.leaves_out(tail.spatial..=facts.spatial));
         }
         let (Some(before), Some(picture)) = (tail.picture, frame.picture) else {
             return false;
         };
-        let rest_is_out = tail.left_out || tail.ended_picture;
-        let starts_picture = packet.facts.starts_frame && packet.facts.spatial == 0;
-        picture == before + 1 && rest_is_out && (starts_picture || !frame.forwarded)
+        let starts_picture = facts.starts_frame && facts.spatial == 0;
+        let start_is_out = starts_picture || !frame.forwarded || frame.spatial.leaves_out_before(facts);
+        let between_is_out = picture == before + 1 || (limit.temporal == 0 && tail.precedes_no_base_but(facts));
+        picture > before && tail.rest_is_out && start_is_out && between_is_out
     }
 
     /// `packet` has the highest number so far.
     pub(crate) fn advance(&mut self, packet: &Packet<'_>, frame: &Frame) {
+        let facts = &packet.facts;
         self.tail = Some(Tail {
             timestamp: packet.timestamp,
             picture: frame.picture,
-            left_out: !frame.sends(&packet.facts),
-            ended_picture: packet.marker,
+            base_index: base_index(facts),
+            spatial: facts.spatial,
+            left_out: !frame.sends(facts),
+            rest_is_out: packet.marker || !frame.forwarded || frame.spatial.leaves_out_after(facts),
         });
+    }
+
+    fn learn(&mut self, facts: &FrameFacts) {
+        self.inter_layer = self.inter_layer.learn(facts);
+        let structure = match facts.descriptor {
+            Descriptor::Vp9(descriptor) if facts.keyframe => descriptor.structure,
+            _ => None,
+        };
+        self.highest_spatial = match structure {
+            Some(structure) => structure.spatial_layers.saturating_sub(1),
+            None => self.highest_spatial.max(facts.spatial),
+        };
     }
 
     fn decide_new(&mut self, packet: &Packet<'_>, limit: Layer) -> Frame {
         let facts = &packet.facts;
-        let (joined, top_spatial, left_out) = match self.newest {
-            Some(newest) => (newest.joined, newest.top_spatial, newest.left_out_after),
-            None => (Joined::default(), limit.spatial, 0),
+        let (joined, spatial, left_out) = match self.newest {
+            Some(newest) => (newest.joined, newest.spatial, newest.left_out_after),
+            None => (Joined::default(), SpatialLayers::all(), 0),
         };
-        let (forwarded, joined) = joined.admit(limit.temporal, facts);
+        let picture = self.picture(facts);
+        if self.newest.is_none() {
+            self.first_picture = picture;
+        }
+        let (forwarded, joined) = joined.admit(limit.temporal, facts, self.references_went(facts, picture));
         let mut frame = Frame {
             timestamp: packet.timestamp,
-            picture: self.picture(facts),
+            picture,
             forwarded,
-            // Down at the start of a picture, up at a keyframe.
-            top_spatial: if facts.keyframe { limit.spatial } else { top_spatial.min(limit.spatial) },
+            spatial: spatial.next(facts, limit.spatial, self.inter_layer, self.highest_spatial),
             joined,
             left_out_before: left_out,
             left_out_after: left_out + u32::from(!forwarded),
@@ -142,13 +179,13 @@ impl FrameLog {
         let facts = &packet.facts;
         let newest = self.newest.as_mut()?;
         if facts.keyframe && newest.forwarded {
-            (_, newest.joined) = newest.joined.admit(limit.temporal, facts);
+            (_, newest.joined) = newest.joined.admit(limit.temporal, facts, None);
         } else if starts_over(facts)
-            && facts.spatial == newest.top_spatial + 1
+            && facts.spatial == newest.spatial.top.saturating_add(1)
             && facts.spatial <= limit.spatial
             && newest.refused & spatial_bit(facts) == 0
         {
-            newest.top_spatial = facts.spatial;
+            newest.spatial = newest.spatial.joined_by(facts.spatial);
         }
         newest.note_refusal(facts);
         Some(*newest)
@@ -167,15 +204,32 @@ impl FrameLog {
             (None, Descriptor::Opaque) => self.newest?,
             (None, _) => return None,
         };
+        let picture = self.picture(facts);
         let frame = Frame {
             timestamp: packet.timestamp,
-            picture: self.picture(facts),
-            forwarded: before.joined.admits_late(facts),
+            picture,
+            forwarded: before.joined.admits_late(facts, self.references_went(facts, picture)),
             left_out_before: before.left_out_after,
             ..before
         };
         self.frames.push(frame);
         Some(frame)
+    }
+
+    /// Whether the pictures that a frame lists as its references went out; `None` when it lists none (RFC 9628 §4.2, P_DIFF).
+    /// Of those that are missing one must hope.
+    fn references_went(&self, facts: &FrameFacts, picture: Option<i64>) -> Option<bool> {
+        let (Descriptor::Vp9(descriptor), Some(picture)) = (facts.descriptor, picture) else { return None };
+        if !descriptor.flexible || !descriptor.inter_picture {
+            return None;
+        }
+        let known = || self.newest.iter().chain(self.frames.iter());
+        let went = |reference: i64| {
+            let frame = known().find(|frame| frame.picture == Some(reference));
+            frame.map_or(self.first_picture.is_none_or(|first| first <= reference), |frame| frame.forwarded)
+        };
+        let listed = descriptor.references.into_iter().take_while(|diff| *diff > 0);
+        Some(listed.into_iter().all(|diff| went(picture - i64::from(diff))))
     }
 
     /// The picture id without wraps, nearest to the newest one.
@@ -191,6 +245,22 @@ impl FrameLog {
         };
         let unused = i64::BITS - id.bits();
         Some(newest + (((value - newest) << unused) >> unused))
+    }
+}
+
+impl Tail {
+    /// Whether no picture of temporal layer 0 lies between the tail and the frame of `facts`: TL0PICIDX counts them.
+    fn precedes_no_base_but(&self, facts: &FrameFacts) -> bool {
+        let (Some(before), Some(index)) = (self.base_index, base_index(facts)) else { return false };
+        index.wrapping_sub(before) == u8::from(facts.temporal == 0)
+    }
+}
+
+const fn base_index(facts: &FrameFacts) -> Option<u8> {
+    match facts.descriptor {
+        Descriptor::Opaque => None,
+        Descriptor::Vp8(descriptor) => descriptor.tl0_pic_idx,
+        Descriptor::Vp9(descriptor) => descriptor.tl0_pic_idx,
     }
 }
 
@@ -287,7 +357,7 @@ mod tests {
             let frame = log.decide(&tail, LOWEST).unwrap();
             log.advance(&tail, &frame);
             let frame = log.decide(&next, LOWEST).unwrap();
-            log.gap_is_left_out(&next, &frame)
+            log.gap_is_left_out(&next, &frame, LOWEST)
         };
         let unfinished = |packet: Packet<'static>| Packet { marker: false, ..packet };
         let middle = |mut packet: Packet<'static>| {

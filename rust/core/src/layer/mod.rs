@@ -9,6 +9,7 @@ pub(crate) mod frames;
 mod h264;
 pub(crate) mod ring;
 pub(crate) mod selector;
+pub(crate) mod spatial;
 pub(crate) mod temporal;
 mod vp8;
 mod vp9;

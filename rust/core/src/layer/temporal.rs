@@ -18,8 +18,9 @@ impl Joined {
     /// Whether a new frame goes out when nothing above layer `target` is wanted, and what the subscriber has after it.
     ///
     /// Down is at the next frame. Up is at a keyframe or a switch point: VP8's Y says that the frame depends on layer 0 only
-    /// (RFC 7741 §4.2), VP9's U, as encoders set it, that it depends on lower layers only.
-    pub(crate) fn admit(self, target: u8, facts: &FrameFacts) -> (bool, Self) {
+    /// (RFC 7741 §4.2), VP9's U, as encoders set it, that it depends on lower layers only. `references_went` says whether all
+    /// that the frame refers to went out, where the descriptor lists it: nothing has to be guessed then.
+    pub(crate) fn admit(self, target: u8, facts: &FrameFacts, references_went: Option<bool>) -> (bool, Self) {
         let wanted = up_to(target);
         let standing = Self(self.0 & wanted | 1);
         if facts.keyframe {
@@ -29,15 +30,21 @@ impl Joined {
         if layer & wanted == 0 {
             return (false, standing);
         }
+        if let Some(went) = references_went {
+            return (went, Self(standing.0 | if went { layer } else { 0 }));
+        }
         let joins = facts.switch_up && (standing.has_below(facts.temporal) || depends_on_base_only(facts));
         let after = Self(standing.0 | if joins { layer } else { 0 });
         let decodable = joins || (after.0 & layer != 0 && after.has_below(facts.temporal));
         (decodable, after)
     }
 
-    /// Whether a frame that comes later than it should goes out, when the subscriber had this at its time.
-    pub(crate) fn admits_late(self, facts: &FrameFacts) -> bool {
-        facts.keyframe || (self.has_below(facts.temporal) && self.0 >> facts.temporal.min(7) & 1 == 1)
+    /// Whether a frame that comes later than it should goes out, when the subscriber had this at its time. Its number was kept
+    /// for it, so it goes out also when nobody wants its layer, as long as it can be decoded: otherwise the number is a gap.
+    pub(crate) fn admits_late(self, facts: &FrameFacts, references_went: Option<bool>) -> bool {
+        let has_layer = self.has_below(facts.temporal) && self.0 >> facts.temporal.min(7) & 1 == 1;
+        let joins = facts.switch_up && (self.has_below(facts.temporal) || depends_on_base_only(facts));
+        facts.keyframe || references_went.unwrap_or(has_layer || joins)
     }
 
     /// The highest layer without a hole below it.
@@ -75,54 +82,54 @@ mod tests {
 
     #[test]
     fn a_keyframe_joins_every_wanted_layer() {
-        let (admitted, after) = Joined::default().admit(2, &FrameFacts { keyframe: true, ..vp9(0, false) });
+        let (admitted, after) = Joined::default().admit(2, &FrameFacts { keyframe: true, ..vp9(0, false) }, None);
         assert!(admitted);
         assert_eq!(after.top(), 2);
-        assert!(after.admit(2, &vp9(2, false)).0);
+        assert!(after.admit(2, &vp9(2, false), None).0);
     }
 
     #[test]
     fn going_down_takes_the_next_frame_and_forgets_the_layers_above() {
         let all = Joined(0b111);
-        let (admitted, after) = all.admit(0, &vp9(2, false));
+        let (admitted, after) = all.admit(0, &vp9(2, false), None);
         assert!(!admitted);
-        assert!(!after.admit(2, &vp9(1, false)).0, "what was missed cannot be referred to");
-        assert!(after.admit(2, &vp9(0, false)).0);
+        assert!(!after.admit(2, &vp9(1, false), None).0, "what was missed cannot be referred to");
+        assert!(after.admit(2, &vp9(0, false), None).0);
     }
 
     #[test]
     fn going_up_waits_for_a_switch_point() {
         let base = Joined::default();
-        assert!(!base.admit(2, &vp8(1, false)).0);
-        let (admitted, after) = base.admit(2, &vp8(1, true));
+        assert!(!base.admit(2, &vp8(1, false), None).0);
+        let (admitted, after) = base.admit(2, &vp8(1, true), None);
         assert!(admitted);
-        assert!(after.admit(2, &vp8(1, false)).0, "the layer is joined from then on");
+        assert!(after.admit(2, &vp8(1, false), None).0, "the layer is joined from then on");
     }
 
     #[test]
     fn a_vp8_sync_frame_of_layer_2_does_not_make_layer_1_decodable() {
-        let (admitted, after) = Joined::default().admit(2, &vp8(2, true));
+        let (admitted, after) = Joined::default().admit(2, &vp8(2, true), None);
         assert!(admitted, "it depends on layer 0 only");
-        assert!(!after.admit(2, &vp8(1, false)).0);
-        assert!(!after.admit(2, &vp8(2, false)).0, "it may depend on the layer-1 frame that was dropped");
+        assert!(!after.admit(2, &vp8(1, false), None).0);
+        assert!(!after.admit(2, &vp8(2, false), None).0, "it may depend on the layer-1 frame that was dropped");
         assert_eq!(after.top(), 0);
-        let (_, after) = after.admit(2, &vp8(1, true));
+        let (_, after) = after.admit(2, &vp8(1, true), None);
         assert_eq!(after.top(), 2);
     }
 
     #[test]
     fn a_vp9_switch_point_of_layer_2_needs_layer_1() {
         let base = Joined::default();
-        assert!(!base.admit(2, &vp9(2, true)).0);
-        let (_, after) = base.admit(2, &vp9(1, true));
-        assert!(!after.admit(2, &vp9(2, false)).0);
-        assert!(after.admit(2, &vp9(2, true)).0);
+        assert!(!base.admit(2, &vp9(2, true), None).0);
+        let (_, after) = base.admit(2, &vp9(1, true), None);
+        assert!(!after.admit(2, &vp9(2, false), None).0);
+        assert!(after.admit(2, &vp9(2, true), None).0);
     }
 
     #[test]
     fn impossible_layers_are_dropped_without_a_panic() {
-        assert!(!Joined::default().admit(2, &vp9(255, true)).0);
-        assert!(!Joined::default().admits_late(&vp9(255, true)));
-        assert!(Joined::default().admit(255, &vp9(0, false)).0);
+        assert!(!Joined::default().admit(2, &vp9(255, true), None).0);
+        assert!(!Joined::default().admits_late(&vp9(255, true), None));
+        assert!(Joined::default().admit(255, &vp9(0, false), None).0);
     }
 }

@@ -123,5 +123,5 @@ impl Rewriter {
 /// In SVC the picture ends for the subscriber with the highest spatial layer that goes out (RFC 9628 §4.1: the marker).
 fn ends_picture(packet: &Packet<'_>, frame: &Frame) -> bool {
     let facts = &packet.facts;
-    matches!(facts.descriptor, Descriptor::Vp9(_)) && facts.ends_frame && facts.spatial == frame.top_spatial
+    matches!(facts.descriptor, Descriptor::Vp9(_)) && facts.ends_frame && facts.spatial == frame.spatial.top
 }
