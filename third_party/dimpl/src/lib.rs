@@ -310,6 +310,19 @@ pub struct Dtls {
     inner: Option<Inner>,
 }
 
+/// What became of the records of the datagrams that came (sfu patch; DTLS 1.2 only).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RecordCounts {
+    /// Taken in; not yet authentic during a handshake.
+    pub taken: u64,
+    /// Discarded: cannot be parsed, or means nothing at its time.
+    pub malformed: u64,
+    /// Discarded: not authentic where it has to be.
+    pub unauthentic: u64,
+    /// Discarded: was here before.
+    pub duplicate: u64,
+}
+
 enum Inner {
     Client12(Client12),
     Server12(Server12),
@@ -884,6 +897,34 @@ impl Dtls {
             Inner::Client13(client) => client.close(),
             Inner::Server13(server) => server.close(),
             Inner::ClientPending(client) => client.close(),
+        }
+    }
+
+    /// What became of the records of the datagrams that came (sfu patch; DTLS 1.2 only).
+    pub fn record_counts(&self) -> RecordCounts {
+        match self.inner.as_ref() {
+            Some(Inner::Client12(client)) => client.record_counts(),
+            Some(Inner::Server12(server)) => server.record_counts(),
+            _ => RecordCounts::default(),
+        }
+    }
+
+    /// Ends the connection with a fatal alert (RFC 5246 §7.2.2), which is the only thing that leaves from now on
+    /// (sfu patch; other than DTLS 1.2 just closes).
+    pub fn abort_with_alert(&mut self, description: u8) -> Result<(), Error> {
+        match self.inner.as_mut() {
+            Some(Inner::Client12(client)) => client.abort_with_alert(description),
+            Some(Inner::Server12(server)) => server.abort_with_alert(description),
+            _ => self.close(),
+        }
+    }
+
+    /// Frees what only a handshake needs, once it is complete and its events are polled (sfu patch; DTLS 1.2 only).
+    pub fn release_handshake_memory(&mut self) {
+        match self.inner.as_mut() {
+            Some(Inner::Client12(client)) => client.release_handshake_memory(),
+            Some(Inner::Server12(server)) => server.release_handshake_memory(),
+            _ => {}
         }
     }
 }

@@ -274,6 +274,35 @@ impl Client {
         Ok(())
     }
 
+    /// What became of the records that came (sfu patch).
+    pub fn record_counts(&self) -> crate::RecordCounts {
+        self.engine.record_counts()
+    }
+
+    /// Queues a fatal alert, and is closed (sfu patch).
+    pub fn abort_with_alert(&mut self, description: u8) -> Result<(), Error> {
+        if self.state == State::Closed {
+            return Ok(());
+        }
+        self.state = State::Closed;
+        self.local_events.clear();
+        self.engine.abort_with_alert(description)
+    }
+
+    /// Frees what only a handshake needs, once it is complete and its events are polled (sfu patch).
+    pub fn release_handshake_memory(&mut self) {
+        if self.state != State::AwaitApplicationData || !self.local_events.is_empty() {
+            return;
+        }
+        self.server_certificates = Vec::new();
+        self.extension_data = Buf::new();
+        self.defragment_buffer = Buf::new();
+        self.captured_session_hash = None;
+        self.local_events.shrink_to_fit();
+        self.queued_data.shrink_to_fit();
+        self.engine.release_handshake_memory();
+    }
+
     fn make_progress(&mut self) -> Result<(), InternalError> {
         loop {
             let prev_state = self.state;

@@ -110,6 +110,18 @@ impl CryptoContext {
         }
     }
 
+    /// Frees what only a handshake needs (sfu patch): nothing is signed, exchanged or derived any more.
+    pub fn release_handshake_memory(&mut self) {
+        self.auth = AuthMode::Psk;
+        self.key_exchange = None;
+        self.key_exchange_public_key = None;
+        self.pre_master_secret = None;
+        self.client_write_key = None;
+        self.server_write_key = None;
+        self.client_mac_key = None;
+        self.server_mac_key = None;
+    }
+
     pub fn provider(&self) -> &crypto::CryptoProvider {
         self.config.crypto_provider()
     }

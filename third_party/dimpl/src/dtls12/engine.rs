@@ -7,13 +7,13 @@ use super::queue::{QueueRx, QueueTx};
 use crate::buffer::{Buf, BufferPool, TmpBuf};
 use crate::crypto::{Aad, Iv, Nonce};
 use crate::dtls12::context::{AuthMode, CryptoContext};
-use crate::dtls12::incoming::{Incoming, Record, RecordHandler};
+use crate::dtls12::incoming::{Discarded, Incoming, Record, RecordHandler};
 use crate::dtls12::message::{Body, HashAlgorithm, Header, MessageType, ProtocolVersion, Sequence};
 use crate::dtls12::message::{ContentType, DTLSRecord, Dtls12CipherSuite, Handshake};
 use crate::error::bounded_error_len;
 use crate::timer::{HandshakeTimers, Timeout, deadline};
 use crate::window::ReplayWindow;
-use crate::{Config, Error, InternalError, Output, SeededRng};
+use crate::{Config, Error, InternalError, Output, RecordCounts, SeededRng};
 
 const MAX_DEFRAGMENT_PACKETS: usize = 50;
 
@@ -110,6 +110,9 @@ pub struct Engine {
 
     /// Whether [`Output::CloseNotify`] has already been emitted.
     close_notify_reported: bool,
+
+    /// What became of the records that came (sfu patch).
+    record_counts: RecordCounts,
 }
 
 #[derive(Debug)]
@@ -160,7 +163,37 @@ impl Engine {
             peer_handshake_confirmed: false,
             close_notify_received: false,
             close_notify_reported: false,
+            record_counts: RecordCounts::default(),
         }
+    }
+
+    /// What became of the records that came (sfu patch).
+    pub fn record_counts(&self) -> RecordCounts {
+        self.record_counts
+    }
+
+    /// Queues a fatal alert and nothing else ever (sfu patch). What was not polled yet is not sent, so a peer
+    /// that has not seen our ChangeCipherSpec reads it in the clear.
+    pub fn abort_with_alert(&mut self, description: u8) -> Result<(), Error> {
+        let epoch = u16::from(self.release_app_data && self.queue_tx.is_empty());
+        self.abort();
+        self.create_record(ContentType::Alert, epoch, false, |body| {
+            body.push(2); // level: fatal
+            body.push(description);
+        })
+    }
+
+    /// Frees what only a handshake needs (sfu patch). The last flight stays: the peer may ask for it again.
+    pub fn release_handshake_memory(&mut self) {
+        self.buffers_free = BufferPool::default();
+        self.transcript = self.buffers_free.pop();
+        self.queue_rx.shrink_to_fit();
+        self.queue_tx.shrink_to_fit();
+        self.flight_saved_records.shrink_to_fit();
+        for entry in &mut self.flight_saved_records {
+            entry.fragment.shrink_to_fit();
+        }
+        self.crypto_context.release_handshake_memory();
     }
 
     pub fn set_client(&mut self, is_client: bool) {
@@ -234,11 +267,18 @@ impl Engine {
     /// Queue a datagram and report whether it contains the first ClientHello fragment.
     pub fn parse_packet(&mut self, packet: &[u8]) -> Result<bool, InternalError> {
         let cs = self.cipher_suite;
-        let incoming = Incoming::parse_packet(packet, self, cs)?;
+        let incoming = match Incoming::parse_packet(packet, self, cs) {
+            Ok(incoming) => incoming,
+            Err(error) => {
+                self.note_discarded(Discarded::Malformed);
+                return Err(error);
+            }
+        };
         if let Some(incoming) = incoming {
             // A reordered protected flight can be retransmitted once keys are ready.
             // A coalesced flight starts with its plaintext key-establishing records.
             if !self.peer_encryption_enabled && incoming.first().record().sequence.epoch != 0 {
+                self.note_discarded(Discarded::Unauthentic);
                 self.recycle_incoming(incoming);
                 return Ok(false);
             }
@@ -273,6 +313,7 @@ impl Engine {
                 self.config.max_queue_rx(),
                 self.queue_rx
             );
+            self.note_discarded(Discarded::Malformed);
             self.recycle_incoming(incoming);
             return Err(Error::ReceiveQueueFull);
         }
@@ -319,6 +360,7 @@ impl Engine {
 
         // Drop old duplicates we've already processed - don't let them block newer messages.
         if handshake.header.message_seq < self.peer_handshake_seq_no {
+            self.record_counts.duplicate += 1;
             self.recycle_incoming(incoming);
             return Ok(false);
         }
@@ -327,12 +369,14 @@ impl Engine {
             // Keep old plaintext handshake records available long enough to
             // trigger flight resends above, but never queue or process them as
             // new messages after peer encryption is enabled.
+            self.record_counts.unauthentic += 1;
             self.recycle_incoming(incoming);
             return Ok(false);
         }
 
         // Reject new handshakes after initial handshake is complete (renegotiation not supported).
         if self.release_app_data && handshake.header.message_seq >= self.peer_handshake_seq_no {
+            self.record_counts.taken += 1;
             self.recycle_incoming(incoming);
             return Err(Error::RenegotiationAttempt);
         }
@@ -354,10 +398,12 @@ impl Engine {
         match search_result {
             Err(index) => {
                 // Insert in order of handshake key
+                self.record_counts.taken += 1;
                 self.queue_rx.insert(index, incoming);
             }
             Ok(_) => {
                 // Exact duplicate handshake fragment
+                self.record_counts.duplicate += 1;
                 self.recycle_incoming(incoming);
             }
         }
@@ -373,6 +419,7 @@ impl Engine {
             && seq_current.epoch == 0
             && first.record().content_type == ContentType::Handshake
         {
+            self.record_counts.unauthentic += 1;
             self.recycle_incoming(incoming);
             return Ok(());
         }
@@ -398,7 +445,10 @@ impl Engine {
             .binary_search_by_key(&seq_current, |item| item.first().record().sequence);
 
         match search_result {
-            Err(index) => self.queue_rx.insert(index, incoming),
+            Err(index) => {
+                self.record_counts.taken += 1;
+                self.queue_rx.insert(index, incoming);
+            }
             Ok(_) => {
                 // Exact duplicate. For epoch 0 these come from resends. Before
                 // peer encryption is enabled, epoch-1 records are queued
@@ -406,6 +456,7 @@ impl Engine {
                 // land here too. After that, Record::parse replay-checks every
                 // epoch-1 record before it is queued.
                 assert!(seq_current.epoch == 0 || !self.peer_encryption_enabled);
+                self.record_counts.duplicate += 1;
                 self.recycle_incoming(incoming);
             }
         }
@@ -1306,6 +1357,7 @@ impl RecordHandler for Engine {
             // no longer actionable; queuing it would leave an unhandled control
             // record in queue_rx and prevent handled app-data records behind it
             // from being purged.
+            self.note_discarded(Discarded::Duplicate);
             self.push_buffer(record.into_buffer());
             return Ok(None);
         }
@@ -1319,6 +1371,7 @@ impl RecordHandler for Engine {
             let dupe_seq = record
                 .first_handshake()
                 .and_then(|handshake| handshake.dupe_triggers_resend());
+            self.note_discarded(Discarded::Duplicate);
             self.push_buffer(record.into_buffer());
             if dupe_seq.is_some_and(|seq| seq < self.peer_handshake_seq_no)
                 && !self.peer_handshake_confirmed
@@ -1330,6 +1383,7 @@ impl RecordHandler for Engine {
 
         if record.record().content_type == ContentType::Alert {
             if epoch == 0 {
+                self.note_discarded(Discarded::Unauthentic);
                 if self.peer_encryption_enabled {
                     // Post-handshake: epoch 0 alerts are unauthenticated, discard.
                     self.push_buffer(record.into_buffer());
@@ -1361,6 +1415,7 @@ impl RecordHandler for Engine {
                 let fragment = record.record().fragment(record.buffer());
                 (fragment.len() >= 2).then(|| (fragment[0], fragment[1]))
             };
+            self.record_counts.taken += 1;
             self.push_buffer(record.into_buffer());
 
             if let Some((level, description)) = alert {
@@ -1382,6 +1437,7 @@ impl RecordHandler for Engine {
         if self.close_notify_received
             && record.record().content_type == ContentType::ApplicationData
         {
+            self.note_discarded(Discarded::Malformed);
             self.push_buffer(record.into_buffer());
             return Ok(None);
         }
@@ -1438,6 +1494,14 @@ impl RecordHandler for Engine {
 
     fn can_discard_bad_protected_record(&self) -> bool {
         self.release_app_data
+    }
+
+    fn note_discarded(&mut self, why: Discarded) {
+        match why {
+            Discarded::Malformed => self.record_counts.malformed += 1,
+            Discarded::Unauthentic => self.record_counts.unauthentic += 1,
+            Discarded::Duplicate => self.record_counts.duplicate += 1,
+        }
     }
 }
 

@@ -239,6 +239,7 @@ impl Record {
                 // RFC 6347 §4.1.2.7: Invalid records SHOULD be silently discarded.
                 // This includes epoch 0 records with invalid ContentType.
                 trace!("Discarding record: parse failed: {}", e);
+                decrypt.note_discarded(Discarded::Malformed);
                 return Ok(None);
             }
         };
@@ -248,6 +249,7 @@ impl Record {
             || (parsed.record.sequence.epoch != 0
                 && parsed.record.content_type == ContentType::ChangeCipherSpec)
         {
+            decrypt.note_discarded(Discarded::Malformed);
             return Ok(None);
         }
         let parsed = Box::new(parsed);
@@ -267,11 +269,13 @@ impl Record {
 
         // Anti-replay check (read-only, does not update window)
         if !decrypt.replay_check(sequence) {
+            decrypt.note_discarded(Discarded::Duplicate);
             return Ok(None);
         }
 
         let explicit_nonce_len = decrypt.explicit_nonce_len();
         if (dtls.length as usize) < decrypt.min_protected_fragment_len() {
+            decrypt.note_discarded(Discarded::Malformed);
             return Ok(None);
         }
 
@@ -296,6 +300,7 @@ impl Record {
                 }
 
                 trace!("Discarding record: decrypt failed: {}", e);
+                decrypt.note_discarded(Discarded::Unauthentic);
                 return Ok(None);
             }
 
@@ -422,6 +427,20 @@ pub trait RecordHandler {
     /// Lets the handler react to a confirmed-genuine record (e.g. note that the
     /// peer is past its handshake). The default does nothing.
     fn note_decrypted_record(&mut self, _content_type: ContentType) {}
+
+    /// A record is silently discarded (sfu patch: counted for the embedder).
+    fn note_discarded(&mut self, _why: Discarded) {}
+}
+
+/// Why a record is discarded (sfu patch).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discarded {
+    /// Cannot be parsed, or means nothing at this time.
+    Malformed,
+    /// Not authentic where it has to be.
+    Unauthentic,
+    /// Was here before.
+    Duplicate,
 }
 
 fn parse_handshakes(
