@@ -33,6 +33,12 @@ pub struct SfuStats {
     pub packets_received: u64,
     /// Bytes of them.
     pub bytes_received: u64,
+    /// Authentic ICE checks.
+    pub checks: u64,
+    /// STUN binding indications over known paths.
+    pub keep_alives: u64,
+    /// DTLS datagrams of which something was taken.
+    pub dtls: u64,
     /// Datagrams that were dropped, by reason.
     pub dropped: DropCounts,
     /// Events that were dropped because nobody drained them.

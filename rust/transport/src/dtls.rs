@@ -4,6 +4,8 @@
 //! client's first, which in Chromium is the slow one. What arrives before the handshake is complete is not authenticated:
 //! a plaintext alert or a broken handshake message never ends the session, only the deadline does.
 
+mod records;
+
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -12,7 +14,10 @@ use dimpl::Output;
 use thiserror::Error;
 
 use crate::certificate::Certificate;
+use crate::drops::DropReason;
 use crate::srtp::{SrtpKeys, SrtpProfile};
+
+use records::{Run, Runs};
 
 /// From the first DTLS datagram to the keys. Higher: very lossy paths get through. Lower: broken peers are told sooner.
 /// libwebrtc has no limit of its own; browsers give up by ICE after 15 to 30 s.
@@ -24,6 +29,9 @@ const FLIGHT_RTO: Duration = Duration::from_millis(250);
 const FLIGHT_RETRIES: usize = 9;
 /// Bytes of a DTLS datagram. (libwebrtc `kDefaultMtu`; 1280 of IPv6 less 40 + 8 of headers and a margin.)
 pub(crate) const MTU: usize = 1200;
+
+/// RFC 5246 §7.2.2.
+const BAD_CERTIFICATE: u8 = 42;
 
 /// Who sends the ClientHello (RFC 5763 §5, `a=setup`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +61,15 @@ pub enum DtlsOutput<'a> {
     BufferTooSmall(usize),
 }
 
+/// What became of a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// A record of it was taken in.
+    Taken,
+    /// All of it was discarded (RFC 6347 §4.1.2.7).
+    Dropped(DropReason),
+}
+
 /// The connection is over.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -68,13 +85,15 @@ pub enum DtlsError {
 /// One side of a DTLS connection, sans-IO: `handle_*` puts in, `poll_*` takes out; drain after every input.
 pub trait DtlsEndpoint {
     /// A datagram from the peer.
-    fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) -> Result<(), DtlsError>;
+    fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) -> Result<Fate, DtlsError>;
     /// Time has passed.
     fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsError>;
     /// Application data for the peer.
     fn send(&mut self, payload: &[u8]) -> Result<(), DtlsError>;
     /// Queues a `close_notify`.
     fn close(&mut self);
+    /// Queues the fatal alert `bad_certificate` (RFC 8122 §6.2), and nothing that was not given out before.
+    fn refuse_certificate(&mut self);
     /// The next output; `None` when drained.
     fn poll_output<'a>(&mut self, buffer: &'a mut [u8]) -> Option<DtlsOutput<'a>>;
     /// When to call [`DtlsEndpoint::handle_timeout`].
@@ -107,7 +126,9 @@ pub struct Dtls {
 enum State {
     /// Until keys are there; the deadline and what went wrong last.
     Handshaking { deadline: Instant, problem: Option<String> },
-    /// Everything is authentic from here on.
+    /// Keys are there; the library has events left to give out.
+    Connected,
+    /// Everything is authentic from here on, and what only the handshake needed is freed.
     Established,
 }
 
@@ -121,9 +142,7 @@ impl Dtls {
 
     /// Starts over after unauthenticated input broke the handshake: the peer retransmits its ClientHello.
     fn start_over(&mut self, now: Instant, error: &dimpl::Error) {
-        let State::Handshaking { problem, .. } = &mut self.state else {
-            return;
-        };
+        let State::Handshaking { problem, .. } = &mut self.state else { return };
         log::debug!("a DTLS handshake starts over: {error}");
         *problem = Some(error.to_string());
         self.endpoint = new_endpoint(now, &self.certificate, self.role);
@@ -139,14 +158,15 @@ impl Dtls {
         }
     }
 
-    fn feed(&mut self, now: Instant, records: &[u8]) -> Result<(), DtlsError> {
+    fn feed(&mut self, now: Instant, records: &[u8]) -> Result<Fate, DtlsError> {
+        let before = self.endpoint.record_counts();
         match (self.endpoint.handle_packet(records), &self.state) {
-            (Ok(()), _) => Ok(()),
+            (Ok(()), _) => Ok(fate(before, self.endpoint.record_counts())),
             (Err(error), State::Handshaking { .. }) => {
                 self.start_over(now, &error);
-                Ok(())
+                Ok(Fate::Dropped(DropReason::Malformed))
             }
-            (Err(error), State::Established) => Err(DtlsError::Connection(error.to_string())),
+            (Err(error), State::Connected | State::Established) => Err(DtlsError::Connection(error.to_string())),
         }
     }
 
@@ -155,6 +175,19 @@ impl Dtls {
         if let State::Handshaking { problem, .. } = &mut self.state {
             *problem = Some(format!("the peer sent alert {description}"));
         }
+    }
+}
+
+/// A datagram counts as what its best record was.
+fn fate(before: dimpl::RecordCounts, after: dimpl::RecordCounts) -> Fate {
+    if after.taken > before.taken {
+        Fate::Taken
+    } else if after.duplicate > before.duplicate {
+        Fate::Dropped(DropReason::Replayed)
+    } else if after.unauthentic > before.unauthentic {
+        Fate::Dropped(DropReason::Authentication)
+    } else {
+        Fate::Dropped(DropReason::Malformed)
     }
 }
 
@@ -171,18 +204,25 @@ fn new_endpoint(now: Instant, certificate: &Certificate, role: DtlsRole) -> dimp
 }
 
 impl DtlsEndpoint for Dtls {
-    fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) -> Result<(), DtlsError> {
+    fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) -> Result<Fate, DtlsError> {
         self.handle_timeout(now)?;
-        if matches!(self.state, State::Established) {
+        if !matches!(self.state, State::Handshaking { .. }) {
             return self.feed(now, datagram);
         }
+        let mut fate = Fate::Dropped(DropReason::Malformed);
         for run in Runs(datagram) {
-            match run {
+            let of_run = match run {
                 Run::Records(records) => self.feed(now, records)?,
-                Run::PlainAlert(description) => self.note_alert(description),
+                Run::PlainAlert(description) => {
+                    self.note_alert(description);
+                    Fate::Dropped(DropReason::Authentication)
+                }
+            };
+            if fate != Fate::Taken {
+                fate = of_run;
             }
         }
-        Ok(())
+        Ok(fate)
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsError> {
@@ -193,7 +233,7 @@ impl DtlsEndpoint for Dtls {
                 State::Handshaking { problem, .. } => {
                     Err(DtlsError::Handshake(problem.clone().unwrap_or_else(|| error.to_string())))
                 }
-                State::Established => Err(DtlsError::Connection(error.to_string())),
+                State::Connected | State::Established => Err(DtlsError::Connection(error.to_string())),
             },
         }
     }
@@ -211,12 +251,18 @@ impl DtlsEndpoint for Dtls {
         }
     }
 
+    fn refuse_certificate(&mut self) {
+        if let Err(error) = self.endpoint.abort_with_alert(BAD_CERTIFICATE) {
+            log::debug!("a DTLS endpoint refused to send an alert: {error}");
+        }
+    }
+
     fn poll_output<'a>(&mut self, buffer: &'a mut [u8]) -> Option<DtlsOutput<'a>> {
         let output = match self.endpoint.poll_output(buffer) {
             Output::Packet(packet) => DtlsOutput::Packet(packet),
             Output::BufferTooSmall { needed } => DtlsOutput::BufferTooSmall(needed),
             Output::Connected => {
-                self.state = State::Established;
+                self.state = State::Connected;
                 DtlsOutput::Connected
             }
             Output::PeerCert(der) => DtlsOutput::Certificate(der),
@@ -233,6 +279,10 @@ impl DtlsEndpoint for Dtls {
             Output::CloseNotify => DtlsOutput::CloseNotify,
             Output::Timeout(instant) => {
                 self.timeout = Some(instant);
+                if matches!(self.state, State::Connected) {
+                    self.endpoint.release_handshake_memory();
+                    self.state = State::Established;
+                }
                 return None;
             }
             _ => return None,
@@ -243,7 +293,7 @@ impl DtlsEndpoint for Dtls {
     fn poll_timeout(&self) -> Option<Instant> {
         match self.state {
             State::Handshaking { deadline, .. } => Some(self.timeout.map_or(deadline, |t| t.min(deadline))),
-            State::Established => self.timeout,
+            State::Connected | State::Established => self.timeout,
         }
     }
 }
@@ -254,89 +304,11 @@ impl fmt::Debug for Dtls {
     }
 }
 
-/// Splits a datagram into records to process and unprotected alerts to note (RFC 6347 §4.1, epoch 0, type 21).
-struct Runs<'a>(&'a [u8]);
-
-enum Run<'a> {
-    Records(&'a [u8]),
-    PlainAlert(u8),
-}
-
-impl<'a> Iterator for Runs<'a> {
-    type Item = Run<'a>;
-
-    fn next(&mut self) -> Option<Run<'a>> {
-        let mut end = 0;
-        while let Some(record) = record_at(self.0, end) {
-            if record.is_plain_alert {
-                if end > 0 {
-                    break;
-                }
-                let description = record.fragment.get(1).copied().unwrap_or_default();
-                self.0 = &self.0[record.end..];
-                return Some(Run::PlainAlert(description));
-            }
-            end = record.end;
-        }
-        let (run, rest) = self.0.split_at(end);
-        // What is no whole record is nothing that the library would take either.
-        self.0 = if run.is_empty() { &[] } else { rest };
-        (!run.is_empty()).then_some(Run::Records(run))
-    }
-}
-
-struct Record<'a> {
-    is_plain_alert: bool,
-    fragment: &'a [u8],
-    end: usize,
-}
-
-fn record_at(datagram: &[u8], start: usize) -> Option<Record<'_>> {
-    const HEADER_LEN: usize = 13;
-    const ALERT: u8 = 21;
-    let header: &[u8; HEADER_LEN] = datagram.get(start..)?.first_chunk()?;
-    let len = usize::from(u16::from_be_bytes([header[11], header[12]]));
-    let end = start + HEADER_LEN + len;
-    let fragment = datagram.get(start + HEADER_LEN..end)?;
-    Some(Record { is_plain_alert: header[0] == ALERT && header[3..5] == [0, 0], fragment, end })
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-
-    fn record(kind: u8, epoch: u8, fragment: &[u8]) -> Vec<u8> {
-        let mut record = vec![kind, 254, 253, 0, epoch, 0, 0, 0, 0, 0, 0, 0, fragment.len() as u8];
-        record.extend_from_slice(fragment);
-        record
-    }
-
-    fn describe(datagram: &[u8]) -> Vec<(bool, usize)> {
-        Runs(datagram)
-            .map(|run| match run {
-                Run::Records(records) => (false, records.len()),
-                Run::PlainAlert(description) => (true, usize::from(description)),
-            })
-            .collect()
-    }
-
-    #[test]
-    fn plain_alerts_are_cut_out() {
-        let handshake = record(22, 0, &[1; 10]);
-        let alert = record(21, 0, &[2, 40]);
-        let sealed_alert = record(21, 1, &[9; 20]);
-        assert_eq!(
-            describe(&[handshake.clone(), alert.clone(), handshake.clone()].concat()),
-            [(false, 23), (true, 40), (false, 23)]
-        );
-        assert_eq!(describe(&[handshake.clone(), handshake.clone()].concat()), [(false, 46)]);
-        assert_eq!(describe(&sealed_alert), [(false, 33)]);
-        assert_eq!(describe(&alert[..14]), []);
-        assert_eq!(describe(&[alert, handshake[..20].to_vec()].concat()), [(true, 40)]);
-        assert_eq!(describe(&[]), []);
-    }
 
     type Flight = Vec<Vec<u8>>;
 
@@ -387,7 +359,7 @@ mod tests {
     fn a_forged_alert_at_any_time_does_not_end_a_handshake() {
         let now = Instant::now();
         let (mut client, mut server) = pair(now);
-        let forged = record(21, 0, &[2, 40]);
+        let forged = [21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 40];
         server.handle_datagram(now, &forged).unwrap();
         client.handle_timeout(now).unwrap();
         let mut keys = Vec::new();

@@ -14,7 +14,7 @@ use sfu_wire::{SeqNo, Ssrc};
 use crate::certificate::Certificate;
 use crate::channels::{ChannelError, ChannelEvent, ChannelParameters, Channels, SctpParameters, StreamId};
 use crate::drops::DropReason;
-use crate::dtls::{Dtls, DtlsEndpoint, DtlsError, DtlsOutput, DtlsRole};
+use crate::dtls::{Dtls, DtlsEndpoint, DtlsError, DtlsOutput, DtlsRole, Fate};
 use crate::egress::{Class, Egress, Path};
 use crate::fingerprint::Fingerprint;
 use crate::srtp::{SrtpError, SrtpKeys, SrtpProfile, SrtpReceiver, SrtpSender};
@@ -78,6 +78,8 @@ pub struct Secured {
 enum State {
     Handshaking,
     Connected(SrtpProfile),
+    /// The peer is not who the signalling says; it is still to be told.
+    Refused,
     Closed,
 }
 
@@ -164,10 +166,14 @@ impl Secured {
         };
         let result = dtls.handle_datagram(now, datagram);
         self.pump(now, Some(path), egress);
-        if let Err(error) = result {
-            self.fail(&error);
+        match result {
+            Ok(Fate::Taken) => Ok(()),
+            Ok(Fate::Dropped(reason)) => Err(reason),
+            Err(error) => {
+                self.fail(&error);
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// Authenticates and decrypts an RTP packet in place.
@@ -319,6 +325,13 @@ impl Secured {
     fn pump(&mut self, now: Instant, path: Option<Path>, egress: &mut Egress) {
         let mut buffer = vec![0; 2048];
         self.drain_dtls(now, path, egress, &mut buffer);
+        if self.state == State::Refused {
+            if let Some(dtls) = &mut self.dtls {
+                dtls.refuse_certificate();
+            }
+            self.drain_dtls(now, path, egress, &mut buffer);
+            return self.end(TransportClose::FingerprintMismatch);
+        }
         self.progress(now);
         while let Some(packet) = self.channels.poll_packet(now) {
             let Some(dtls) = &mut self.dtls else { break };
@@ -345,6 +358,10 @@ impl Secured {
                 DtlsOutput::Certificate(der) => {
                     self.identity.certificate = Some(der.to_vec());
                     self.verify_identity();
+                    if self.state == State::Refused {
+                        // The rest of the handshake is not for it.
+                        return;
+                    }
                 }
                 DtlsOutput::Keys(keys) => self.keys = Keys::new(&keys, self.config.role),
                 DtlsOutput::Connected => {}
@@ -366,7 +383,7 @@ impl Secured {
         if self.identity.expected.iter().any(|f| f.matches(certificate)) {
             self.identity.verified = true;
         } else {
-            self.end(TransportClose::FingerprintMismatch);
+            self.state = State::Refused;
         }
     }
 

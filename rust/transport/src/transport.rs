@@ -19,7 +19,7 @@ use crate::drops::{DropCounts, DropReason};
 use crate::dtls::DtlsRole;
 use crate::egress::{Class, Egress, Path};
 use crate::fingerprint::Fingerprint;
-use crate::ice::{Checked, IceCredentials, IceLite};
+use crate::ice::{Checked, IceCredentials, IceLite, Stun};
 use crate::secured::{Secured, SecuredConfig, SecuredEvent, TransportClose};
 use crate::srtp::SrtpProfile;
 
@@ -52,8 +52,12 @@ pub struct Remote {
 /// What a datagram was.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming<'a> {
-    /// It is dealt with.
-    Handled,
+    /// An authentic check; it is answered.
+    Check,
+    /// A keep-alive of the peer's NAT binding, which wants no answer.
+    KeepAlive,
+    /// DTLS; it is dealt with.
+    Dtls,
     /// A clear RTP packet, in place.
     Rtp(&'a mut [u8]),
     /// A clear RTCP compound, in place.
@@ -104,7 +108,7 @@ pub enum TransportState {
     Closed,
 }
 
-/// SRTP and SRTCP in and out, and everything that was dropped.
+/// What came in, each datagram in one of the counts, and what SRTP and SRTCP went out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Authentic packets in.
@@ -115,8 +119,21 @@ pub struct Counters {
     pub packets_sent: u64,
     /// Their bytes, protection included.
     pub bytes_sent: u64,
+    /// Authentic checks in.
+    pub checks: u64,
+    /// STUN binding indications in, over known paths.
+    pub keep_alives: u64,
+    /// DTLS datagrams in of which something was taken.
+    pub dtls: u64,
     /// Datagrams that were dropped here.
     pub drops: DropCounts,
+}
+
+impl Counters {
+    /// All datagrams that came in.
+    pub fn datagrams_received(&self) -> u64 {
+        self.packets_received + self.checks + self.keep_alives + self.dtls + self.drops.total()
+    }
 }
 
 /// One secured path to one peer.
@@ -333,17 +350,16 @@ impl Transport {
         let kind = classify(datagram);
         match kind {
             DatagramKind::Stun => {
-                if let Some(checked) = self.ice.handle_stun(now, path, datagram, egress)? {
-                    self.note_check(now, checked);
-                }
-                return Ok(Incoming::Handled);
+                return self.ice.handle_stun(now, path, datagram, egress).map(|stun| self.note_stun(now, stun));
             }
             DatagramKind::Unknown => return Err(DropReason::Malformed),
             _ if !self.ice.knows(path) => return Err(DropReason::UnknownPath),
             DatagramKind::Dtls => {
-                self.secured.handle_dtls(now, path, datagram, egress)?;
+                let taken = self.secured.handle_dtls(now, path, datagram, egress);
                 self.collect_events();
-                return Ok(Incoming::Handled);
+                taken?;
+                self.counters.dtls += 1;
+                return Ok(Incoming::Dtls);
             }
             DatagramKind::Rtp | DatagramKind::Rtcp => {}
         }
@@ -355,6 +371,18 @@ impl Transport {
         self.counters.packets_received += 1;
         self.counters.bytes_received += protected as u64;
         Ok(incoming)
+    }
+
+    fn note_stun(&mut self, now: Instant, stun: Stun) -> Incoming<'static> {
+        if let Stun::KeepAlive = stun {
+            self.counters.keep_alives += 1;
+            return Incoming::KeepAlive;
+        }
+        self.counters.checks += 1;
+        if let Stun::Check(checked) = stun {
+            self.note_check(now, checked);
+        }
+        Incoming::Check
     }
 
     fn note_check(&mut self, now: Instant, checked: Checked) {

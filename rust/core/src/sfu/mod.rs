@@ -22,7 +22,7 @@ mod transport_events;
 
 use std::time::Instant;
 
-use sfu_transport::{DropCounts, Egress, Incoming, Path, Random, stun_local_ufrag};
+use sfu_transport::{DatagramKind, DropCounts, Egress, Incoming, Path, Random, classify, stun_local_ufrag};
 
 use crate::arena::{Arena, ConnectionId};
 use crate::channel::Channel;
@@ -48,6 +48,9 @@ struct Counts {
     bytes_received: u64,
     packets_sent: u64,
     bytes_sent: u64,
+    checks: u64,
+    keep_alives: u64,
+    dtls: u64,
     dropped: DropCounts,
     half_open: usize,
 }
@@ -127,10 +130,12 @@ impl Sfu {
             self.counts.dropped.half_open_limit += 1;
             return;
         }
+        let is_dtls = classify(datagram) == DatagramKind::Dtls;
         match connection.transport.handle_datagram(now, path, datagram, egress) {
             Incoming::Rtp(packet) => self.ingress_rtp((now, arrived), id, packet, egress),
             Incoming::Rtcp(packet) => self.ingress_rtcp(now, id, packet, egress),
-            Incoming::Handled => {
+            Incoming::Check => {
+                self.counts.checks += 1;
                 // Of two connections that prove one path (a NAT gave a port to somebody else), the last check decides.
                 let transport = &connection.transport;
                 let is_check = by_ufrag == Some(id) && transport.last_check() == Some(now);
@@ -139,7 +144,18 @@ impl Sfu {
                 }
                 self.settle_transport(now, id, egress);
             }
-            Incoming::Dropped(reason) => self.counts.dropped.count(reason),
+            Incoming::KeepAlive => self.counts.keep_alives += 1,
+            Incoming::Dtls => {
+                self.counts.dtls += 1;
+                self.settle_transport(now, id, egress);
+            }
+            Incoming::Dropped(reason) => {
+                self.counts.dropped.count(reason);
+                if is_dtls {
+                    // It gave the time to a handshake, whatever it was.
+                    self.settle_transport(now, id, egress);
+                }
+            }
         }
     }
 

@@ -24,6 +24,9 @@ impl Sfu {
             bytes_sent: self.counts.bytes_sent,
             packets_received: self.counts.packets_received,
             bytes_received: self.counts.bytes_received,
+            checks: self.counts.checks,
+            keep_alives: self.counts.keep_alives,
+            dtls: self.counts.dtls,
             dropped: self.counts.dropped,
             events_dropped: self.outbox.dropped(),
         }

@@ -204,7 +204,7 @@ impl Relay {
             let forwarded = match incoming {
                 Incoming::Rtp(clear) => Some((true, clear.to_vec())),
                 Incoming::Rtcp(clear) => Some((false, clear.to_vec())),
-                Incoming::Handled | Incoming::Dropped(_) => None,
+                Incoming::Check | Incoming::KeepAlive | Incoming::Dtls | Incoming::Dropped(_) => None,
             };
             leg.post(now, egress, false);
             if let (Some((true, clear)), true) = (&forwarded, publisher) {

@@ -47,7 +47,18 @@ pub(crate) struct IceLite {
     seen: seen::Seen,
 }
 
-/// An authenticated check was answered.
+/// What a STUN message was.
+#[derive(Debug)]
+pub(crate) enum Stun {
+    /// An authenticated check, answered.
+    Check(Checked),
+    /// One of a peer that thinks that it is controlled: authentic, answered, and no consent.
+    Conflict,
+    /// A binding indication over a known path: it keeps a NAT's binding open and wants no answer (RFC 8445 §11).
+    KeepAlive,
+}
+
+/// What an authenticated check changed.
 #[derive(Debug, Default)]
 pub(crate) struct Checked {
     pub(crate) change: PathChange,
@@ -93,18 +104,21 @@ impl IceLite {
         self.paths.check(now, path, Some(paths::Priority::MAX))
     }
 
-    /// Answers a STUN message. `Ok(None)`: nothing to do for it.
+    /// Answers a STUN message.
     pub(crate) fn handle_stun(
         &mut self,
         now: Instant,
         path: Path,
         datagram: &[u8],
         egress: &mut Egress,
-    ) -> Result<Option<Checked>, DropReason> {
+    ) -> Result<Stun, DropReason> {
         let message = StunMessage::parse(datagram).map_err(|_| DropReason::Malformed)?;
+        if stun::is_binding_indication(datagram) {
+            return if self.knows(path) { Ok(Stun::KeepAlive) } else { Err(DropReason::UnknownPath) };
+        }
         if !message.is_binding_request() {
-            // Indications keep a NAT binding open and want no answer (RFC 8445 §11); we sent no requests.
-            return Ok(None);
+            // We sent no requests, so no answer is for us.
+            return Err(DropReason::Malformed);
         }
         if !stun::has_valid_fingerprint(datagram) {
             return Err(DropReason::Malformed);
@@ -130,7 +144,7 @@ impl IceLite {
             reply.to_bytes(Some(credentials.pwd.as_bytes()), buffer, hmac_sha1).unwrap_or(0)
         });
         if conflict {
-            return Ok(None);
+            return Ok(Stun::Conflict);
         }
         let mut retired = None;
         if is_current && let Some(previous) = self.previous.take() {
@@ -140,7 +154,7 @@ impl IceLite {
         let nominates = message.use_candidate() && self.seen.is_new(message.trans_id());
         // Every check carries its PRIORITY (RFC 8445 §7.1.1); one without it is worth least.
         let nomination = nominates.then(|| message.prio().unwrap_or_default());
-        Ok(Some(Checked { change: self.paths.check(now, path, nomination), retired }))
+        Ok(Stun::Check(Checked { change: self.paths.check(now, path, nomination), retired }))
     }
 }
 

@@ -14,6 +14,7 @@ use aws_lc_rs::hmac;
 const HEADER_LEN: usize = 20;
 const MAGIC: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const BINDING_REQUEST: [u8; 2] = [0, 1];
+const BINDING_INDICATION: [u8; 2] = [0, 0x11];
 const USERNAME: u16 = 0x0006;
 const FINGERPRINT: [u8; 4] = [0x80, 0x28, 0, 4];
 /// RFC 8489 §14.7.
@@ -36,6 +37,11 @@ pub fn stun_local_ufrag(datagram: &[u8]) -> Option<&str> {
         rest = value.get(len.next_multiple_of(4)..)?;
     }
     None
+}
+
+/// Whether a STUN message is a binding indication (RFC 8489 §5: class 0b01).
+pub(super) fn is_binding_indication(message: &[u8]) -> bool {
+    message.starts_with(&BINDING_INDICATION)
 }
 
 /// Whether the last attribute is a FINGERPRINT that is right (RFC 8445 §7.1: every check carries one).

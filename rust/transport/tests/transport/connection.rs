@@ -160,12 +160,34 @@ fn another_certificate_closes_with_its_reason() {
         net.run_for(Duration::from_secs(1));
         if told_late {
             net.server.set_remote(net.now, remote);
-            net.post_server();
+            net.run_for(Duration::from_millis(1));
         }
         assert_eq!(net.server_events.last(), Some(&TransportEvent::Closed(TransportClose::FingerprintMismatch)));
         assert_eq!(net.server.state(), TransportState::Closed);
         assert!(!send_to_client(&mut net, 0));
+        // The peer is told: sealed, where it has keys; in the clear before, which this client believes at its deadline only.
+        net.run_for(Duration::from_secs(35));
+        let told = match net.client_events.last() {
+            Some(SecuredEvent::Closed(TransportClose::PeerClosed)) => told_late,
+            Some(SecuredEvent::Closed(TransportClose::HandshakeFailed(why))) => {
+                !told_late && why.ends_with("the peer sent alert 42")
+            }
+            _ => false,
+        };
+        assert!(told, "{:?}", net.client_events);
     }
+}
+
+#[test]
+fn another_certificate_later_on_stops_the_media_at_once() {
+    let mut net = Net::connected();
+    let mut remote = Net::remote();
+    remote.fingerprints = vec![Certificate::generate().unwrap().fingerprint().clone()];
+    net.server.set_remote(net.now, remote);
+    assert!(!send_to_client(&mut net, 0), "before anything else happens");
+    net.run_for(Duration::from_millis(50));
+    assert_eq!(net.server_events.last(), Some(&TransportEvent::Closed(TransportClose::FingerprintMismatch)));
+    assert_eq!(net.client_events.last(), Some(&SecuredEvent::Closed(TransportClose::PeerClosed)));
 }
 
 #[test]

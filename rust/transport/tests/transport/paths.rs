@@ -143,6 +143,27 @@ fn a_check_that_comes_again_moves_nothing() {
 }
 
 #[test]
+fn indications_keep_a_binding_open_and_are_no_consent() {
+    let mut net = Net::connected();
+    let (checks, last_check) = (net.server.counters().checks, net.server.last_check());
+    let indication = StunMessageBuilder::new().binding().indication().build(transaction_id([1; 12]));
+    let indication = write(&indication, PWD);
+    for port in [1000, 2000, 1000] {
+        net.send_to_server(path(port), indication.clone());
+        net.run_for(Duration::from_millis(50));
+    }
+    let counters = net.server.counters();
+    assert_eq!((counters.keep_alives, counters.checks, counters.drops.unknown_path), (2, checks, 1));
+    assert_eq!(net.server.last_check(), last_check);
+    assert!(net.server_events.is_empty());
+    // An answer to a question that nobody asked is none.
+    let reply = net.stun_replies[0].clone();
+    net.send_to_server(path(1000), reply);
+    net.run_for(Duration::from_millis(50));
+    assert_eq!(net.server.counters().drops.malformed, 1);
+}
+
+#[test]
 fn consent_expires_and_is_revived_by_a_check() {
     let mut net = Net::connected();
     let deadline = net.server.last_check().unwrap() + CONSENT_TIMEOUT;

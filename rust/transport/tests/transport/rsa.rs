@@ -109,7 +109,7 @@ impl Call {
         net.server.set_remote(net.now, Remote { fingerprints: vec![expected], sctp: None });
         let mut check = net.binding_request(UFRAG, PWD, true);
         let incoming = net.server.handle_datagram(net.now, path(1000), &mut check, &mut net.egress);
-        assert!(matches!(incoming, Incoming::Handled));
+        assert!(matches!(incoming, Incoming::Check));
         let client = Client::new(net.now, loader);
         Self { net, client, server_flights: Vec::new() }
     }

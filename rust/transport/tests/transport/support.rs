@@ -198,7 +198,7 @@ impl Net {
                 continue;
             }
             match self.server.handle_datagram(self.now, path, &mut datagram, &mut self.egress) {
-                Incoming::Handled => {}
+                Incoming::Check | Incoming::KeepAlive | Incoming::Dtls => {}
                 Incoming::Rtp(clear) => self.rtp.push(clear.to_vec()),
                 Incoming::Rtcp(clear) => self.rtcp.push(clear.to_vec()),
                 Incoming::Dropped(_) => self.dropped += 1,
