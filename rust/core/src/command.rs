@@ -174,7 +174,7 @@ pub enum CommandError {
     #[error("the session is subscribed to this track already")]
     AlreadySubscribed,
     /// The transport is not one of this session's.
-    #[error("this session has no {0:?} transport; its `offers` decides which exist")]
+    #[error("this session has no transport {:?}; its `offers` decides which exist", .0.as_str())]
     NoSuchTransport(TransportKind),
     /// The message is larger than 256 KiB.
     #[error("a message of {0} bytes is too large: 262144 at most")]

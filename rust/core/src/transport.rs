@@ -11,6 +11,17 @@ pub enum TransportKind {
     Subscriber,
 }
 
+impl TransportKind {
+    /// Its name in the API and in signalling.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Publisher => "publisher",
+            Self::Subscriber => "subscriber",
+        }
+    }
+}
+
 /// The state of a session's media path, worst of its transports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConnectionState {

@@ -1,8 +1,7 @@
-//! Session descriptions and the names that go with them.
+//! Session descriptions.
 
 use pyo3::prelude::*;
 use sfu_core::command::{self, SdpType};
-use sfu_core::transport::TransportKind;
 
 record! {
     /// A session description; `id` counts the server's offers of a transport.
@@ -21,14 +20,6 @@ impl Description {
             SdpType::Offer => "offer",
             SdpType::Answer => "answer",
         };
-        Py::new(py, Self { transport: transport_name(transport), r#type, sdp, id })
-    }
-}
-
-pub(crate) const fn transport_name(transport: TransportKind) -> &'static str {
-    match transport {
-        TransportKind::Main => "main",
-        TransportKind::Publisher => "publisher",
-        TransportKind::Subscriber => "subscriber",
+        Py::new(py, Self { transport: transport.as_str(), r#type, sdp, id })
     }
 }

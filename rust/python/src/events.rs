@@ -7,7 +7,7 @@ use sfu_core::event::{self, CloseReason, Event, LayerReason, SubscriptionProblem
 use sfu_core::layer::Layer;
 use sfu_core::transport::ConnectionState;
 
-use crate::description::{Description, transport_name};
+use crate::description::Description;
 use crate::record::list;
 
 record! {
@@ -176,7 +176,7 @@ pub(crate) fn from_core(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
                 subscription: subscription.get(),
                 track: track.get(),
                 mid: mid.to_string(),
-                transport: transport_name(transport),
+                transport: transport.as_str(),
             },
         ),
         Event::Unsubscribed { session, subscription, track } => {

@@ -6,7 +6,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 use sfu_core::stats as core;
 
-use crate::description::transport_name;
 use crate::events::{kind_name, layer_numbers, state_name};
 use crate::record::list;
 
@@ -190,7 +189,7 @@ impl SessionStats {
 impl TransportStats {
     fn from_core(py: Python<'_>, stats: &core::TransportStats) -> PyResult<Self> {
         Ok(Self {
-            transport: transport_name(stats.transport),
+            transport: stats.transport.as_str(),
             state: state_name(stats.state),
             cipher: stats.cipher.map(|cipher| cipher.to_string()),
             local: stats.local.map(|address| address.to_string()),
