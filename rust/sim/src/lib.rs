@@ -3,8 +3,10 @@
 //! [`World`] runs one `Sfu`, its participants' SRTP and the [`Link`]s between them. Participants have fixed keys, which go
 //! through the constructor that a handshake uses, so the same scenario twice gives identical bytes.
 
+pub mod capture;
 pub mod link;
 pub mod random;
+pub mod replay;
 pub mod sdp;
 pub mod world;
 

@@ -1,0 +1,425 @@
+//! The replay itself: the world, the captured publisher, one subscriber, and the schedule.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use sfu_core::command::{Command, Reply};
+use sfu_core::config::{Offers, SessionConfig};
+use sfu_core::event::Event;
+use sfu_core::id::SubscriptionId;
+use sfu_core::layer::Layer;
+use sfu_wire::rtcp::{CompoundWriter, Rtcp, SenderReport, packets};
+use sfu_wire::rtp::RtpPacket;
+use sfu_wire::{Extension, SeqExtender, SeqNo, Ssrc};
+
+use super::extensions::known;
+use super::frames::Frames;
+use super::publisher::{Codec, FILLER_LEAD, Publisher};
+use super::report::{EncodingReport, Outcome, Report, Switch};
+use super::streams::{Role, Streams, belongs, heaviest_flow, is_rtcp, rtp};
+use super::{ReplayConfig, ReplayError, Replayed, Step};
+use crate::capture::{Capture, write_rtpdump};
+use crate::link::{LinkConfig, Loss};
+use crate::sdp::senders;
+use crate::world::{Arrived, ParticipantId, World, WorldConfig};
+
+/// How much is overtaken when anything is.
+const REORDERED: f64 = 0.05;
+/// What is under way at the end arrives by then.
+const EPILOGUE: Duration = Duration::from_secs(1);
+
+/// Lets the SFU forward a capture to one subscriber.
+///
+/// # Errors
+/// When the capture has no video, or the SFU does not take it.
+pub fn replay(config: &ReplayConfig, capture: &Capture) -> Result<Replayed, ReplayError> {
+    let codec = Codec::of(&config.codec)?;
+    let streams = Streams::find(capture, &config.extensions)?;
+    let packets = media(capture, &streams);
+    let mut stage = Stage::set(config, codec, &streams, &packets)?;
+    for item in &packets {
+        stage.run_to(stage.begin + item.at);
+        stage.play(item);
+    }
+    let end = packets.last().map(|item| item.at).unwrap_or_default();
+    stage.run_to(stage.begin + end + EPILOGUE);
+    stage.note_reached();
+    Ok(stage.finish(config, capture, &streams, end))
+}
+
+/// A packet of the capture that is played.
+#[derive(Debug)]
+struct Item<'a> {
+    /// Since the first.
+    at: Duration,
+    kind: ItemKind<'a>,
+}
+
+#[derive(Debug)]
+enum ItemKind<'a> {
+    Rtp { packet: RtpPacket<'a>, encoding: usize, repair: bool },
+    Report(SenderReport<'a>),
+}
+
+/// What is played of a capture, with times from the first packet of the video.
+fn media<'a>(capture: &'a Capture, streams: &Streams) -> Vec<Item<'a>> {
+    let heaviest = heaviest_flow(capture);
+    let mut items: Vec<Item<'a>> = Vec::new();
+    let mut pace = Pace::default();
+    for record in &capture.records {
+        if let Some(packet) = rtp(record).filter(|_| belongs(record.flow, heaviest)) {
+            let (encoding, repair) = match streams.roles.get(&packet.header().ssrc) {
+                Some(Role::Media(encoding)) => (*encoding, false),
+                Some(Role::Repair(encoding)) => (*encoding, true),
+                _ => continue,
+            };
+            let at = if streams.untimed { pace.of(&packet) } else { record.at };
+            items.push(Item { at, kind: ItemKind::Rtp { packet, encoding, repair } });
+        } else if is_rtcp(record) && !streams.untimed {
+            for rtcp in packets(&record.bytes) {
+                if let Ok(Rtcp::SenderReport(report)) = rtcp
+                    && let Some(Role::Media(_)) = streams.roles.get(&report.ssrc)
+                {
+                    items.push(Item { at: record.at, kind: ItemKind::Report(report) });
+                }
+            }
+        }
+    }
+    items.sort_by_key(|item| item.at);
+    let first = items.iter().find(|item| matches!(item.kind, ItemKind::Rtp { .. })).map(|item| item.at);
+    let first = first.unwrap_or_default();
+    items.iter_mut().for_each(|item| item.at = item.at.saturating_sub(first));
+    items
+}
+
+/// Times by RTP timestamps, for captures that have none of their own.
+#[derive(Debug, Default)]
+struct Pace {
+    /// First timestamp, newest one, and ticks between them.
+    streams: BTreeMap<Ssrc, (u32, u64)>,
+}
+
+impl Pace {
+    fn of(&mut self, packet: &RtpPacket<'_>) -> Duration {
+        let timestamp = packet.header().timestamp;
+        let (newest, ticks) = self.streams.entry(packet.header().ssrc).or_insert((timestamp, 0));
+        let step = timestamp.wrapping_sub(*newest) as i32;
+        if step > 0 {
+            *newest = timestamp;
+            *ticks += step as u64;
+        }
+        Duration::from_micros(*ticks * 100 / 9)
+    }
+}
+
+/// The world with its two people.
+#[derive(Debug)]
+struct Stage {
+    world: World,
+    codec: &'static str,
+    publisher: Publisher,
+    publishing: ParticipantId,
+    watching: ParticipantId,
+    subscription: SubscriptionId,
+    /// When the first packet of the capture is sent.
+    begin: Instant,
+    steps: Vec<Step>,
+    target: Option<Layer>,
+    extensions: Vec<(u8, Extension)>,
+    flowing: Option<Layer>,
+    out: Vec<(Duration, bool, Vec<u8>)>,
+    outcome: Outcome,
+    keep_rtcp: bool,
+    refused: u64,
+    report: Report,
+}
+
+impl Stage {
+    /// Both have joined, the track is announced, the subscriber has a section.
+    fn set(config: &ReplayConfig, codec: Codec, streams: &Streams, items: &[Item<'_>]) -> Result<Self, ReplayError> {
+        let begin = Instant::now() + FILLER_LEAD;
+        let mut world = World::new(WorldConfig::new(config.seed, begin - FILLER_LEAD));
+        let session = || SessionConfig { offers: Offers::Client, ..SessionConfig::default() };
+        let mut publisher = Publisher::new(codec, &config.extensions, streams.encodings.len());
+        let publishing = world.join(session())?;
+        let answer = world.offer(publishing, &publisher.offer())?;
+        if answer.lines().any(|line| line.starts_with("m=video 0 ")) {
+            return Err(ReplayError::Unsupported(codec.name.to_owned()));
+        }
+        announce(&mut world, &mut publisher, publishing, items);
+        let watching = world.join(session())?;
+        let pt = streams.payload_type();
+        let answer = world.offer(watching, &codec.subscriber_offer(pt, &config.extensions))?;
+        let track = std::iter::from_fn(|| world.poll_event()).find_map(|event| match event {
+            Event::Subscribed { subscription, .. } => Some(subscription),
+            _ => None,
+        });
+        let (Some(subscription), true) = (track, senders(&answer).iter().any(|sender| sender.ssrc.is_some())) else {
+            return Err(ReplayError::Unsupported(codec.name.to_owned()));
+        };
+        let mut uplink = LinkConfig::default();
+        if config.loss > 0.0 {
+            uplink.loss = Loss::Uniform(config.loss);
+        }
+        if config.reorder > 0 {
+            (uplink.reorder, uplink.reorder_by) = (REORDERED, config.reorder);
+        }
+        world.uplink(publishing).set_config(uplink);
+        let mut stage = Self {
+            world,
+            codec: codec.name,
+            publisher,
+            publishing,
+            watching,
+            subscription,
+            begin,
+            steps: config.schedule.steps.iter().rev().copied().collect(),
+            target: None,
+            extensions: config.extensions.iter().filter_map(|(id, uri)| Some((*id, known(uri)?))).collect(),
+            flowing: None,
+            out: Vec::new(),
+            outcome: Outcome::default(),
+            keep_rtcp: config.rtcp,
+            refused: 0,
+            report: Report { codec: codec.name.to_owned(), payload_type: pt, ..Report::default() },
+        };
+        stage.take_steps(Duration::ZERO);
+        Ok(stage)
+    }
+
+    /// Lets time pass, with what the schedule says on the way.
+    fn run_to(&mut self, until: Instant) {
+        while let Some(step) = self.steps.last().copied().filter(|step| self.begin + step.at <= until) {
+            self.drain(self.begin + step.at);
+            self.take_steps(step.at);
+        }
+        self.drain(until);
+    }
+
+    fn drain(&mut self, until: Instant) {
+        loop {
+            let arrived = self.world.next(until);
+            while let Some(event) = self.world.poll_event() {
+                self.happened(&event);
+            }
+            match arrived {
+                Some(arrived) => self.arrived(arrived),
+                None => return,
+            }
+        }
+    }
+
+    /// All steps that are due at `at`.
+    fn take_steps(&mut self, at: Duration) {
+        while let Some(step) = self.steps.pop_if(|step| step.at <= at) {
+            self.note_reached();
+            self.target = Some(step.target);
+            self.report.reached.push((step.at, step.target, None));
+            let reply = self.world.command(Command::SetLayer(self.subscription, Some(step.target)));
+            debug_assert!(matches!(reply, Ok(Reply::Done)), "{reply:?}");
+        }
+    }
+
+    /// What the step before has come to.
+    fn note_reached(&mut self) {
+        if let Some((.., reached)) = self.report.reached.last_mut() {
+            *reached = self.flowing;
+        }
+    }
+
+    fn play(&mut self, item: &Item<'_>) {
+        match &item.kind {
+            ItemKind::Rtp { packet, encoding, repair } => {
+                let adopted = self.publisher.adopt(packet, *encoding, *repair);
+                if self.world.send_rtp(self.publishing, adopted) {
+                    self.report.packets_sent += 1;
+                } else {
+                    self.refused += 1;
+                }
+            }
+            ItemKind::Report(report) => {
+                let mut buffer = [0; 64];
+                let mut writer = CompoundWriter::new(&mut buffer);
+                let alone = SenderReport { reports: sfu_wire::rtcp::List::default(), ..*report };
+                if writer.push(&alone) && self.world.send_rtcp(self.publishing, writer.as_bytes()) {
+                    self.report.sender_reports += 1;
+                }
+            }
+        }
+    }
+
+    fn arrived(&mut self, arrived: Arrived) {
+        if arrived.to == self.publishing {
+            for rtcp in packets(&arrived.packet).flatten() {
+                match rtcp {
+                    Rtcp::Pli(_) => self.report.keyframe_requests += 1,
+                    Rtcp::Nack(nack) => self.report.packets_asked_again += nack.seqs().count() as u64,
+                    _ => {}
+                }
+            }
+        } else if arrived.to == self.watching {
+            let at = arrived.at.saturating_duration_since(self.begin);
+            if arrived.rtcp {
+                if self.keep_rtcp {
+                    self.out.push((at, true, arrived.packet));
+                }
+                return;
+            }
+            if let Ok(packet) = RtpPacket::parse(&arrived.packet) {
+                self.outcome.take(&packet, self.codec, &self.extensions);
+            }
+            self.out.push((at, false, arrived.packet));
+            return;
+        }
+        self.world.recycle(arrived.packet);
+    }
+
+    fn happened(&mut self, event: &Event) {
+        match event {
+            Event::LayerChanged { subscription, from, to, reason, wait, keyframe_wait, .. }
+                if *subscription == self.subscription =>
+            {
+                self.flowing = *to;
+                self.report.switches.push(Switch {
+                    at: self.world.now().saturating_duration_since(self.begin),
+                    target: self.target,
+                    from: *from,
+                    to: *to,
+                    reason: *reason,
+                    wait: *wait,
+                    keyframe_wait: *keyframe_wait,
+                });
+            }
+            Event::SubscriptionFailed { problem, .. } => {
+                self.report.anomalies.push(format!("the subscription failed: {problem:?}"));
+            }
+            Event::SessionClosed(_, reason) => self.report.anomalies.push(format!("a session closed: {reason:?}")),
+            _ => {}
+        }
+    }
+
+    fn finish(mut self, config: &ReplayConfig, capture: &Capture, streams: &Streams, end: Duration) -> Replayed {
+        self.report.duration = end;
+        self.report.packets_lost = self.world.uplink(self.publishing).lost();
+        self.report.encodings = self.encodings(config, capture, streams);
+        self.report.frames = self.report.encodings.iter().map(|encoding| encoding.frames).sum();
+        for (ssrc, role) in &streams.roles {
+            if let Role::Ignored(why) = role {
+                let packets = streams.packets_of.get(ssrc).copied().unwrap_or_default() as u64;
+                self.report.ignored.push((ssrc.get(), packets, (*why).to_owned()));
+            }
+        }
+        for (id, extension) in &self.extensions {
+            self.report.extensions.push((*id, extension.uri().to_owned()));
+        }
+        self.note_anomalies(capture, streams);
+        self.outcome.settle(&mut self.report);
+        let out = write_rtpdump(self.out.iter().map(|(at, rtcp, packet)| (*at, *rtcp, packet.as_slice())));
+        Replayed { out, report: self.report }
+    }
+
+    /// What there is to say before one looks at what was received.
+    fn note_anomalies(&mut self, capture: &Capture, streams: &Streams) {
+        let mut note = |text: String| self.report.anomalies.push(text);
+        if capture.cut {
+            note(String::from("the capture ends within a packet"));
+        }
+        if streams.untimed {
+            note(String::from("the capture's times are not the stream's: RTP timestamps set the pace"));
+        }
+        if self.refused > 0 {
+            note(format!("{} packets of the capture came twice and were left out", self.refused));
+        }
+        if self.world.unopened() > 0 {
+            note(format!("{} packets could not be opened", self.world.unopened()));
+        }
+        for (index, encoding) in self.report.encodings.iter().enumerate() {
+            if encoding.keyframes == 0 {
+                note(format!("encoding {index} has no keyframe that the SFU knows: nobody can start with it"));
+            }
+            if encoding.missing > 0 {
+                note(format!("encoding {index} lacks {} packets in the capture", encoding.missing));
+            }
+        }
+    }
+
+    fn encodings(&mut self, config: &ReplayConfig, capture: &Capture, streams: &Streams) -> Vec<EncodingReport> {
+        let extensions: Vec<_> = config.extensions.iter().filter_map(|(id, uri)| Some((*id, known(uri)?))).collect();
+        let keyframes = self.keyframes();
+        let reports = streams.encodings.iter().enumerate().map(|(index, encoding)| {
+            let mut frames = Frames::default();
+            let mut numbers: BTreeMap<Ssrc, Numbers> = BTreeMap::new();
+            for packet in capture.records.iter().filter_map(rtp) {
+                if encoding.ssrcs.contains(&packet.header().ssrc) {
+                    frames.take(&packet, self.codec, &extensions);
+                    numbers.entry(packet.header().ssrc).or_default().take(packet.header().seq);
+                }
+            }
+            let repairs = streams.roles.iter().filter(|(_, role)| **role == Role::Repair(index));
+            EncodingReport {
+                rid: encoding.rid.clone(),
+                ssrcs: encoding.ssrcs.iter().map(|ssrc| ssrc.get()).collect(),
+                repairs: repairs.map(|(ssrc, _)| ssrc.get()).collect(),
+                payload_types: encoding.payload_types.keys().copied().collect(),
+                packets: encoding.packets as u64,
+                bytes: encoding.bytes as u64,
+                bitrate: encoding.rate() as u64,
+                frames: frames.count(),
+                keyframes: keyframes.get(index).copied().unwrap_or_default(),
+                missing: numbers.values().map(Numbers::missing).sum(),
+            }
+        });
+        reports.collect()
+    }
+
+    /// As the SFU counted them, encoding by encoding.
+    fn keyframes(&mut self) -> Vec<u64> {
+        let session = self.world.session(self.publishing);
+        match self.world.command(Command::SessionStats(session)) {
+            Ok(Reply::SessionStats(stats)) => {
+                let track = stats.tracks.into_iter().next();
+                track.map(|track| track.encodings.iter().map(|one| one.keyframes).collect()).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Sends the packet with which the track is announced.
+fn announce(world: &mut World, publisher: &mut Publisher, who: ParticipantId, items: &[Item<'_>]) {
+    let headers = items.iter().filter_map(|item| match &item.kind {
+        ItemKind::Rtp { packet, encoding, repair: false } => Some((*packet.header(), *encoding)),
+        _ => None,
+    });
+    let mut headers = headers.peekable();
+    let Some((first, encoding)) = headers.peek().copied() else { return };
+    // The capture may begin with packets that have overtaken others.
+    let near = headers.filter(|(header, _)| header.ssrc == first.ssrc).take(32);
+    let earliest =
+        near.map(|(header, _)| (header.seq.wrapping_sub(first.seq) as i16, header)).min_by_key(|(seq, _)| *seq);
+    let earliest = earliest.map_or(first, |(_, header)| header);
+    world.send_rtp(who, publisher.filler(first.ssrc, earliest.seq, earliest.timestamp, encoding));
+    let now = world.now();
+    while world.next(now).is_some() {}
+}
+
+/// Which sequence numbers of an SSRC there are.
+#[derive(Debug, Default)]
+struct Numbers {
+    extender: SeqExtender,
+    seen: std::collections::BTreeSet<SeqNo>,
+}
+
+impl Numbers {
+    fn take(&mut self, seq: u16) {
+        let seq = self.extender.extend(seq);
+        self.seen.insert(seq);
+    }
+
+    fn missing(&self) -> u64 {
+        match (self.seen.first(), self.seen.last()) {
+            (Some(first), Some(last)) => last.get() - first.get() + 1 - self.seen.len() as u64,
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Schedules, extension lists, and what is in a capture.
