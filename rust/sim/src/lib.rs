@@ -4,7 +4,9 @@
 //! through the constructor that a handshake uses, so the same scenario twice gives identical bytes.
 
 pub mod capture;
+pub mod encoder;
 pub mod link;
+pub mod publisher;
 pub mod random;
 pub mod replay;
 pub mod sdp;

@@ -19,7 +19,8 @@ use sfu_core::event::Event;
 use sfu_core::id::{RoomId, SessionId};
 use sfu_core::transport::TransportKind;
 use sfu_transport::{Certificate, DatagramKind, Egress, SrtpProfile, classify};
-use sfu_wire::Bitrate;
+use sfu_wire::rtp::RtpPeek;
+use sfu_wire::{Bitrate, Ssrc};
 
 use crate::link::{Link, LinkConfig};
 use crate::random::Random;
@@ -28,6 +29,9 @@ use queue::Queue;
 
 /// So far ahead no scenario reaches.
 const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// The wall clock when a world begins: 2026-01-01.
+const UNIX_TIME: Duration = Duration::from_secs(1_767_225_600);
 
 /// Settings of a [`World`].
 #[derive(Debug, Clone)]
@@ -75,10 +79,23 @@ pub struct Arrived {
     pub at: Instant,
     /// Where.
     pub to: ParticipantId,
+    /// The [`World::step`] in which the SFU sent it.
+    pub step: u64,
     /// RTCP, else RTP.
     pub rtcp: bool,
     /// Clear.
     pub packet: Vec<u8>,
+}
+
+/// An RTP packet that reached the SFU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reached {
+    /// The [`World::step`] in which it did.
+    pub step: u64,
+    /// As in the packet.
+    pub ssrc: Ssrc,
+    /// As in the packet.
+    pub seq: u16,
 }
 
 /// See the module's text.
@@ -94,6 +111,8 @@ pub struct World {
     events: VecDeque<Event>,
     egress: Egress,
     tap: Option<Vec<Vec<u8>>>,
+    watched: Option<(ParticipantId, Vec<Reached>)>,
+    step: u64,
     unopened: u64,
 }
 
@@ -123,6 +142,8 @@ impl World {
             events: VecDeque::new(),
             egress,
             tap: None,
+            watched: None,
+            step: 0,
             unopened: 0,
         }
     }
@@ -135,6 +156,17 @@ impl World {
     /// Virtual time since the beginning.
     pub fn elapsed(&self) -> Duration {
         self.now.saturating_duration_since(self.config.start)
+    }
+
+    /// The wall clock, as the SFU has it.
+    pub fn unix(&self) -> Duration {
+        UNIX_TIME + self.elapsed()
+    }
+
+    /// Counts what the SFU has taken in: commands, datagrams, timeouts. What happens in one step has no order that anybody
+    /// could tell.
+    pub const fn step(&self) -> u64 {
+        self.step
     }
 
     /// The first room.
@@ -205,6 +237,7 @@ impl World {
     /// # Errors
     /// The command's.
     pub fn command(&mut self, command: Command) -> Result<Reply, CommandError> {
+        self.step += 1;
         let reply = self.sfu.handle_command(self.now, command, &mut self.egress);
         self.launch();
         reply
@@ -240,12 +273,14 @@ impl World {
                 return None;
             };
             self.now = self.now.max(due);
+            self.step += 1;
             if timeout.is_some_and(|timeout| timeout <= self.now) {
                 self.sfu.handle_timeout(self.now, &mut self.egress);
                 self.launch();
             } else if let Some((who, to_sfu, mut datagram)) = self.queue.pop() {
                 if to_sfu {
                     let path = self.participants[who].path();
+                    self.note(who, &datagram);
                     self.sfu.handle_datagram(self.now, path, &mut datagram, &mut self.egress);
                     self.launch();
                     self.queue.recycle(datagram);
@@ -274,6 +309,16 @@ impl World {
     /// What was heard since [`World::listen`].
     pub fn heard(&self) -> &[Vec<u8>] {
         self.tap.as_deref().unwrap_or_default()
+    }
+
+    /// Notes every RTP packet of this participant that reaches the SFU.
+    pub fn watch(&mut self, who: ParticipantId) {
+        self.watched = Some((who, Vec::new()));
+    }
+
+    /// What reached the SFU since [`World::watch`], in this order.
+    pub fn reached(&self) -> &[Reached] {
+        self.watched.as_ref().map_or(&[], |(_, reached)| reached)
     }
 
     /// Datagrams that a participant could not open: there is something wrong when it is not 0.
@@ -339,13 +384,29 @@ impl World {
         self.egress.clear();
     }
 
+    fn note(&mut self, who: usize, datagram: &[u8]) {
+        let Some((watched, reached)) = &mut self.watched else { return };
+        if watched.0 == who
+            && classify(datagram) == DatagramKind::Rtp
+            && let Ok(peek) = RtpPeek::parse(datagram)
+        {
+            reached.push(Reached { step: self.step, ssrc: peek.ssrc, seq: peek.seq });
+        }
+    }
+
     fn open(&mut self, who: usize, mut datagram: Vec<u8>) {
         let participant = &mut self.participants[who];
         let rtcp = classify(&datagram) == DatagramKind::Rtcp;
         match participant.open(&mut datagram, rtcp) {
             Some(len) => {
                 datagram.truncate(len);
-                self.ready.push_back(Arrived { at: self.now, to: ParticipantId(who), rtcp, packet: datagram });
+                self.ready.push_back(Arrived {
+                    at: self.now,
+                    to: ParticipantId(who),
+                    step: self.step,
+                    rtcp,
+                    packet: datagram,
+                });
             }
             None => self.unopened += 1,
         }
@@ -359,7 +420,7 @@ pub fn sfu_config(seed: u64) -> SfuConfig {
     SfuConfig {
         shard: 0,
         seed: bytes,
-        unix_time: Duration::from_secs(1_767_225_600),
+        unix_time: UNIX_TIME,
         candidates: vec![participant::SERVER],
         certificate: certificate(),
         consent_timeout: NEVER,

@@ -1,0 +1,206 @@
+//! A participant who publishes one video track: scripted encoders, keyframes on request, retransmissions, sender reports.
+//!
+//! It is driven like everything sans-IO: `handle_*` puts in, [`Publisher::poll_timeout`] says when. What it truly sent stays
+//! readable for the judges.
+
+mod stream;
+
+use std::time::{Duration, Instant};
+
+use sfu_core::codec::Kind;
+use sfu_core::command::CommandError;
+use sfu_core::config::{Offers, SessionConfig};
+use sfu_wire::rtcp::{Rtcp, packets};
+use sfu_wire::{Extension, Ssrc};
+
+use crate::encoder::Structure;
+use crate::random::Random;
+use crate::sdp::{self, Direction, Format, Section};
+use crate::world::{ParticipantId, World};
+
+pub use stream::Stream;
+
+/// The payload types of simulated publishers and viewers.
+pub const MEDIA_PT: u8 = 96;
+/// Of the retransmissions.
+pub const RTX_PT: u8 = 97;
+
+/// Settings of a [`Publisher`].
+#[derive(Debug, Clone, Copy)]
+pub struct PublisherConfig {
+    /// What it encodes.
+    pub structure: Structure,
+    /// Between pictures.
+    pub interval: Duration,
+    /// From a keyframe request to the keyframe.
+    pub keyframe_delay: Duration,
+    /// Between sender reports of one stream; `None`: none are sent.
+    pub reports: Option<Duration>,
+}
+
+impl PublisherConfig {
+    /// 30 pictures a second; a keyframe takes 50 ms to make.
+    pub const fn new(structure: Structure) -> Self {
+        Self {
+            structure,
+            interval: Duration::from_micros(33_333),
+            keyframe_delay: Duration::from_millis(50),
+            reports: Some(Duration::from_secs(1)),
+        }
+    }
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Publisher {
+    who: ParticipantId,
+    config: PublisherConfig,
+    random: Random,
+    /// Live ones and those that a restart ended, in the order of their tokens.
+    streams: Vec<Stream>,
+    next_picture: Instant,
+    paused: bool,
+    keyframe_requests: u64,
+}
+
+impl Publisher {
+    /// Joins and offers its track; the first picture leaves at once.
+    ///
+    /// # Errors
+    /// As the commands; a codec that the SFU does not take is a section without an answer.
+    pub fn join(world: &mut World, config: PublisherConfig, random: Random) -> Result<Self, CommandError> {
+        let session = SessionConfig { offers: Offers::Client, ..SessionConfig::default() };
+        let who = world.join(session)?;
+        let mut publisher = Self {
+            who,
+            config,
+            random,
+            streams: Vec::new(),
+            next_picture: world.now(),
+            paused: false,
+            keyframe_requests: 0,
+        };
+        publisher.add_streams(world.now());
+        let answer = world.offer(who, &sdp::offer(&[publisher.section()]))?;
+        debug_assert!(answer.contains("m=video 9"), "the SFU refuses the codec: {answer}");
+        Ok(publisher)
+    }
+
+    /// Who it is.
+    pub const fn id(&self) -> ParticipantId {
+        self.who
+    }
+
+    /// What it sends and sent, by the `source` of the tokens.
+    pub fn streams(&self) -> &[Stream] {
+        &self.streams
+    }
+
+    /// Requests (PLI, FIR) that reached it.
+    pub const fn keyframe_requests(&self) -> u64 {
+        self.keyframe_requests
+    }
+
+    /// Stops sending (`replaceTrack(null)`, a muted camera), or goes on.
+    pub fn set_paused(&mut self, now: Instant, paused: bool) {
+        self.paused = paused;
+        self.next_picture = self.next_picture.max(now);
+    }
+
+    /// All streams start over with new SSRCs and numbers (a page that replaced its sender).
+    pub fn restart(&mut self, now: Instant) {
+        self.streams.iter_mut().for_each(Stream::end);
+        self.add_streams(now);
+    }
+
+    /// When `handle_timeout` is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let reports = self.streams.iter().filter_map(Stream::poll_timeout);
+        (!self.paused).then(|| reports.chain([self.next_picture]).min()).flatten()
+    }
+
+    /// Sends what is due.
+    pub fn handle_timeout(&mut self, world: &mut World) {
+        let now = world.now();
+        if !self.paused && self.next_picture <= now {
+            for stream in self.streams.iter_mut().filter(|stream| stream.is_live()) {
+                stream.send_picture(world, self.config.interval);
+            }
+            self.next_picture += self.config.interval;
+        }
+        for stream in &mut self.streams {
+            if stream.poll_timeout().is_some_and(|due| due <= now) {
+                stream.send_report(world);
+            }
+        }
+    }
+
+    /// Takes a clear RTCP compound from the SFU.
+    pub fn handle_rtcp(&mut self, world: &mut World, compound: &[u8]) {
+        for packet in packets(compound).flatten() {
+            match packet {
+                Rtcp::Pli(pli) => self.request_keyframe(world.now(), pli.media),
+                Rtcp::Fir(fir) => fir.entries.iter().for_each(|entry| self.request_keyframe(world.now(), entry.ssrc)),
+                Rtcp::Nack(nack) => {
+                    if let Some(stream) = self.live(nack.media) {
+                        nack.seqs().for_each(|seq| stream.retransmit(world, seq));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn request_keyframe(&mut self, now: Instant, ssrc: Ssrc) {
+        self.keyframe_requests += 1;
+        let due = now + self.config.keyframe_delay;
+        if let Some(stream) = self.live(ssrc) {
+            stream.want_keyframe(due);
+        }
+    }
+
+    fn live(&mut self, ssrc: Ssrc) -> Option<&mut Stream> {
+        self.streams.iter_mut().find(|stream| stream.is_live() && stream.ssrc() == ssrc)
+    }
+
+    fn add_streams(&mut self, now: Instant) {
+        for place in 0..self.config.structure.encodings {
+            let source = self.streams.len() as u8;
+            let random = self.random.fork(u64::from(source) + 1);
+            self.streams.push(Stream::new(now, &self.config, (self.who, source, place), random));
+        }
+    }
+
+    fn section(&self) -> Section {
+        let structure = self.config.structure;
+        let mut wanted = vec![Extension::Mid, Extension::Rid, Extension::RepairedRid];
+        if structure.payload.has_dependency_descriptor() {
+            wanted.push(Extension::DependencyDescriptor);
+        }
+        let simulcast = structure.encodings > 1;
+        let live = self.streams.iter().filter(|stream| stream.is_live());
+        Section {
+            mid: String::from("0"),
+            kind: Kind::Video,
+            direction: Direction::SendOnly,
+            formats: vec![format(&structure)],
+            extensions: sdp::extensions(&wanted),
+            rids: if simulcast { live.clone().map(|stream| stream.rid().to_owned()).collect() } else { Vec::new() },
+            ssrcs: if simulcast {
+                Vec::new()
+            } else {
+                live.map(|stream| (stream.ssrc(), Some(stream.rtx_ssrc()))).collect()
+            },
+        }
+    }
+}
+
+/// The payload format of a structure, as simulated participants offer it.
+pub fn format(structure: &Structure) -> Format {
+    Format {
+        pt: MEDIA_PT,
+        rtx: Some(RTX_PT),
+        map: structure.payload.map().to_owned(),
+        fmtp: structure.payload.fmtp().to_owned(),
+    }
+}
