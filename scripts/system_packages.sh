@@ -4,8 +4,9 @@
 set -euo pipefail
 
 declare -A packages=(
-    # AWS-LC is C and assembly; the virtual environment needs ensurepip; the GStreamer tests call openssl.
-    [build]="gcc g++ libc6-dev binutils make pkg-config ca-certificates openssl python3-venv"
+    # AWS-LC is C and assembly; the virtual environment needs ensurepip; the GStreamer tests call openssl; the database of
+    # advisories is a git repository.
+    [build]="gcc g++ libc6-dev binutils make pkg-config ca-certificates openssl git python3-venv"
     # The fonts are for the pictures that the tests take; iproute2 and nftables make network namespaces.
     [browsers]="chromium firefox-esr fonts-dejavu-core fonts-noto-color-emoji iproute2 nftables"
     [gstreamer]="python3-gi python3-gst-1.0 gir1.2-gst-plugins-bad-1.0 gir1.2-gst-plugins-base-1.0 gstreamer1.0-nice
