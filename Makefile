@@ -51,6 +51,14 @@ bench: ready-for-tests ## every figure of benches/ (release build)
 picture: ready-for-tests extension ## take the README's picture of the page again (docs/page.png)
 	@SFU_PICTURE=docs/page.png $(PYTHON) -m pytest -q tests/interop/test_picture.py
 
+.PHONY: fuzz-smoke
+fuzz-smoke: build-packages ## search every parser with libFuzzer, 60 s each (TARGETS="rtp sdp", SECONDS=10)
+	@scripts/fuzz.sh $(or $(SECONDS),60) $(TARGETS)
+
+.PHONY: fuzz
+fuzz: build-packages ## the same, an hour each
+	@scripts/fuzz.sh $(or $(SECONDS),3600) $(TARGETS)
+
 .PHONY: wheel
 wheel: build-packages $(VENV)/.stamp-run ## one abi3 wheel in dist/
 	@rm -f dist/*.whl

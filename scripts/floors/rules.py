@@ -12,6 +12,8 @@ CRATES: dict[str, set[str]] = {
     "load": {"wire", "transport", "congestion", "core", "peer", "runtime"},
     # `sim` runs a whole SFU in virtual time.
     "sim": {"wire", "transport", "congestion", "core", "peer"},
+    # `fuzz` holds every parser's invariants, with the corpora.
+    "fuzz": {"wire", "transport", "core"},
     "python": {"wire", "transport", "congestion", "core", "peer", "runtime", "load", "sim"},
 }
 FOR_TESTS = {"peer"}

@@ -287,7 +287,7 @@ fn write_references(references: [u8; 3], writer: &mut Writer<'_>) -> Option<()> 
 }
 
 impl Vp9Structure {
-    /// Reads up to N_G, the pictures of the group are left.
+    /// Reads up to `N_G`, the pictures of the group are left.
     fn read_sizes(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
         let first = reader.u8()?;
         let mut structure = Self { spatial_layers: (first >> 5) + 1, ..Self::default() };

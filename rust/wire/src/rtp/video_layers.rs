@@ -72,7 +72,7 @@ impl VideoLayersAllocation {
         let pictures = layers.iter().filter(|layer| layer.picture.is_some()).count();
         let fits = |layer: &LayerAllocation| {
             let sizes = 1..=1 << 16;
-            let kbps = layer.bitrates.iter().all(|rate| rate.get() / 1000 <= u64::from(u32::MAX));
+            let kbps = layer.bitrates.iter().all(|rate| u32::try_from(rate.get() / 1000).is_ok());
             let size =
                 layer.picture.is_none_or(|picture| sizes.contains(&picture.width) && sizes.contains(&picture.height));
             layer.stream < streams && layer.spatial < 4 && (1..=4).contains(&layer.temporal_layers) && kbps && size

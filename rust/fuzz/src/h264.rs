@@ -1,0 +1,18 @@
+//! H.264: the NAL units of a payload lie in it one behind the other, and what starts a keyframe belongs to it.
+
+use sfu_wire::payload::H264Facts;
+use sfu_wire::payload::h264::{nal_units, starts_keyframe};
+
+use crate::views::lies_in;
+
+pub(crate) fn run(bytes: &[u8]) {
+    let mut total = 0;
+    for unit in nal_units(bytes) {
+        assert!(lies_in(unit.data, bytes));
+        assert!((1..=23).contains(&unit.nal_type));
+        assert!(unit.starts || !unit.starts_picture());
+        total += unit.data.len() + 1;
+    }
+    assert!(total <= bytes.len());
+    assert!(!starts_keyframe(bytes) || H264Facts::of(bytes).of_keyframe());
+}
