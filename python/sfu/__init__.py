@@ -13,10 +13,11 @@ access tokens; `sfu serve` on the command line is all of it at once.
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sfu._emitter import EventsDropped, EventStream
+from sfu._version import VERSION
 from sfu.channel import DataChannel
 from sfu.config import Config
 from sfu.description import Description
@@ -192,14 +193,7 @@ __all__ = [
 ]
 
 
-def _version() -> str:
-    try:
-        return metadata.version("sfu")
-    except metadata.PackageNotFoundError:  # used from a source tree
-        return "0+unknown"
-
-
-__version__ = _version()
+__version__ = VERSION
 
 
 def __getattr__(name: str) -> Any:

@@ -21,6 +21,7 @@ from rich.logging import RichHandler
 from rich.markup import escape
 from rich.panel import Panel
 
+from sfu._version import VERSION
 from sfu.config import level_number
 from sfu.demo import ROOM, people
 from sfu.errors import SfuError
@@ -36,6 +37,22 @@ app = typer.Typer(
 )
 
 _console = Console(stderr=True)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sfu {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    pass
+
 
 _OPTIONS: dict[str, Any] = {
     "host": Annotated[str | None, typer.Option(help="Where the page listens (127.0.0.1); 0.0.0.0: the whole network.")],
@@ -110,13 +127,15 @@ def token(
     secret: Annotated[str | None, typer.Option(help="Its secret (SFU_SECRET).")] = None,
     name: Annotated[str, typer.Option(help="What people call the bearer.")] = "",
     metadata: Annotated[str, typer.Option(help="The application's text.")] = "",
-    hours: Annotated[float, typer.Option(help="How long it is valid.", min=0.001)] = 6.0,
+    hours: Annotated[float, typer.Option(help="How long it is valid.", min=0.001, max=87_600)] = 6.0,
     publish: Annotated[bool, typer.Option(help="May send media.")] = True,
     subscribe: Annotated[bool, typer.Option(help="May receive media.")] = True,
     data: Annotated[bool, typer.Option(help="May send messages.")] = True,
     admin: Annotated[bool, typer.Option("--admin", help="May mute, kick and close.")] = False,
 ) -> None:
     """Print an access token."""
+    if not room or not identity:
+        _fail("a token needs a --room and an --identity that are not empty")
     grant = VideoGrant(
         room_join=True,
         room=room,

@@ -46,6 +46,7 @@ PYTHON_FLOORS: list[set[str]] = [
         "_emitter",
         "_hub",
         "_native",
+        "_version",
     },
     {"channel", "track", "subscription"},
     {"events"},  # they carry what happened to the above, and sessions report them

@@ -82,11 +82,32 @@ def test_sfu_token_without_a_key_says_so() -> None:
 @pytest.mark.parametrize(
     ("options", "code", "error"),
     [
+        (["--room", "", "--identity", "a"], 1, "--room and an --identity that are not empty"),
+        (["--room", "r", "--identity", "a", "--hours", "1e12"], 2, "--hours"),
+        (["--room", "r"], 2, "--identity"),
+    ],
+)
+def test_sfu_token_refuses_what_cannot_work(options: list[str], code: int, error: str) -> None:
+    result = CliRunner().invoke(app, ["token", "--key", "k", "--secret", "s", *options])
+    assert result.exit_code == code
+    assert error in " ".join(result.stderr.split())
+
+
+def test_the_version() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"sfu {sfu.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "error"),
+    [
         (["--key", "k"], 2, "belong together"),
         (["--udp", "7882"], 1, "HOST:PORT"),
         (["--log-level", "loud"], 1, "trace, debug"),
         (["--host", "192.0.2.1"], 1, "choose another --host"),
         (["--udp", "[fe80::1]:0"], 1, "[fe80::1]:"),
+        (["--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.pem"], 1, "--tls-cert /nowhere.pem: No such file"),
+        (["--tls-cert", __file__, "--tls-key", __file__], 1, "a PEM certificate (chain) and its private key"),
     ],
 )
 def test_sfu_serve_refuses_what_cannot_work(options: list[str], code: int, error: str) -> None:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from sfu.errors import ConfigError, TransportError
+from sfu.errors import TransportError
 from sfu.server import Server
 from sfu.signaling.messages import MAX_MESSAGE
 from sfu.web.asgi import asgi
-from sfu.web.tls import make_certificate
+from sfu.web.tls import check_certificate, make_certificate
 
 if TYPE_CHECKING:
     from sfu.settings import Settings
@@ -86,10 +86,6 @@ async def run(settings: Settings, started: Callable[[Address], None], prepare: P
                     ssl_keyfile=tls[1] if tls else None,
                 )
             )
-            try:
-                web.config.load()
-            except OSError as error:
-                raise ConfigError(f"the TLS certificate cannot be used: {error}") from error
             serving = asyncio.get_running_loop().create_task(web.serve([listener]))
             with _signals() as stop:
                 await _first(serving, web.ready.wait())
@@ -160,6 +156,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _tls(settings: Settings, stack: contextlib.ExitStack) -> tuple[Path, Path] | None:
     if settings.tls_cert is not None and settings.tls_key is not None:
+        check_certificate(settings.tls_cert, settings.tls_key)
         return settings.tls_cert, settings.tls_key
     if not settings.tls_self_signed:
         return None

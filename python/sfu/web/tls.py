@@ -1,8 +1,9 @@
-"""A self-signed certificate, so that a phone on the LAN gets https and with it a camera."""
+"""The page's certificate: one that was given, or a self-signed one (a phone on the LAN has no camera without https)."""
 
 from __future__ import annotations
 
 import os
+import ssl
 from typing import TYPE_CHECKING
 
 from sfu import _core
@@ -12,7 +13,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["make_certificate"]
+__all__ = ["check_certificate", "make_certificate"]
+
+
+def check_certificate(certificate: Path, key: Path) -> None:
+    """See that both files can be read and belong together. Raises `ConfigError`, naming the option."""
+    for option, path in (("--tls-cert", certificate), ("--tls-key", key)):
+        try:
+            path.read_bytes()
+        except OSError as error:
+            raise ConfigError(f"{option} {path}: {error.strerror}") from error
+    try:
+        # A password could only be asked for on a terminal that nobody watches.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
+    except (ssl.SSLError, ValueError) as error:
+        raise ConfigError(
+            f"--tls-cert {certificate} and --tls-key {key} do not go together: "
+            f"they must be a PEM certificate (chain) and its private key without a password ({error})"
+        ) from error
 
 
 def make_certificate(folder: Path, names: Iterable[str]) -> tuple[Path, Path]:
