@@ -199,6 +199,8 @@ def _welcome(settings: Settings, address: Address, query: str = "") -> None:
     lines = [f"On this machine   {address.local}"]
     if address.network is not None:
         lines.append(f"On the network    {address.network}")
+        if address.network.startswith("http:"):
+            lines.append("[yellow]Over http, browsers there give no camera: --tls-self-signed.[/yellow]")
     lines.append(f"Media             udp {escape(', '.join(address.media))}")
     if settings.keys:
         lines.append("Access            with tokens: sfu token --room R --identity I")
