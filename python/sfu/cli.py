@@ -21,6 +21,7 @@ from rich.logging import RichHandler
 from rich.markup import escape
 from rich.panel import Panel
 
+from sfu._replay import replay
 from sfu._version import VERSION
 from sfu.config import level_number
 from sfu.demo import ROOM, people
@@ -156,6 +157,9 @@ def token(
         typer.echo(made.to_jwt())
     except SfuError as error:
         _fail(str(error))
+
+
+app.command()(replay)
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
 """Parts of the data plane by themselves, for tests against other implementations."""
 
-from typing import final
+from collections.abc import Sequence
+from typing import Any, final
 
-__all__ = ["Srtp"]
+__all__ = ["Srtp", "replay"]
 
 @final
 class Srtp:
@@ -25,3 +26,20 @@ class Srtp:
 
     def unprotect_rtcp(self, packet: bytes) -> bytes:
         """Open a compound packet."""
+
+def replay(
+    capture: bytes,
+    *,
+    codec: str,
+    extmap: Sequence[str],
+    schedule: str,
+    loss: float = 0.0,
+    reorder: int = 0,
+    seed: int = 0,
+    rtcp: bool = False,
+) -> tuple[bytes, dict[str, Any]]:
+    """What one subscriber receives of a captured publisher, as an rtpdump file, and the report on it (docs/replay.md).
+
+    `capture`: an rtpdump, pcap or pcapng file; `extmap`: `ID=URI` each; `schedule`: lines of `SECONDS SPATIAL TEMPORAL`.
+    Raises ValueError that says what is wrong with which of them.
+    """

@@ -14,6 +14,7 @@ mod description;
 mod drained;
 mod events;
 mod load;
+mod replay;
 mod replies;
 mod self_signed;
 mod stats;

@@ -11,6 +11,7 @@ use sfu_transport::srtp::{KeySalt, SrtpError, SrtpProfile, SrtpReceiver, SrtpSen
 pub(crate) fn register(parent: &Bound<'_, PyModule>) -> PyResult<()> {
     let module = PyModule::new(parent.py(), "testing")?;
     module.add_class::<Srtp>()?;
+    crate::replay::register(&module)?;
     parent.add_submodule(&module)?;
     // `import a.b.c` looks here; an extension module has no path to search.
     let name = format!("{}.testing", parent.name()?);

@@ -142,7 +142,14 @@ async def record(name: str, plan: Plan) -> None:
             "encodings": after,
         }
         (RECORDINGS / f"{name}.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
-        print(name, size, [(one["rid"], one["width"], one["height"], one["mode"], one["encoder"], one["limit"]) for one in before + after])
+        print(
+            name,
+            size,
+            [
+                (one["rid"], one["width"], one["height"], one["mode"], one["encoder"], one["limit"])
+                for one in before + after
+            ],
+        )
 
 
 async def main(names: list[str]) -> None:
