@@ -148,6 +148,9 @@ pub enum NegotiationError {
     /// On this transport only the server offers.
     #[error("the server offers on this transport; answer its offers instead")]
     OfferNotAllowed,
+    /// On this transport the server never offers.
+    #[error("only the client offers on this transport: it restarts ICE with an offer of its own")]
+    OnlyClientOffers,
     /// On this transport only the client offers, or no offer waits for an answer.
     #[error("no offer of the server waits for an answer")]
     UnexpectedAnswer,

@@ -238,6 +238,7 @@ impl Negotiator {
 
     /// The client has shown on another transport that it takes retransmissions of audio: they are offered here too.
     pub fn offer_audio_rtx(&mut self) {
+        self.stale |= !self.repairs_audio;
         self.repairs_audio = true;
     }
 
@@ -251,9 +252,13 @@ impl Negotiator {
     }
 
     /// Restarts ICE with the next offer, which carries `local` (RFC 9429 §5.2.3.7).
-    pub fn offer_ice_restart(&mut self, local: IceCredentials) {
+    pub fn offer_ice_restart(&mut self, local: IceCredentials) -> Result<(), NegotiationError> {
+        if !self.may_offer() {
+            return Err(NegotiationError::OnlyClientOffers);
+        }
         self.restart = Some(local);
         self.stale = true;
+        Ok(())
     }
 
     /// The server's agreed credentials.
@@ -317,6 +322,7 @@ impl Negotiator {
         self.restart.is_some()
             || self.senders.any_waiting()
             || self.agreed.sections.iter().any(abandoned)
+            || (self.repairs_audio && self.agreed.sections.iter().any(MediaSection::lacks_audio_rtx))
             || (self.wants_data && !self.agreed.sections.iter().any(MediaSection::is_live_data))
     }
 

@@ -82,6 +82,13 @@ impl Proposal<'_> {
                 self.assign(&mut state, index, sender);
             }
         }
+        let early = |section: &MediaSection| self.repairs_audio && section.lacks_audio_rtx();
+        let early: Vec<usize> = (0..state.sections.len()).filter(|index| early(&state.sections[*index])).collect();
+        for index in early {
+            if let Some(sender) = state.sections[index].sender.and_then(|sender| senders.get(sender)) {
+                self.assign(&mut state, index, sender);
+            }
+        }
         if data && !state.sections.iter().any(MediaSection::is_live_data) {
             place(&mut state, self.mids, SectionKind::Application);
         }
@@ -94,7 +101,9 @@ impl Proposal<'_> {
         section.sender = Some(sender.subscription);
         section.server.sends = true;
         if section.creator == Creator::Server {
-            section.formats = self.pool.keep(self.formats(numbers, sender));
+            let formats = self.formats(numbers, sender);
+            section.repair_offered = formats.iter().any(|format| format.codec.rtx.is_some());
+            section.formats = self.pool.keep(formats);
             section.extensions = extensions(numbers, sender.kind);
         }
     }

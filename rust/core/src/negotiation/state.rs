@@ -66,6 +66,8 @@ pub(super) struct MediaSection {
     /// Who sends here, or did until it was removed.
     pub(super) sender: Option<SubscriptionId>,
     pub(super) formats: FormatList,
+    /// The server has offered RTX here: an answer without it stands.
+    pub(super) repair_offered: bool,
     pub(super) extensions: Vec<Extmap>,
     pub(super) allow_mixed: bool,
     pub(super) rtcp_rsize: bool,
@@ -96,6 +98,7 @@ impl MediaSection {
             server: Direction::NONE,
             sender: None,
             formats: FormatList::default(),
+            repair_offered: false,
             extensions: Vec::new(),
             allow_mixed: true,
             rtcp_rsize: true,
@@ -115,6 +118,15 @@ impl MediaSection {
     /// Whether data channels are agreed or offered here.
     pub(super) fn is_live_data(&self) -> bool {
         !self.stopped && self.kind == Some(SectionKind::Application)
+    }
+
+    /// Whether audio is sent here in a section that was offered before the client was known to take retransmissions of it.
+    pub(super) fn lacks_audio_rtx(&self) -> bool {
+        self.creator == Creator::Server
+            && self.kind == Some(SectionKind::Audio)
+            && self.sender.is_some()
+            && !self.stopped
+            && !self.repair_offered
     }
 
     /// Nothing flows here any more; its place may be recycled.

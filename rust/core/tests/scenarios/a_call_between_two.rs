@@ -33,7 +33,7 @@ fn both_receive_what_the_other_sends() {
 }
 
 #[test]
-fn with_loss_both_ways_all_video_arrives_after_retransmission() {
+fn with_loss_both_ways_everything_arrives_after_retransmission() {
     let mut world = World::new();
     world.loss = 2;
     let alice = world.join(publish);
@@ -42,7 +42,9 @@ fn with_loss_both_ways_all_video_arrives_after_retransmission() {
     world.loss = 0;
     world.run(seconds(2));
     for index in [alice, bob] {
-        for stream in world.clients[index].peer.stats().streams.iter().filter(|stream| stream.video) {
+        let streams = world.clients[index].peer.stats().streams;
+        assert_eq!(streams.len(), 2, "audio and video");
+        for stream in &streams {
             assert!(stream.repaired > 0, "{stream:?}");
             assert_eq!((stream.corrupt, stream.missing, stream.lost), (0, 0, 0), "{stream:?}");
             assert!(stream.numbers[0].unwrap().is_complete(), "{stream:?}");

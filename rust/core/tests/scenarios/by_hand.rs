@@ -35,6 +35,16 @@ pub(crate) fn vp8(mid: &str, direction: &str, lines: &[&str]) -> String {
     section
 }
 
+/// A section in which a client sends or receives Opus; `lines` are its own.
+pub(crate) fn opus(mid: &str, direction: &str, lines: &[&str]) -> String {
+    let mut section = format!(
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111 112\r\nc=IN IP4 0.0.0.0\r\na=mid:{mid}\r\na={direction}\r\na=rtcp-mux\r\n\
+         a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 nack\r\na=rtpmap:112 rtx/48000\r\na=fmtp:112 apt=111\r\n"
+    );
+    section.extend(lines.iter().flat_map(|line| ["a=", line, "\r\n"]));
+    section
+}
+
 pub(crate) struct Packet<'a> {
     pub(crate) pt: u8,
     pub(crate) ssrc: u32,

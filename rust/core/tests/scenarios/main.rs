@@ -4,10 +4,13 @@
 mod a_call_between_two;
 mod a_peer_moves_and_comes_back;
 mod a_viewer_chooses_layers;
+mod audio_is_repaired;
 mod by_hand;
 mod channels_carry_messages;
 mod clients_offer_as_they_like;
+mod keyframes_are_asked_for_as_negotiated;
 mod old_clients_are_served;
+mod only_what_was_sealed_counts;
 mod packets_find_their_way;
 mod rooms_have_limits;
 mod tracks_come_and_go;

@@ -17,7 +17,7 @@ fn without(sdp: &str, unwanted: &[&str]) -> String {
 }
 
 /// Joins with an offer that lacks all lines with one of `unwanted`.
-fn join_without(world: &mut World, unwanted: &[&str]) -> usize {
+pub(crate) fn join_without(world: &mut World, unwanted: &[&str]) -> usize {
     use sfu_core::command::{Command, Reply};
     let config = SessionConfig { offers: Offers::Either, ..SessionConfig::default() };
     let reply = world.command(Command::Join(world.room, config));

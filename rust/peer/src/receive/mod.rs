@@ -78,6 +78,7 @@ impl Downlink {
         match section.codec {
             Some(codec) if codec.pt == pt => {
                 let stream = self.streams.entry(ssrc).or_insert_with(|| RecvStream::new(section, ssrc));
+                stream.set_repairs(codec.rtx.is_some());
                 stream.receive(now, unix_time, &packet);
             }
             Some(codec) if codec.rtx == Some(pt) => self.receive_repair(now, unix_time, &packet, section),

@@ -148,6 +148,11 @@ impl RecvStream {
         &self.stats
     }
 
+    /// Whether the server sends again what is asked for, which an offer may change.
+    pub(crate) fn set_repairs(&mut self, repairs: bool) {
+        self.repairs = repairs;
+    }
+
     pub(crate) fn receive(&mut self, now: Instant, unix_time: Duration, packet: &RtpPacket<'_>) {
         let header = packet.header();
         let before = self.gaps.highest();

@@ -4,5 +4,6 @@ mod client;
 mod errors;
 mod golden;
 mod mutations;
+mod repair;
 mod rounds;
 mod sections;

@@ -261,7 +261,7 @@ fn new_client_credentials_restart_ice_and_only_those() {
 fn the_server_restarts_ice_with_an_offer() {
     let mut negotiator = either();
     negotiator.answer_to(&publishing().sdp());
-    negotiator.offer_ice_restart(credentials("1"));
+    assert_eq!(negotiator.offer_ice_restart(credentials("1")), Ok(()));
     let (_, offer) = negotiator.offered();
     assert!(offer.contains("a=ice-ufrag:ufrag1\r\n"));
     assert_eq!(negotiator.offered_credentials(), Some(&credentials("1")));
@@ -293,6 +293,7 @@ fn offers_and_answers_keep_their_roles() {
     let mut client = negotiator(NegotiatorRole::ClientOffers);
     let refused = client.receive_answer(&publishing().sdp(), None);
     assert_eq!(refused, Err(NegotiationError::UnexpectedAnswer));
+    assert_eq!(client.offer_ice_restart(credentials("1")), Err(NegotiationError::OnlyClientOffers));
 }
 
 #[test]
