@@ -1,7 +1,10 @@
 """SRTP against libsrtp: the same bytes out, the same verdicts in.
 
 Both implementations seal the same random packets under the same key. What they sealed then crosses a bad network (loss,
-reordering across wraps, replays, changed bits), and both receivers must say the same about every single datagram.
+reordering across wraps, replays, changed bits), and both receivers must say the same about every single datagram: the
+same bytes, or no. Each way, what ours sealed into libsrtp and what libsrtp sealed into ours, opens at least 100 000
+packets of RTP and of RTCP in each profile. Two that refuse one datagram agree, although their words for it may differ
+where each looks at something else first; `Tally.compare` names the pairs of words that may.
 """
 
 from __future__ import annotations
@@ -27,8 +30,9 @@ PROFILES = {
     "AEAD_AES_256_GCM": (Policy.SRTP_PROFILE_AEAD_AES_256_GCM, 32, 12),
     "AES128_CM_HMAC_SHA1_80": (Policy.SRTP_PROFILE_AES128_CM_SHA1_80, 16, 14),
 }
+# Of each sealer, so that losses leave 100 000.
 RTP_PACKETS = 120_000
-RTCP_PACKETS = 20_000
+RTCP_PACKETS = 106_000
 
 # What libsrtp says, in our words.
 VERDICTS = {
@@ -113,8 +117,8 @@ class Tally:
         if ours == "Malformed" and isinstance(theirs, str):
             # Libsrtp leaves the version to the tag, and looks at the replay window before it looks for the tag's room.
             theirs = ours
-        elif ours == "Unencrypted" and theirs == "Authentication":
-            # With an AEAD cipher libsrtp would take authentic RTCP in the clear; we refuse it unseen.
+        elif ours == "Unencrypted" and theirs in ("Authentication", "Replayed", "TooOld"):
+            # With an AEAD cipher libsrtp would take authentic RTCP in the clear, so it looks on; we refuse it unseen.
             theirs = ours
         if ours != theirs:
             self.disagreements.append(f"{packet.hex()}: ours {ours!r}, theirs {theirs!r}")
@@ -204,7 +208,7 @@ def test_rtp_agrees_with_libsrtp(profile: str) -> None:
         clear[sealed] = packet
     assert min(stream.index for stream in streams) > 3 << 16, "every stream wraps"
 
-    # The bytes are equal, so each receiver opens what the other implementation sealed.
+    # The bytes are equal, so each receiver opens what the other implementation sealed: both ways at a time.
     tally = Tally()
     for packet in bad_network(rng, list(clear), delay=8000):
         verdict = ours.unprotect_rtp(packet)
@@ -237,7 +241,7 @@ def test_rtcp_agrees_with_libsrtp(profile: str, sealer: str) -> None:
         assert isinstance(verdict, str) or verdict == clear[packet]
     tally.report(f"{profile} RTCP sealed by {sealer}")
     assert tally.disagreements == []
-    assert tally.verdicts["opened"] > 0.95 * RTCP_PACKETS
+    assert tally.verdicts["opened"] > 100_000
     assert min(tally.verdicts[v] for v in ("Replayed", "TooOld", "Authentication", "Malformed", "Unencrypted")) > 20
 
 
