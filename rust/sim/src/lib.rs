@@ -5,11 +5,14 @@
 
 pub mod capture;
 pub mod encoder;
+pub mod error;
+pub mod judge;
 pub mod link;
 pub mod publisher;
 pub mod random;
 pub mod replay;
 pub mod sdp;
+pub mod torture;
 pub mod world;
 
 pub use link::{Link, LinkConfig, Loss};

@@ -8,12 +8,12 @@ mod stream;
 use std::time::{Duration, Instant};
 
 use sfu_core::codec::Kind;
-use sfu_core::command::CommandError;
 use sfu_core::config::{Offers, SessionConfig};
 use sfu_wire::rtcp::{Rtcp, packets};
 use sfu_wire::{Extension, Ssrc};
 
 use crate::encoder::Structure;
+use crate::error::SimError;
 use crate::random::Random;
 use crate::sdp::{self, Direction, Format, Section};
 use crate::world::{ParticipantId, World};
@@ -67,8 +67,8 @@ impl Publisher {
     /// Joins and offers its track; the first picture leaves at once.
     ///
     /// # Errors
-    /// As the commands; a codec that the SFU does not take is a section without an answer.
-    pub fn join(world: &mut World, config: PublisherConfig, random: Random) -> Result<Self, CommandError> {
+    /// The SFU refuses a command or does not take the codec.
+    pub fn join(world: &mut World, config: PublisherConfig, random: Random) -> Result<Self, SimError> {
         let session = SessionConfig { offers: Offers::Client, ..SessionConfig::default() };
         let who = world.join(session)?;
         let mut publisher = Self {
@@ -82,7 +82,9 @@ impl Publisher {
         };
         publisher.add_streams(world.now());
         let answer = world.offer(who, &sdp::offer(&[publisher.section()]))?;
-        debug_assert!(answer.contains("m=video 9"), "the SFU refuses the codec: {answer}");
+        if answer.contains("m=video 0 ") {
+            return Err(SimError::CodecRefused(config.structure.payload.map().to_owned()));
+        }
         Ok(publisher)
     }
 

@@ -1,0 +1,32 @@
+//! `cargo run --release -p sfu-sim --example torture -- CODEC SWITCHES SEED`: the counts as JSON, and the first problems in
+//! words.
+
+use std::time::Instant;
+
+use sfu_sim::torture::{Codec, Torture, run, to_json};
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let codec = arguments.next().and_then(|name| Codec::from_name(&name));
+    let Some(codec) = codec else {
+        let names = Codec::ALL.map(Codec::as_str).join(", ");
+        eprintln!("torture CODEC [SWITCHES [SEED]]; CODEC is one of {names}");
+        std::process::exit(2);
+    };
+    let mut number = |default| arguments.next().and_then(|text| text.parse().ok()).unwrap_or(default);
+    let torture = Torture { codec, switches: number(10_000), seed: number(1) };
+    let start = Instant::now();
+    match run(start, torture) {
+        Ok(verdict) => {
+            println!("{}", to_json(&verdict));
+            eprintln!("{:.1} s", start.elapsed().as_secs_f64());
+            for problem in &verdict.problems {
+                eprintln!("{:?} {:?}: {}", problem.rule, problem.at, problem.text);
+            }
+        }
+        Err(error) => {
+            eprintln!("{}: {error}", codec.as_str());
+            std::process::exit(1);
+        }
+    }
+}

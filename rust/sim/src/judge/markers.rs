@@ -1,0 +1,36 @@
+//! Exactly one marker for each picture, on the last packet of it that was sent.
+
+use super::flow::{Flow, Run, Step};
+use super::truth::{Source, Truth};
+use super::verdict::{Rule, Verdict};
+
+pub(super) fn judge(truth: &Truth<'_>, flow: &Flow<'_>, verdict: &mut Verdict) {
+    for run in &flow.runs {
+        let Some(source) = truth.source(run.source) else { continue };
+        let mut pictures = run.steps.chunk_by(|a, b| a.picture == b.picture).peekable();
+        while let Some(picture) = pictures.next() {
+            judge_picture(source, run, picture, pictures.peek().is_none(), verdict);
+        }
+    }
+}
+
+fn judge_picture(source: &Source<'_>, run: &Run<'_>, picture: &[Step<'_>], last: bool, verdict: &mut Verdict) {
+    let Some((end, before)) = picture.split_last() else { return };
+    let early = before.iter().filter(|step| step.got.marker && step.got.out != end.got.out).count() as u64;
+    verdict.add(Rule::Marker, early, end.got.at, || format!("a marker before the end of a picture: {picture:?}"));
+    // The last picture of a run may have been cut off by the switch.
+    if !end.got.marker && !last && came_whole(source, run, end) {
+        verdict.add(Rule::Marker, 1, end.got.at, || {
+            format!("no marker: {:?} of {:?}", end.got, source.frames[end.got.token.frame as usize])
+        });
+    }
+}
+
+/// Whether every packet of the picture, of all its layers, came while the run lasted.
+fn came_whole(source: &Source<'_>, run: &Run<'_>, step: &Step<'_>) -> bool {
+    let index = step.got.token.frame;
+    let spatial = source.frames[index as usize].spatial;
+    let first = index - u32::from(spatial);
+    let layers = u32::from(source.frames[index as usize].top) + 1;
+    (first..first + layers).all(|frame| source.complete(frame) < run.ends)
+}

@@ -1,0 +1,124 @@
+//! What a judgement counts.
+
+use std::ops::AddAssign;
+use std::time::Duration;
+
+/// So many problems are described; the rest is only counted.
+const DESCRIBED: usize = 20;
+
+/// What can be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    /// A frame was decodable at the target, asked for, and not sent.
+    Withheld,
+    /// A frame was sent that cannot be decoded although the SFU had all that it needs, or whose descriptor leads a receiver to
+    /// the wrong frames.
+    Undecodable,
+    /// A sequence number stands for two packets, or a packet has two.
+    Reused,
+    /// A timestamp goes back, or is not the same over a picture.
+    Backwards,
+    /// A picture has no marker, several, or one before its last packet.
+    Marker,
+    /// A number is missing that stands for nothing that was lost.
+    NeverSent,
+    /// Something was lost and no number is missing for it.
+    Gap,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What.
+    pub rule: Rule,
+    /// When, since the beginning of the scenario.
+    pub at: Duration,
+    /// In words.
+    pub text: String,
+}
+
+/// The counts of one subscriber, or of many added up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Target changes.
+    pub switches: u64,
+    /// Those that were followed by a frame of the target before the next change.
+    pub switches_applied: u64,
+    /// How long each applied one took.
+    pub waits: Vec<Duration>,
+    /// Frames that arrived whole at the subscriber.
+    pub frames_forwarded: u64,
+    /// [`Rule::Withheld`].
+    pub frames_withheld: u64,
+    /// [`Rule::Undecodable`].
+    pub undecodable_frames: u64,
+    /// [`Rule::Reused`].
+    pub reused_sequence_numbers: u64,
+    /// [`Rule::Backwards`].
+    pub timestamps_backwards: u64,
+    /// [`Rule::Marker`].
+    pub marker_errors: u64,
+    /// [`Rule::NeverSent`].
+    pub nacks_never_sent: u64,
+    /// [`Rule::Gap`].
+    pub gap_errors: u64,
+    /// The first of them in words.
+    pub problems: Vec<Problem>,
+}
+
+impl Verdict {
+    /// One more that is wrong.
+    pub(super) fn add(&mut self, rule: Rule, count: u64, at: Duration, text: impl FnOnce() -> String) {
+        if count == 0 {
+            return;
+        }
+        *match rule {
+            Rule::Withheld => &mut self.frames_withheld,
+            Rule::Undecodable => &mut self.undecodable_frames,
+            Rule::Reused => &mut self.reused_sequence_numbers,
+            Rule::Backwards => &mut self.timestamps_backwards,
+            Rule::Marker => &mut self.marker_errors,
+            Rule::NeverSent => &mut self.nacks_never_sent,
+            Rule::Gap => &mut self.gap_errors,
+        } += count;
+        if self.problems.len() < DESCRIBED {
+            self.problems.push(Problem { rule, at, text: text() });
+        }
+    }
+
+    /// How many things are wrong.
+    pub const fn errors(&self) -> u64 {
+        self.frames_withheld
+            + self.undecodable_frames
+            + self.reused_sequence_numbers
+            + self.timestamps_backwards
+            + self.marker_errors
+            + self.nacks_never_sent
+            + self.gap_errors
+    }
+
+    /// The wait that 95 of 100 applied switches did not exceed.
+    pub fn wait_p95(&self) -> Duration {
+        let mut waits = self.waits.clone();
+        waits.sort_unstable();
+        waits.get((waits.len() * 95).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default()
+    }
+}
+
+impl AddAssign for Verdict {
+    fn add_assign(&mut self, other: Self) {
+        self.switches += other.switches;
+        self.switches_applied += other.switches_applied;
+        self.waits.extend(other.waits);
+        self.frames_forwarded += other.frames_forwarded;
+        self.frames_withheld += other.frames_withheld;
+        self.undecodable_frames += other.undecodable_frames;
+        self.reused_sequence_numbers += other.reused_sequence_numbers;
+        self.timestamps_backwards += other.timestamps_backwards;
+        self.marker_errors += other.marker_errors;
+        self.nacks_never_sent += other.nacks_never_sent;
+        self.gap_errors += other.gap_errors;
+        let room = DESCRIBED.saturating_sub(self.problems.len());
+        self.problems.extend(other.problems.into_iter().take(room));
+    }
+}

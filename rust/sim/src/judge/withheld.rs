@@ -1,0 +1,135 @@
+//! Frames that a subscriber asked for, that the SFU had whole and in order, that the subscriber could have decoded, and that
+//! were not sent.
+//!
+//! Nothing is held against the SFU that it could not know when the frame came: a layer is expected from the frame on whose
+//! descriptor tells that it can be entered there.
+
+use super::flow::{Flow, Run};
+use super::observer::{Observer, Target};
+use super::truth::{NEVER, Source, Truth};
+use super::verdict::{Rule, Verdict};
+use crate::encoder::{Frame, InterLayer};
+
+pub(super) fn judge(truth: &Truth<'_>, flow: &Flow<'_>, observer: &Observer, verdict: &mut Verdict) {
+    for run in &flow.runs {
+        if let Some(source) = truth.source(run.source) {
+            in_run(source, run, observer, verdict);
+        }
+    }
+    missed_switches(truth, flow, observer, verdict);
+}
+
+/// The wish that stood in a step.
+fn target(observer: &Observer, step: u64) -> Option<Target> {
+    let after = observer.targets.partition_point(|target| target.step < step);
+    observer.targets.get(after.checked_sub(1)?).copied()
+}
+
+/// What was sent of each frame, whole or not.
+fn sent_whole(source: &Source<'_>, run: &Run<'_>) -> (u32, Vec<bool>) {
+    let first = run.steps.first().map_or(0, |step| step.got.token.frame);
+    let last = run.steps.iter().map(|step| step.got.token.frame).max().unwrap_or(0);
+    let mut parts = vec![0_u8; (last.saturating_sub(first)) as usize + 1];
+    for step in &run.steps {
+        if let Some(sent) = step.got.token.frame.checked_sub(first) {
+            parts[sent as usize] |= 1 << step.got.token.part;
+        }
+    }
+    let whole =
+        |(place, parts): (usize, &u8)| parts.count_ones() == u32::from(source.frames[first as usize + place].packets);
+    (first, parts.iter().enumerate().map(whole).collect())
+}
+
+fn in_run(source: &Source<'_>, run: &Run<'_>, observer: &Observer, verdict: &mut Verdict) {
+    let (first, sent) = sent_whole(source, run);
+    let was_sent = |frame: u32| frame.checked_sub(first).is_some_and(|place| sent.get(place as usize) == Some(&true));
+    for index in first..first + sent.len() as u32 {
+        let frame = &source.frames[index as usize];
+        if was_sent(index) || source.complete(index) >= run.ends || !in_order(source, index) {
+            continue;
+        }
+        let Some(target) = target(observer, source.noticed(index)) else { continue };
+        if is_asked_for(source, frame, target) && is_provable(source, index, &was_sent) {
+            let at = run.steps.first().map(|step| step.got.at).unwrap_or_default();
+            verdict.add(Rule::Withheld, 1, at, || {
+                format!(
+                    "source {} frame {index} (picture {} S{}T{} entry {}) refers to {:?}, came in steps {:?}, target {target:?}",
+                    run.source, frame.picture, frame.spatial, frame.temporal, frame.entry, frame.references,
+                    source.arrivals(index).collect::<Vec<_>>()
+                )
+            });
+        }
+    }
+}
+
+/// It and what it refers to came whole, one behind the other.
+fn in_order(source: &Source<'_>, index: u32) -> bool {
+    let noticed = source.noticed(index);
+    let first = source.frames[index as usize].first_seq;
+    let in_front = first.saturating_sub(40)..first;
+    source.arrival(first) == noticed
+        && source.arrivals(index).is_sorted()
+        && in_front.into_iter().all(|seq| source.owner(seq).is_none() || source.arrival(seq) < noticed)
+        // Nothing behind it came before it.
+        && (first + 1..first + 40).all(|seq| source.arrival(seq) == NEVER || source.arrival(seq) > noticed)
+}
+
+fn is_asked_for(source: &Source<'_>, frame: &Frame, target: Target) -> bool {
+    let structure = source.structure;
+    if frame.temporal > target.layer.temporal {
+        return false;
+    }
+    if structure.spatial == 1 {
+        return true;
+    }
+    let wanted = target.layer.spatial.min(structure.spatial - 1);
+    match structure.inter_layer {
+        InterLayer::Always => frame.spatial <= wanted,
+        // Below the wanted layer only a keyframe's picture is needed.
+        InterLayer::AtKeyframes => frame.spatial == wanted || (frame.in_keyframe && frame.spatial < wanted),
+        InterLayer::Never => frame.spatial == wanted,
+    }
+}
+
+/// The subscriber has all references, and either the frame is an entry or the one before it in its layer was sent too.
+fn is_provable(source: &Source<'_>, index: u32, was_sent: &impl Fn(u32) -> bool) -> bool {
+    let frame = &source.frames[index as usize];
+    if frame.references.is_empty() || !frame.references.iter().all(|reference| was_sent(*reference)) {
+        return false;
+    }
+    let same_layer = |other: &Frame| other.spatial == frame.spatial && other.temporal == frame.temporal;
+    let before = (0..index).rev().take(40).find(|before| same_layer(&source.frames[*before as usize]));
+    let continued = before.is_some_and(was_sent);
+    if source.structure.payload.has_dependency_descriptor() {
+        // A decode target is entered at a frame with the indication Switch, which layers above 0 do not have for themselves.
+        return continued;
+    }
+    (frame.entry && frame.temporal > 0) || continued || (frame.temporal == 0 && frame.spatial == 0)
+}
+
+/// Keyframes of the wanted encoding that came whole and in order while another flowed.
+fn missed_switches(truth: &Truth<'_>, flow: &Flow<'_>, observer: &Observer, verdict: &mut Verdict) {
+    let encodings = truth.sources().iter().map(|source| source.place).max().unwrap_or(0);
+    for (number, source) in (0_u8..).zip(truth.sources()).filter(|_| encodings > 0) {
+        let keyframes = (0..source.frames.len() as u32).filter(|index| source.frames[*index as usize].is_keyframe());
+        for index in keyframes {
+            let (noticed, complete) = (source.noticed(index), source.complete(index));
+            if complete >= observer.end.0 || !in_order(source, index) {
+                continue;
+            }
+            let Some(target) =
+                target(observer, noticed).filter(|target| target.layer.spatial.min(encodings) == source.place)
+            else {
+                continue;
+            };
+            let flowing = flow.runs.partition_point(|run| run.begins <= noticed).checked_sub(1);
+            let flows = flowing.is_some_and(|run| flow.runs[run].source == number);
+            if !flows {
+                let at = target.at;
+                verdict.add(Rule::Withheld, 1, at, || {
+                    format!("keyframe {index} of source {number} came in step {noticed}; target {target:?}")
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Torture: viewers who change their minds all the time, over a bad network, judged by the model oracle.
+//!
+//! One publisher, many viewers with a schedule each; loss, reordering, duplicates and wraps on the way in; everything through
+//! the whole `Sfu`, SRTP included. [`run`] adds up as many scenes as the wanted number of target changes takes.
+
+mod codec;
+mod scene;
+
+use std::fmt::Write;
+use std::time::Instant;
+
+use crate::error::SimError;
+use crate::judge::Verdict;
+
+pub use codec::Codec;
+pub use scene::{Scene, SceneConfig};
+
+/// What is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Torture {
+    /// The codec and its layers.
+    pub codec: Codec,
+    /// At least so many target changes.
+    pub switches: u64,
+    /// Decides everything random.
+    pub seed: u64,
+}
+
+/// Runs scenes until there were enough target changes. `start` is where virtual time begins.
+///
+/// # Errors
+/// The SFU does not know the codec.
+pub fn run(start: Instant, torture: Torture) -> Result<Verdict, SimError> {
+    let mut total = Verdict::default();
+    let mut number = 0;
+    while total.switches < torture.switches {
+        let config = SceneConfig::of(torture.codec, torture.switches - total.switches, torture.seed, number);
+        total += Scene::play(start, &config)?;
+        number += 1;
+    }
+    Ok(total)
+}
+
+/// The counts as one JSON object; durations in milliseconds.
+pub fn to_json(verdict: &Verdict) -> String {
+    let mut json = String::from("{");
+    let counts = [
+        ("switches", verdict.switches),
+        ("switches_applied", verdict.switches_applied),
+        ("switch_wait_ms_p95", verdict.wait_p95().as_millis() as u64),
+        ("frames_forwarded", verdict.frames_forwarded),
+        ("frames_withheld", verdict.frames_withheld),
+        ("undecodable_frames", verdict.undecodable_frames),
+        ("reused_sequence_numbers", verdict.reused_sequence_numbers),
+        ("timestamps_backwards", verdict.timestamps_backwards),
+        ("marker_errors", verdict.marker_errors),
+        ("nacks_never_sent", verdict.nacks_never_sent),
+        ("gap_errors", verdict.gap_errors),
+    ];
+    for (index, (name, count)) in counts.into_iter().enumerate() {
+        let _ = write!(json, "{}\"{name}\": {count}", if index == 0 { "" } else { ", " });
+    }
+    json.push('}');
+    json
+}
