@@ -5,27 +5,20 @@
 //! [`ChannelEvent::Writable`] tells when to try again. The association exists only once it was negotiated.
 
 mod dcep;
+mod event;
 mod parameters;
+mod peer;
+mod ppid;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
-
-use thiserror::Error;
 
 use crate::dtls::DtlsRole;
 use crate::sctp::{MAX_MESSAGE_SIZE, Reliability, Sctp, SctpEndpoint, SctpEvent, SctpSendError};
 
 use dcep::Dcep;
+pub use event::{ChannelError, ChannelEvent, SctpParameters, StreamId};
 pub use parameters::ChannelParameters;
-
-/// Payload protocol identifiers (RFC 8831 §8). An empty message is one zero byte, as SCTP has no empty ones (§6.6).
-mod ppid {
-    pub(super) const DCEP: u32 = 50;
-    pub(super) const TEXT: u32 = 51;
-    pub(super) const BINARY: u32 = 53;
-    pub(super) const TEXT_EMPTY: u32 = 56;
-    pub(super) const BINARY_EMPTY: u32 = 57;
-}
 
 /// Channels of one peer. Higher: more memory that a peer can make us hold. Chromium opens at most 1024.
 const MAX_CHANNELS: usize = 1024;
@@ -35,80 +28,8 @@ const MAX_NAME: usize = 4096;
 /// RFC 8831 §6.2: id 65535 is not used.
 const MAX_STREAM: u16 = 65534;
 
-/// An SCTP stream id: names a channel within its transport.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamId(u16);
-
-impl StreamId {
-    /// From the number on the wire.
-    pub const fn new(value: u16) -> Self {
-        Self(value)
-    }
-
-    /// The number on the wire.
-    pub const fn get(self) -> u16 {
-        self.0
-    }
-}
-
-/// What SDP says about the peer's association (RFC 8841).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SctpParameters {
-    /// `a=sctp-port`.
-    pub port: u16,
-    /// `a=max-message-size`; 0: any size.
-    pub max_message_size: usize,
-}
-
 /// The SCTP port that our SDP announces.
 pub const SCTP_PORT: u16 = 5000;
-
-/// What happened to a channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChannelEvent {
-    /// It is open both ways.
-    Opened {
-        /// Which.
-        stream: StreamId,
-        /// As the opening side asked.
-        parameters: ChannelParameters,
-        /// Whether the peer opened it.
-        by_peer: bool,
-    },
-    /// A message arrived.
-    Message {
-        /// Through which.
-        stream: StreamId,
-        /// Binary or text. (That text is UTF-8 is the peer's promise only.)
-        binary: bool,
-        /// The payload.
-        payload: Vec<u8>,
-    },
-    /// There is room again after a refused message.
-    Writable(StreamId),
-    /// It is closed; its id may come again for another channel.
-    Closed(StreamId),
-}
-
-/// Why something cannot be done with a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum ChannelError {
-    /// It does not exist, is closing or closed.
-    #[error("the channel is closed")]
-    Closed,
-    /// Larger than we or the peer take.
-    #[error("a message of {len} bytes is too large: {max} at most")]
-    MessageTooLarge {
-        /// Its size.
-        len: usize,
-        /// The limit.
-        max: usize,
-    },
-    /// No free stream id.
-    #[error("this transport has {MAX_CHANNELS} channels already")]
-    TooMany,
-}
 
 /// The channels of one transport.
 ///
@@ -200,7 +121,7 @@ impl Channels {
             Association::Running(_) => self.send_open(now, stream),
             Association::Over => self.finish(stream),
         }
-        Ok(StreamId(stream))
+        Ok(StreamId::new(stream))
     }
 
     /// Sends a message, or refuses it with `false` when too much waits already; `Writable` follows then.
@@ -213,7 +134,7 @@ impl Channels {
     ) -> Result<bool, ChannelError> {
         let (len, max) = (payload.len(), self.max_message_size);
         let buffered = self.total_buffered();
-        let channel = self.table.get_mut(&stream.0).ok_or(ChannelError::Closed)?;
+        let channel = self.table.get_mut(&stream.get()).ok_or(ChannelError::Closed)?;
         if len > max {
             return Err(ChannelError::MessageTooLarge { len, max });
         }
@@ -240,7 +161,7 @@ impl Channels {
             (false, true) => (ppid::TEXT_EMPTY, vec![0]),
             (true, true) => (ppid::BINARY_EMPTY, vec![0]),
         };
-        match sctp.send(now, stream.0, ppid, payload, reliability) {
+        match sctp.send(now, stream.get(), ppid, payload, reliability) {
             Ok(()) => Ok(true),
             Err(SctpSendError::Full) => {
                 channel.blocked = true;
@@ -252,9 +173,9 @@ impl Channels {
 
     /// Closes a channel once what waits is sent; `Closed` follows.
     pub fn close(&mut self, now: Instant, stream: StreamId) -> Result<(), ChannelError> {
-        let channel = self.table.get_mut(&stream.0).ok_or(ChannelError::Closed)?;
+        let channel = self.table.get_mut(&stream.get()).ok_or(ChannelError::Closed)?;
         match channel.state {
-            State::Requested => self.finish(stream.0),
+            State::Requested => self.finish(stream.get()),
             State::Opening | State::Open => {
                 channel.state = State::Draining;
                 self.reset_drained(now);
@@ -267,7 +188,7 @@ impl Channels {
     /// Bytes that wait to be sent on a channel.
     pub fn buffered(&self, stream: StreamId) -> usize {
         match &self.association {
-            Association::Running(sctp) => sctp.buffered(stream.0),
+            Association::Running(sctp) => sctp.buffered(stream.get()),
             _ => 0,
         }
     }
@@ -332,127 +253,6 @@ impl Channels {
         }
     }
 
-    fn handle_event(&mut self, now: Instant, event: SctpEvent) {
-        match event {
-            SctpEvent::Packet(_) => {}
-            SctpEvent::Connected => log::debug!("an SCTP association is up"),
-            SctpEvent::Closed => self.end(),
-            SctpEvent::Message { stream, ppid: ppid::DCEP, payload } => self.handle_dcep(now, stream, &payload),
-            SctpEvent::Message { stream, ppid, payload } => self.handle_message(now, stream, ppid, payload),
-            SctpEvent::PeerReset(mut streams) => {
-                if streams.is_empty() {
-                    // RFC 6525 §4.1: none listed is all of them.
-                    streams.extend(self.table.keys());
-                }
-                for stream in streams {
-                    self.handle_peer_reset(now, stream);
-                }
-            }
-            SctpEvent::ResetDone(streams) => {
-                for stream in streams {
-                    self.handle_reset_done(stream);
-                }
-            }
-            SctpEvent::BufferLow => self.wake_blocked(),
-        }
-    }
-
-    fn handle_dcep(&mut self, now: Instant, stream: u16, payload: &[u8]) {
-        match (Dcep::parse(payload), self.table.contains_key(&stream)) {
-            (Some(Dcep::Open(parameters)), false)
-                if self.table.len() < MAX_CHANNELS && stream <= MAX_STREAM && parameters.is_named_within(MAX_NAME) =>
-            {
-                self.table
-                    .insert(stream, Channel { parameters: parameters.clone(), state: State::Open, blocked: false });
-                self.send_dcep(now, stream, &Dcep::Ack);
-                self.events.push_back(ChannelEvent::Opened { stream: StreamId(stream), parameters, by_peer: true });
-            }
-            (Some(Dcep::Ack), true) => self.note_acknowledged(stream),
-            (message, _) => {
-                log::debug!("a DCEP message is refused: {message:?}");
-                if !self.table.contains_key(&stream) {
-                    self.reset(now, stream);
-                }
-            }
-        }
-    }
-
-    fn handle_message(&mut self, now: Instant, stream: u16, ppid: u32, payload: Vec<u8>) {
-        let (binary, payload) = match ppid {
-            ppid::TEXT => (false, payload),
-            ppid::BINARY => (true, payload),
-            ppid::TEXT_EMPTY => (false, Vec::new()),
-            ppid::BINARY_EMPTY => (true, Vec::new()),
-            _ => return,
-        };
-        // Whoever sends on a channel knows it, should the ACK be late.
-        self.note_acknowledged(stream);
-        let Some(channel) = self.table.get(&stream) else {
-            return;
-        };
-        match channel.state {
-            State::Open | State::Draining if payload.len() <= MAX_MESSAGE_SIZE => {
-                self.events.push_back(ChannelEvent::Message { stream: StreamId(stream), binary, payload });
-            }
-            State::Open => {
-                log::debug!("a channel is closed: a message of {} bytes is too large", payload.len());
-                if let Err(error) = self.close(now, StreamId(stream)) {
-                    log::debug!("closing a channel: {error}");
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn note_acknowledged(&mut self, stream: u16) {
-        if let Some(channel) = self.table.get_mut(&stream)
-            && channel.state == State::Opening
-        {
-            channel.state = State::Open;
-            let parameters = channel.parameters.clone();
-            self.events.push_back(ChannelEvent::Opened { stream: StreamId(stream), parameters, by_peer: false });
-        }
-    }
-
-    /// RFC 8831 §6.7: the peer's reset of its direction is answered by the reset of ours.
-    fn handle_peer_reset(&mut self, now: Instant, stream: u16) {
-        let Some(channel) = self.table.get_mut(&stream) else {
-            return;
-        };
-        match channel.state {
-            State::Resetting { ours_done: true, .. } => {
-                self.table.remove(&stream);
-            }
-            State::Resetting { ours_done: false, .. } => {
-                channel.state = State::Resetting { ours_done: false, theirs_done: true };
-            }
-            State::Requested => {}
-            State::Opening | State::Open | State::Draining => {
-                channel.state = State::Resetting { ours_done: false, theirs_done: true };
-                self.events.push_back(ChannelEvent::Closed(StreamId(stream)));
-                if !self.reset(now, stream) {
-                    self.table.remove(&stream);
-                }
-            }
-        }
-    }
-
-    fn handle_reset_done(&mut self, stream: u16) {
-        let Some(channel) = self.table.get_mut(&stream) else {
-            return;
-        };
-        match channel.state {
-            State::Resetting { theirs_done: true, .. } => {
-                // `Closed` went out with the peer's reset, unless both sides closed at a time.
-                self.table.remove(&stream);
-            }
-            State::Resetting { theirs_done: false, .. } => {
-                channel.state = State::Resetting { ours_done: true, theirs_done: false };
-            }
-            _ => {}
-        }
-    }
-
     /// Resets the channels that are closed by us and have nothing left to send; whether there was one.
     fn reset_drained(&mut self, now: Instant) -> bool {
         let Association::Running(sctp) = &self.association else {
@@ -465,7 +265,7 @@ impl Channels {
             .map(|(&stream, _)| stream)
             .collect();
         for &stream in &drained {
-            self.events.push_back(ChannelEvent::Closed(StreamId(stream)));
+            self.events.push_back(ChannelEvent::Closed(StreamId::new(stream)));
             let resets = self.reset(now, stream);
             if let Some(channel) = self.table.get_mut(&stream)
                 && resets
@@ -508,7 +308,7 @@ impl Channels {
     fn wake_blocked(&mut self) {
         for (&stream, channel) in &mut self.table {
             if std::mem::take(&mut channel.blocked) {
-                self.events.push_back(ChannelEvent::Writable(StreamId(stream)));
+                self.events.push_back(ChannelEvent::Writable(StreamId::new(stream)));
             }
         }
     }
@@ -518,14 +318,14 @@ impl Channels {
         self.association = Association::Over;
         for (stream, channel) in std::mem::take(&mut self.table) {
             if !matches!(channel.state, State::Resetting { .. }) {
-                self.events.push_back(ChannelEvent::Closed(StreamId(stream)));
+                self.events.push_back(ChannelEvent::Closed(StreamId::new(stream)));
             }
         }
     }
 
     fn finish(&mut self, stream: u16) {
         if self.table.remove(&stream).is_some() {
-            self.events.push_back(ChannelEvent::Closed(StreamId(stream)));
+            self.events.push_back(ChannelEvent::Closed(StreamId::new(stream)));
         }
     }
 
