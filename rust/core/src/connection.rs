@@ -9,6 +9,7 @@ use sfu_transport::{StreamId, Transport};
 use sfu_wire::{ExtensionMap, Mid, Ssrc};
 
 use crate::id::{ChannelId, SessionId, SubscriptionId, TrackId};
+use crate::nack::responder::LookUps;
 use crate::negotiation::Negotiator;
 use crate::stream::PublisherClock;
 use crate::transport::TransportKind;
@@ -78,6 +79,8 @@ pub(crate) struct Connection {
     pub(crate) next_report: Instant,
     pub(crate) next_nack: Option<Instant>,
     pub(crate) rtt: Option<std::time::Duration>,
+    /// Of what this peer asks for again.
+    pub(crate) look_ups: LookUps,
     pub(crate) unbound_packets: u64,
 }
 

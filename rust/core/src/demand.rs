@@ -126,7 +126,7 @@ mod tests {
         let start = Instant::now();
         let at = |s| start + Duration::from_secs(s);
         let mut demand = Demand::new();
-        for second in 0..60 {
+        for second in 0..=60 {
             let layers: &[(u8, u8)] = if second % 2 == 0 { &[(2, 2)] } else { &[] };
             assert_eq!(demand.update(at(second), needed(layers), TOP), None);
         }

@@ -16,6 +16,9 @@ use share::Share;
 /// Between two requests that are answered. Lower: a late joiner waits less. Higher: keyframes take less of the bitrate
 /// (60 kB every 2 s are 20 % of 1.2 Mbit/s; jitsi-videobridge #2448).
 const MIN_INTERVAL: Duration = Duration::from_millis(500);
+/// The same when more than half of the share is used up: many who join within seconds still see a picture within a second and a
+/// half, for half of the keyframes.
+const LONG_INTERVAL: Duration = Duration::from_secs(1);
 /// Before the first repetition; each further one waits twice as long.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// The longest wait between repetitions.
@@ -44,7 +47,7 @@ impl Wish {
     const fn patience(self) -> Duration {
         match self {
             Self::Again => Duration::from_secs(16),
-            Self::First => Duration::from_secs(4),
+            Self::First => Duration::from_secs(8),
         }
     }
 }
@@ -82,15 +85,12 @@ impl KeyframeGovernor {
         self.request(now, Wish::First);
     }
 
-    /// A subscriber cannot go on without a keyframe.
+    /// Subscribers cannot go on without a keyframe; `wish` is the highest of theirs.
     pub fn request(&mut self, now: Instant, wish: Wish) {
+        let wish = if self.ordered { Wish::First } else { wish };
         self.state = match self.state {
-            State::Idle => State::Wanted { wish, due: self.due(now, wish) },
-            State::Wanted { wish: standing, .. } => {
-                let wish = wish.max(standing);
-                State::Wanted { wish, due: self.due(now, wish) }
-            }
-            State::Asked { wish: standing, due } => State::Asked { wish: wish.max(standing), due },
+            State::Idle | State::Wanted { .. } => State::Wanted { wish, due: self.due(now, wish) },
+            State::Asked { due, .. } => State::Asked { wish, due },
         };
     }
 
@@ -116,7 +116,7 @@ impl KeyframeGovernor {
     /// The encoding flows again after a silence: it may be reachable now.
     pub fn resumed(&mut self, now: Instant) {
         self.unanswered = 0;
-        if let State::Asked { wish, .. } = self.state {
+        if let State::Asked { wish, .. } | State::Wanted { wish, .. } = self.state {
             self.state = State::Wanted { wish, due: self.due(now, wish) };
         }
     }
@@ -142,7 +142,7 @@ impl KeyframeGovernor {
         self.unanswered += 1;
         self.last_sent = Some(now);
         self.sent += 1;
-        self.state = State::Asked { wish, due: now + self.spacing() };
+        self.state = State::Asked { wish, due: now + self.spacing(now) };
         true
     }
 
@@ -160,8 +160,8 @@ impl KeyframeGovernor {
     }
 
     /// When a wish may be sent, as things stand.
-    fn due(&mut self, now: Instant, wish: Wish) -> Instant {
-        let spaced = self.last_sent.map_or(now, |sent| now.max(sent + self.spacing()));
+    fn due(&self, now: Instant, wish: Wish) -> Instant {
+        let spaced = self.last_sent.map_or(now, |sent| now.max(sent + self.spacing(now)));
         match self.last_arrived {
             Some(arrived) if !self.share.has_room(now, wish.part()) => spaced.max(arrived + wish.patience()),
             _ => spaced,
@@ -169,9 +169,10 @@ impl KeyframeGovernor {
     }
 
     /// From one request to the next.
-    fn spacing(&self) -> Duration {
+    fn spacing(&self, now: Instant) -> Duration {
         match self.unanswered.checked_sub(1) {
-            None => MIN_INTERVAL,
+            None if self.share.has_room(now, 2) => MIN_INTERVAL,
+            None => LONG_INTERVAL,
             Some(repetitions) => (FIRST_RETRY * 2_u32.pow(repetitions.min(8))).min(LONGEST_RETRY),
         }
     }

@@ -1,47 +1,60 @@
-//! How much of an encoding's bitrate its keyframes take.
+//! How much of an encoding's bitrate its keyframes take: a tenth over any minute, two thirds of which may come in one burst.
 //!
-//! Bytes of the last minute, all and those of keyframes, in twelve buckets. Invariant: adding a packet costs a few instructions and
+//! What keyframes took is an account that the stream pays back as it flows. Invariant: adding a packet costs a few instructions and
 //! nothing is allocated.
 
 use std::time::{Duration, Instant};
 
-const BUCKETS: usize = 12;
-const BUCKET: Duration = Duration::from_secs(5);
-/// One byte in so many may be a keyframe's. Lower: pictures come sooner after a loss or a join. Higher: the picture is better in
-/// between (60 kB every 2 s are 20 % of 1.2 Mbit/s and more than double the quantiser; jitsi-videobridge #2448).
-const SHARE: u64 = 10;
+/// What the account may hold, as time at the encoding's bitrate: with [`PAID_BACK`] a tenth of a minute. Lower: pictures come
+/// sooner after a loss or a join. Higher: the picture is better in between (60 kB every 2 s are 20 % of 1.2 Mbit/s and more than
+/// double the quantiser; jitsi-videobridge #2448).
+const BURST: Duration = Duration::from_secs(4);
+/// Of so many bytes of the stream one pays back: 2 s of a minute.
+const PAID_BACK: u64 = 30;
+/// The bitrate is averaged over several of these.
+const WINDOW: Duration = Duration::from_secs(5);
 /// Less time than this says nothing about a bitrate.
 const SHORTEST: Duration = Duration::from_secs(1);
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Bucket {
-    bytes: u32,
-    keyframes: u32,
-}
 
 /// See the module's text.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Share {
-    buckets: [Bucket; BUCKETS],
-    start: Option<Instant>,
-    /// Which bucket in all is the current one.
-    current: u64,
+    /// What keyframes took and the stream has not paid back, in bytes.
+    account: u64,
+    /// Bytes that were too few to pay back one.
+    rest: u64,
+    /// Other bytes than keyframes' since `since`.
+    others: u64,
+    since: Option<Instant>,
+    /// Bytes per second without keyframes.
+    rate: Option<u64>,
     /// Of the last whole keyframe, or of the present one if that is larger already.
-    size: u32,
-    arriving: u32,
+    size: u64,
+    arriving: u64,
 }
 
 impl Share {
     /// A packet came; `keyframe`: of the newest keyframe.
     pub(super) fn add(&mut self, now: Instant, bytes: usize, keyframe: bool) {
-        self.advance(now);
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let bucket = &mut self.buckets[(self.current % BUCKETS as u64) as usize];
-        bucket.bytes = bucket.bytes.saturating_add(bytes);
+        let (bytes, since) = (bytes as u64, *self.since.get_or_insert(now));
+        self.rest += bytes;
+        if self.rest >= PAID_BACK {
+            self.account = self.account.saturating_sub(self.rest / PAID_BACK);
+            self.rest %= PAID_BACK;
+        }
         if keyframe {
-            bucket.keyframes = bucket.keyframes.saturating_add(bytes);
-            self.arriving = self.arriving.saturating_add(bytes);
+            self.arriving += bytes;
             self.size = self.size.max(self.arriving);
+            // What could not be avoided is not paid for for ever.
+            let most = self.burst(now) + self.size;
+            self.account = (self.account + bytes).min(most.max(self.account));
+        } else {
+            self.others += bytes;
+        }
+        if now >= since + WINDOW {
+            let measured = self.others * 1_000_000 / now.saturating_duration_since(since).as_micros() as u64;
+            self.rate = Some(self.rate.map_or(measured, |rate| (3 * rate + measured) / 4));
+            (self.others, self.since) = (0, Some(now));
         }
     }
 
@@ -54,31 +67,16 @@ impl Share {
     }
 
     /// Whether one more keyframe fits into `1 / part` of the share.
-    pub(super) fn has_room(&mut self, now: Instant, part: u64) -> bool {
-        self.advance(now);
-        let (mut bytes, mut keyframes, mut flowing) = (0, 0, 0);
-        for bucket in &self.buckets {
-            bytes += u64::from(bucket.bytes);
-            keyframes += u64::from(bucket.keyframes);
-            flowing += u32::from(bucket.bytes > 0);
-        }
-        // At the bitrate that the encoding has when it flows, for a whole minute: a pause does not take the share away, and a
-        // stream that has just begun has all of it.
-        let lasted = self.start.map_or(Duration::ZERO, |start| now.saturating_duration_since(start));
-        let window = BUCKET * BUCKETS as u32;
-        let flowed = (BUCKET * flowing).min(lasted).max(SHORTEST);
-        let minute = u128::from(bytes) * window.as_micros() / flowed.as_micros();
-        u128::from(keyframes + u64::from(self.size)) * u128::from(SHARE * part) <= minute
+    pub(super) fn has_room(&self, now: Instant, part: u64) -> bool {
+        (self.account + self.size) * part <= self.burst(now)
     }
 
-    fn advance(&mut self, now: Instant) {
-        let start = *self.start.get_or_insert(now);
-        let bucket = now.saturating_duration_since(start).as_secs() / BUCKET.as_secs();
-        let passed = bucket.saturating_sub(self.current).min(BUCKETS as u64);
-        self.current = self.current.max(bucket);
-        for empty in 0..passed {
-            self.buckets[((self.current - empty) % BUCKETS as u64) as usize] = Bucket::default();
-        }
+    fn burst(&self, now: Instant) -> u64 {
+        let measured = || {
+            let elapsed = self.since.map_or(SHORTEST, |since| now.saturating_duration_since(since).max(SHORTEST));
+            self.others * 1_000_000 / elapsed.as_micros() as u64
+        };
+        self.rate.unwrap_or_else(measured) * BURST.as_secs()
     }
 }
 
@@ -86,7 +84,7 @@ impl Share {
 mod tests {
     use super::*;
 
-    /// 25 frames a second of 4 kB (800 kbit/s, thus 600 kB of keyframes a minute), from second to second.
+    /// 25 frames a second of 4 kB (800 kbit/s, 6 MB a minute), from second to second.
     fn flow(share: &mut Share, start: Instant, seconds: std::ops::Range<u64>) {
         for ms in (seconds.start * 1000..seconds.end * 1000).step_by(40) {
             share.add(start + Duration::from_millis(ms), 4000, false);
@@ -98,38 +96,44 @@ mod tests {
         (0..10).for_each(|_| share.add(now, bytes / 10, true));
     }
 
+    /// As many as there is room for; at most 100.
+    fn burst(share: &mut Share, now: Instant, bytes: usize) -> usize {
+        let mut count = 0;
+        while share.has_room(now, 1) && count < 100 {
+            keyframe(share, now, bytes);
+            count += 1;
+        }
+        count
+    }
+
     #[test]
-    fn a_tenth_of_a_minute_is_there_from_the_start_and_comes_back_after_it() {
+    fn two_thirds_of_it_may_come_at_once() {
         let start = Instant::now();
         let mut share = Share::default();
         flow(&mut share, start, 0..4);
-        let mut sent = 0;
-        while share.has_room(start + Duration::from_secs(4), 1) {
-            keyframe(&mut share, start + Duration::from_secs(4), 60_000);
-            sent += 1;
-        }
-        assert!((9..=30).contains(&sent), "the keyframes themselves make the bitrate look larger: {sent}");
-        flow(&mut share, start, 4..30);
-        assert!(!share.has_room(start + Duration::from_secs(30), 1));
-        flow(&mut share, start, 30..65);
-        assert!(share.has_room(start + Duration::from_secs(65), 1));
+        assert_eq!(burst(&mut share, start + Duration::from_secs(4), 60_000), 6, "of 400 kB");
+        flow(&mut share, start, 4..12);
+        assert!(!share.has_room(start + Duration::from_secs(12), 1));
+        flow(&mut share, start, 12..25);
+        assert_eq!(burst(&mut share, start + Duration::from_secs(25), 60_000), 1);
     }
 
     #[test]
     fn over_any_minute_the_share_holds() {
         let start = Instant::now();
         let mut share = Share::default();
-        let mut keyframes = 0;
-        for second in 0..60 {
+        let mut sent = Vec::new();
+        for second in 0..180 {
             flow(&mut share, start, second..second + 1);
-            let now = start + Duration::from_secs(second + 1);
-            if share.has_room(now, 1) {
-                keyframe(&mut share, now, 60_000);
-                keyframes += 1;
-            }
+            let count = burst(&mut share, start + Duration::from_secs(second + 1), 60_000);
+            sent.extend(std::iter::repeat_n(second, count));
         }
-        // 6 MB of others: 660 kB of keyframes are a tenth of all.
-        assert!((10..=12).contains(&keyframes), "{keyframes}");
+        for begin in 0..120 {
+            let keyframes = sent.iter().filter(|second| (begin..begin + 60).contains(*second)).count();
+            // 6 MB of others: 660 kB of keyframes are a tenth of all.
+            assert!(keyframes <= 11, "{keyframes} in the minute from second {begin}");
+        }
+        assert!(sent.len() >= 15, "{sent:?}");
     }
 
     #[test]
@@ -138,7 +142,7 @@ mod tests {
         let mut share = Share::default();
         flow(&mut share, start, 0..20);
         let now = start + Duration::from_secs(20);
-        (0..6).for_each(|_| keyframe(&mut share, now, 50_000));
+        (0..4).for_each(|_| keyframe(&mut share, now, 50_000));
         assert!(share.has_room(now, 1) && !share.has_room(now, 2));
     }
 
@@ -148,6 +152,9 @@ mod tests {
         let mut share = Share::default();
         flow(&mut share, start, 0..10);
         keyframe(&mut share, start + Duration::from_secs(10), 60_000);
-        assert!(share.has_room(start + Duration::from_secs(50), 1));
+        let later = start + Duration::from_secs(600);
+        assert!(share.has_room(later, 1));
+        keyframe(&mut share, later, 60_000);
+        assert!(share.has_room(later, 1));
     }
 }

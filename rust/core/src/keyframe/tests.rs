@@ -74,11 +74,11 @@ fn an_unreachable_layer_is_asked_less_and_less_often() {
 }
 
 #[test]
-fn a_stream_of_little_else_than_keyframes_gives_a_newcomer_one_in_four_seconds() {
+fn a_stream_of_little_else_than_keyframes_gives_a_newcomer_one_in_eight_seconds() {
     let start = Instant::now();
     let mut governor = KeyframeGovernor::default();
     let mut asked = Vec::new();
-    for ms in (0..20_000).step_by(10) {
+    for ms in (0..36_000).step_by(10) {
         let now = start + millis(ms);
         governor.request(now, Wish::First);
         if governor.poll(now) {
@@ -87,9 +87,9 @@ fn a_stream_of_little_else_than_keyframes_gives_a_newcomer_one_in_four_seconds()
             governor.received(now, 100_000, true);
         }
     }
-    assert_eq!(asked, [0, 4000, 8000, 12_000, 16_000]);
+    assert_eq!(asked, [0, 8000, 16_000, 24_000, 32_000]);
     let mut again = Vec::new();
-    for ms in (20_000..60_000).step_by(10) {
+    for ms in (36_000..80_000).step_by(10) {
         let now = start + millis(ms);
         governor.request(now, Wish::Again);
         if governor.poll(now) {
@@ -98,7 +98,7 @@ fn a_stream_of_little_else_than_keyframes_gives_a_newcomer_one_in_four_seconds()
             governor.received(now, 100_000, true);
         }
     }
-    assert_eq!(again, [32_000, 48_000]);
+    assert_eq!(again, [48_000, 64_000]);
 }
 
 /// A publisher that answers after 100 ms, and what it was asked.
@@ -139,11 +139,11 @@ proptest! {
     #[test]
     fn the_bounds_hold(
         rate in 300_000_usize..3_000_000,
-        frames in 4_usize..12,
+        frames in 2_usize..10,
         wishes in proptest::collection::vec((1_u64..2000, any::<bool>(), any::<bool>()), 40..160),
     ) {
         let start = Instant::now();
-        // As large as so many other frames at 25 a second.
+        // As large as so many other frames at 25 a second: up to 0.4 s of the bitrate.
         let keyframe = rate / 200 * frames;
         let governor = KeyframeGovernor::default();
         let mut publisher = Publisher { governor, keyframe, answer: None, asked: Vec::new(), sent: Vec::new() };
@@ -164,7 +164,7 @@ proptest! {
             }
         }
         prop_assert!(publisher.asked.windows(2).all(|pair| pair[1] - pair[0] >= 500), "{:?}", publisher.asked);
-        prop_assert!(waits <= 4101, "{waits} ms");
+        prop_assert!(waits <= 8101, "{waits} ms");
         for end in (60_000..ms).step_by(1000) {
             let minute = publisher.sent.iter().filter(|(at, ..)| (end - 60_000..end).contains(at));
             let (mut all, mut keyframes) = (0, 0);
@@ -172,8 +172,8 @@ proptest! {
                 all += bytes;
                 keyframes += if *is_keyframe { *bytes } else { 0 };
             }
-            // The buckets are five seconds long, and one keyframe is on its way.
-            prop_assert!(keyframes <= all * 11 / 100 + keyframe, "{keyframes} of {all}");
+            // One keyframe is on its way.
+            prop_assert!(keyframes <= all / 10 + keyframe, "{keyframes} of {all}");
         }
     }
 }

@@ -2,3 +2,5 @@
 
 pub(crate) mod generator;
 pub(crate) mod responder;
+
+pub use responder::{Refusal, Refusals};

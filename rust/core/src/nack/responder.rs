@@ -1,7 +1,8 @@
-//! Which requests of one subscriber are answered: a packet at most three times, not within one round trip, and all together
-//! within a share of what is sent, because a bad link gets worse by repairing everything (mediasoup #1934).
+//! Which requests of one subscriber are answered: a packet at most three times, not within one round trip, not when it comes too
+//! late to be played, and all together within a share of what is sent, because a bad link gets worse by repairing everything
+//! (mediasoup #1934).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// (LiveKit: 3.)
 pub(crate) const MAX_RESENDS: u8 = 3;
@@ -9,11 +10,69 @@ pub(crate) const MAX_RESENDS: u8 = 3;
 const SHARE: u64 = 4;
 /// What may be saved up: half a second of 2 Mbit/s, enough for the loss of a whole keyframe.
 const MOST_SAVED: u64 = 128 << 10;
-/// The round trip until it is known, and the least and the most that is believed.
-const DEFAULT_RTT: Duration = Duration::from_millis(50);
-const RTT_RANGE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
+/// The round trip until it is known (libwebrtc: 100 ms), and the least that is believed.
+const DEFAULT_RTT: Duration = Duration::from_millis(100);
+const MIN_RTT: Duration = Duration::from_millis(5);
+/// A packet that would come later than this after it was first sent is played no more. Higher: repairs links of long round trips.
+/// Lower: no bytes for what a jitter buffer has given up.
+pub(crate) const PLAYABLE: Duration = Duration::from_millis(500);
+/// Requested numbers that are looked up for one peer in a second. Higher: more of the processor for a peer that floods. Lower: a
+/// viewer of very many tracks behind a bad link is not served.
+const LOOKED_UP: u32 = 20_000;
 
-/// Bytes that may be sent again, saved up from what is sent.
+/// Why a packet is not sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// It was never sent, or too long ago.
+    Unknown,
+    /// A keyframe was sent after it.
+    Superseded,
+    /// It would come too late to be played.
+    TooOld,
+    /// It was sent again often enough.
+    TooOften,
+    /// The last time is less than a round trip ago.
+    TooSoon,
+    /// Retransmissions have used up their share.
+    OverBudget,
+    /// The peer asks for more than anybody needs.
+    Flood,
+}
+
+/// How many requests were refused, by reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Refusals {
+    /// [`Refusal::Unknown`].
+    pub unknown: u64,
+    /// [`Refusal::Superseded`].
+    pub superseded: u64,
+    /// [`Refusal::TooOld`].
+    pub too_old: u64,
+    /// [`Refusal::TooOften`].
+    pub too_often: u64,
+    /// [`Refusal::TooSoon`].
+    pub too_soon: u64,
+    /// [`Refusal::OverBudget`].
+    pub over_budget: u64,
+    /// [`Refusal::Flood`], in packets of requests.
+    pub flood: u64,
+}
+
+impl Refusals {
+    pub(crate) fn count(&mut self, refusal: Refusal) {
+        *match refusal {
+            Refusal::Unknown => &mut self.unknown,
+            Refusal::Superseded => &mut self.superseded,
+            Refusal::TooOld => &mut self.too_old,
+            Refusal::TooOften => &mut self.too_often,
+            Refusal::TooSoon => &mut self.too_soon,
+            Refusal::OverBudget => &mut self.over_budget,
+            Refusal::Flood => &mut self.flood,
+        } += 1;
+    }
+}
+
+/// Bytes that may be sent again, saved up from what is sent. An estimate of the link is to replace [`Budget::sent`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Budget {
     saved: u64,
@@ -38,23 +97,72 @@ impl Budget {
     }
 }
 
-/// Whether a packet is sent again that was sent again `resends` times before, last `since` ago.
-pub(crate) fn may_resend(resends: u8, since: Duration, rtt: Option<Duration>) -> bool {
-    let spacing = rtt.unwrap_or(DEFAULT_RTT).clamp(RTT_RANGE.0, RTT_RANGE.1);
-    resends == 0 || (resends < MAX_RESENDS && since >= spacing)
+/// What was sent, and when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Past {
+    /// Since it was first sent.
+    pub(crate) age: Duration,
+    /// Since it was last sent.
+    pub(crate) since: Duration,
+    /// How often it was sent again.
+    pub(crate) resends: u8,
+}
+
+/// Whether a packet is sent again.
+pub(crate) fn may_resend(past: &Past, rtt: Option<Duration>) -> Result<(), Refusal> {
+    let rtt = rtt.unwrap_or(DEFAULT_RTT).max(MIN_RTT);
+    if rtt / 2 + past.age > PLAYABLE {
+        Err(Refusal::TooOld)
+    } else if past.resends >= MAX_RESENDS {
+        Err(Refusal::TooOften)
+    } else if past.resends > 0 && past.since < rtt {
+        Err(Refusal::TooSoon)
+    } else {
+        Ok(())
+    }
+}
+
+/// Bounds what one peer's requests cost, whatever it asks for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct LookUps {
+    second: Option<Instant>,
+    done: u32,
+}
+
+impl LookUps {
+    /// Whether one more number is looked up.
+    pub(crate) fn admits(&mut self, now: Instant) -> bool {
+        if self.second.is_none_or(|second| now >= second + Duration::from_secs(1)) {
+            *self = Self { second: Some(now), done: 0 };
+        }
+        self.done = self.done.saturating_add(1);
+        self.done <= LOOKED_UP
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn past(age: u64, since: u64, resends: u8) -> Past {
+        Past { age: Duration::from_millis(age), since: Duration::from_millis(since), resends }
+    }
+
     #[test]
     fn three_times_and_a_round_trip_apart() {
         let rtt = Some(Duration::from_millis(80));
-        assert!(may_resend(0, Duration::ZERO, rtt));
-        assert!(!may_resend(1, Duration::from_millis(79), rtt));
-        assert!(may_resend(2, Duration::from_millis(80), rtt));
-        assert!(!may_resend(3, Duration::from_secs(9), rtt));
+        assert_eq!(may_resend(&past(0, 0, 0), rtt), Ok(()));
+        assert_eq!(may_resend(&past(100, 79, 1), rtt), Err(Refusal::TooSoon));
+        assert_eq!(may_resend(&past(200, 80, 2), rtt), Ok(()));
+        assert_eq!(may_resend(&past(300, 250, 3), rtt), Err(Refusal::TooOften));
+    }
+
+    #[test]
+    fn what_would_come_too_late_is_not_sent() {
+        let rtt = Some(Duration::from_millis(100));
+        assert_eq!(may_resend(&past(450, 450, 0), rtt), Ok(()));
+        assert_eq!(may_resend(&past(451, 451, 0), rtt), Err(Refusal::TooOld));
+        assert_eq!(may_resend(&past(0, 0, 0), Some(Duration::from_millis(1001))), Err(Refusal::TooOld));
     }
 
     #[test]
@@ -72,5 +180,14 @@ mod tests {
             }
         }
         assert!((249..=251).contains(&resent), "{resent}");
+    }
+
+    #[test]
+    fn a_flood_is_looked_up_in_part() {
+        let start = Instant::now();
+        let mut look_ups = LookUps::default();
+        let admitted = (0..50_000).filter(|_| look_ups.admits(start)).count();
+        assert_eq!(admitted, LOOKED_UP as usize);
+        assert!(look_ups.admits(start + Duration::from_secs(1)));
     }
 }

@@ -11,6 +11,7 @@ use super::Sfu;
 use super::fan_out::{Outgoing, passing, write};
 use crate::arena::ConnectionId;
 use crate::id::SubscriptionId;
+use crate::nack::Refusal;
 use crate::timers::Timer;
 
 impl Sfu {
@@ -128,9 +129,16 @@ impl Sfu {
         let Some(wire) = &subscription.wire else { return };
         let send_time = AbsSendTime::from_duration(self.clock.unix(now));
         for seq in seqs {
+            if !connection.look_ups.admits(now) {
+                subscription.send.refuse(Refusal::Flood);
+                return;
+            }
             let Some(sent) = subscription.send.answer_nack(now, seq, connection.rtt) else { continue };
             let Some(encoding) = track.encodings.get(usize::from(sent.encoding)) else { continue };
-            let Some(stored) = encoding.history.get(sent.seq) else { continue };
+            let Some(stored) = encoding.history.get(sent.seq) else {
+                subscription.send.refuse(Refusal::Unknown);
+                continue;
+            };
             // Without RTX nothing can be sent again under the same index: its nonce is used.
             let Some((_, Some(rtx))) = wire.payload_types(stored.codec()) else { continue };
             let outgoing = Outgoing {

@@ -37,12 +37,14 @@ impl Sfu {
     /// Where the subscriber's timeline stands in wall-clock time: lip sync hangs on it (RFC 3550 §6.4.1).
     pub(super) fn send_sender_report(&mut self, now: Instant, id: SubscriptionId, egress: &mut Egress) {
         let unix = self.clock.unix(now);
-        let Some(subscription) = self.subscriptions.get(id) else { return };
+        let Some(subscription) = self.subscriptions.get_mut(id) else { return };
         let Some(track) = self.tracks.get(subscription.track) else { return };
         let Some(publisher) = self.connections.get(track.connection) else { return };
         let timestamp =
             subscription.forwarder.report_timestamp(now, unix, &publisher.publisher_clock, &track.timestamps);
-        let Some(rtp_timestamp) = timestamp else { return };
+        let Some(rtp_timestamp) = timestamp.filter(|timestamp| subscription.send.may_report(now, *timestamp)) else {
+            return;
+        };
         let label = self.sessions.get(track.session).map_or("", |session| session.config.label.as_str());
         let Some(connection) = self.connections.get_mut(subscription.connection) else { return };
         let ssrc = subscription.send.ssrc();

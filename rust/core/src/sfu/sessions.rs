@@ -14,6 +14,7 @@ use crate::config::{Offers, SessionConfig};
 use crate::connection::{Connection, Progress};
 use crate::event::{CloseReason, Event};
 use crate::id::{RoomId, SessionId};
+use crate::nack::responder::LookUps;
 use crate::negotiation::{Negotiator, NegotiatorConfig, NegotiatorRole};
 use crate::session::Session;
 use crate::stream::PublisherClock;
@@ -162,6 +163,7 @@ impl Sfu {
             next_report: now,
             next_nack: None,
             rtt: None,
+            look_ups: LookUps::default(),
             unbound_packets: 0,
         });
         self.demux.add_ufrag(&credentials.ufrag, id);

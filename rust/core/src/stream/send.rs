@@ -11,25 +11,40 @@ use sfu_wire::{NtpTime, SeqNo, Ssrc};
 use super::recv::ticks_to_duration;
 use crate::codec::Kind;
 use crate::layer::Packet;
-use crate::nack::responder::{Budget, MAX_RESENDS, may_resend};
+use crate::nack::responder::{Budget, MAX_RESENDS, PLAYABLE, Past, Refusal, Refusals, may_resend};
 use crate::rewrite::Patch;
 
-/// As long as the history. Higher: more memory per subscription. Lower: late requests find nothing.
-const RETENTION: Duration = Duration::from_secs(1);
+/// What is older is not sent again.
+const RETENTION: Duration = PLAYABLE;
 const FIRST_ENTRIES: usize = 64;
 const MAX_ENTRIES: usize = 2048;
+/// No report is made up for a stream that has been silent for longer.
+const REPORTABLE: Duration = Duration::from_secs(2);
 /// A receiver report's round trip above this is a mistake.
 const MAX_RTT_NANOS: i64 = 10_000_000_000;
 
+/// As small as it goes: there is one for each packet of half a second, for each subscription.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     patch: Patch,
     source: SeqNo,
+    /// When it was first sent.
+    sent: Millis,
+    /// When it was last sent, after that.
+    resent: u16,
+    len: u16,
     encoding: u8,
     resends: u8,
-    len: u16,
-    /// When it was last sent.
-    sent: Instant,
+}
+
+/// Milliseconds since the stream first sent anything: they last for 49 days, and what is compared is less than a second apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Millis(u32);
+
+impl Millis {
+    const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.wrapping_sub(earlier.0) as u64)
+    }
 }
 
 /// What was sent under a number that is asked for again.
@@ -58,6 +73,8 @@ pub struct SendStats {
     pub bytes_retransmitted: u64,
     /// Numbers that were asked for again.
     pub nacks_received: u64,
+    /// Those of them that were not sent.
+    pub refused: Refusals,
     /// The peer's count.
     pub packets_lost: i64,
     /// The peer's.
@@ -80,7 +97,19 @@ pub struct SendStream {
     newest: SeqNo,
     budget: Budget,
     stats: SendStats,
+    first_sent: Option<Instant>,
     last_sent: Option<Instant>,
+    keyframe: Option<Keyframe>,
+    last_report: Option<u32>,
+}
+
+/// The keyframe that was sent last.
+#[derive(Debug, Clone, Copy)]
+struct Keyframe {
+    /// Of its first packet.
+    seq: SeqNo,
+    /// What tells it from others.
+    timestamp: u32,
 }
 
 impl SendStream {
@@ -106,11 +135,23 @@ impl SendStream {
                 packets_retransmitted: 0,
                 bytes_retransmitted: 0,
                 nacks_received: 0,
+                refused: Refusals {
+                    unknown: 0,
+                    superseded: 0,
+                    too_old: 0,
+                    too_often: 0,
+                    too_soon: 0,
+                    over_budget: 0,
+                    flood: 0,
+                },
                 packets_lost: 0,
                 jitter: Duration::ZERO,
                 rtt: None,
             },
+            first_sent: None,
             last_sent: None,
+            keyframe: None,
+            last_report: None,
         }
     }
 
@@ -138,28 +179,80 @@ impl SendStream {
         self.stats.packets_sent += 1;
         self.stats.bytes_sent += len as u64;
         self.stats.payload_bytes_sent += (prefix.len() + rest.len()) as u64;
+        self.first_sent.get_or_insert(now);
         self.last_sent = Some(now);
         self.budget.sent(len);
+        if packet.facts.keyframe {
+            self.note_keyframe(&patch);
+        }
         if self.repairs {
             self.newest = self.newest.max(patch.seq);
             let (source, encoding, len) = (packet.seq, packet.encoding, u16::try_from(len).unwrap_or(u16::MAX));
-            self.remember(now, Entry { patch, source, encoding, resends: 0, len, sent: now });
+            let sent = self.millis(now);
+            self.remember(Entry { patch, source, sent, resent: 0, len, encoding, resends: 0 });
         }
     }
 
-    /// The subscriber asks for `seq` again; `None` when it does not get it. What is given counts as sent again.
+    /// The subscriber asks for `seq` again; `None` when it does not get it, which is counted. What is given counts as sent again.
     pub fn answer_nack(&mut self, now: Instant, seq: u16, rtt: Option<Duration>) -> Option<Sent> {
         self.stats.nacks_received += 1;
+        match self.find_sent(now, seq, rtt) {
+            Ok(sent) => Some(sent),
+            Err(refusal) => {
+                self.refuse(refusal);
+                None
+            }
+        }
+    }
+
+    /// Counts a request that is not answered.
+    pub fn refuse(&mut self, refusal: Refusal) {
+        self.stats.refused.count(refusal);
+    }
+
+    fn find_sent(&mut self, now: Instant, seq: u16, rtt: Option<Duration>) -> Result<Sent, Refusal> {
         let seq = sfu_wire::extend_seq(self.newest, seq);
-        let index = index_of(seq, self.entries.len())?;
-        let entry = self.entries[index].as_mut().filter(|entry| entry.patch.seq == seq)?;
-        let since = now.saturating_duration_since(entry.sent);
-        if !may_resend(entry.resends, since, rtt.or(self.stats.rtt)) || !self.budget.allows(usize::from(entry.len)) {
-            return None;
+        let now = self.millis(now);
+        let index = index_of(seq, self.entries.len()).ok_or(Refusal::Unknown)?;
+        let entry = self.entries[index].as_mut().filter(|entry| entry.patch.seq == seq).ok_or(Refusal::Unknown)?;
+        if self.keyframe.is_some_and(|keyframe| seq < keyframe.seq) {
+            return Err(Refusal::Superseded);
+        }
+        let age = now.since(entry.sent);
+        let since = age.saturating_sub(Duration::from_millis(u64::from(entry.resent)));
+        may_resend(&Past { age, since, resends: entry.resends }, rtt.or(self.stats.rtt))?;
+        if !self.budget.allows(usize::from(entry.len)) {
+            return Err(Refusal::OverBudget);
         }
         entry.resends = (entry.resends + 1).min(MAX_RESENDS);
-        entry.sent = now;
-        Some(Sent { encoding: entry.encoding, seq: entry.source, patch: entry.patch })
+        entry.resent = u16::try_from(age.as_millis()).unwrap_or(u16::MAX);
+        Ok(Sent { encoding: entry.encoding, seq: entry.source, patch: entry.patch })
+    }
+
+    /// A keyframe may begin with several packets that each look like its first (parameter sets), in any order.
+    fn note_keyframe(&mut self, patch: &Patch) {
+        let (seq, timestamp) = (patch.seq, patch.timestamp);
+        match &mut self.keyframe {
+            Some(known) if known.timestamp == timestamp => known.seq = known.seq.min(seq),
+            Some(known) if known.seq > seq => {}
+            known => *known = Some(Keyframe { seq, timestamp }),
+        }
+    }
+
+    fn millis(&self, now: Instant) -> Millis {
+        let first = self.first_sent.unwrap_or(now);
+        Millis(now.saturating_duration_since(first).as_millis() as u32)
+    }
+
+    /// Whether a sender report may name `timestamp` as now: a receiver's clock never goes back, and nobody knows where the clock
+    /// of a stream that rests would stand (mediasoup: 2 s).
+    pub fn may_report(&mut self, now: Instant, timestamp: u32) -> bool {
+        let rests = self.last_sent.is_none_or(|last| now >= last + REPORTABLE);
+        let goes_back = self.last_report.is_some_and(|last| (timestamp.wrapping_sub(last) as i32) < 0);
+        if !rests && !goes_back {
+            self.last_report = Some(timestamp);
+        }
+        !rests && !goes_back
     }
 
     /// The number of the next retransmission.
@@ -205,13 +298,13 @@ impl SendStream {
         self.last_sent
     }
 
-    fn remember(&mut self, now: Instant, entry: Entry) {
+    fn remember(&mut self, entry: Entry) {
         loop {
             let Some(index) = index_of(entry.patch.seq, self.entries.len()) else {
                 self.entries = vec![None; FIRST_ENTRIES];
                 continue;
             };
-            let young = |old: Entry| old.patch.seq < entry.patch.seq && now < old.sent + RETENTION;
+            let young = |old: Entry| old.patch.seq < entry.patch.seq && entry.sent.since(old.sent) < RETENTION;
             if self.entries[index].is_some_and(young) && self.entries.len() < MAX_ENTRIES {
                 self.grow();
                 continue;
@@ -256,8 +349,8 @@ mod tests {
         stream
     }
 
-    fn send(stream: &mut SendStream, now: Instant, out: u64) {
-        let packet = Packet {
+    fn packet(now: Instant, out: u64) -> Packet<'static> {
+        Packet {
             encoding: 2,
             epoch: 0,
             seq: SeqNo::new(out + 70_000),
@@ -268,8 +361,11 @@ mod tests {
             payload: &[0; 1000],
             facts: FrameFacts::opaque(false),
             arrival: now,
-        };
-        stream.sent(now, &packet, Patch::new(SeqNo::new(out), out as u32, true), 1050);
+        }
+    }
+
+    fn send(stream: &mut SendStream, now: Instant, out: u64) {
+        stream.sent(now, &packet(now, out), Patch::new(SeqNo::new(out), out as u32, true), 1050);
     }
 
     #[test]
@@ -294,7 +390,52 @@ mod tests {
         let answered: Vec<u64> =
             (0..500).filter(|ms| stream.answer_nack(now + millis(*ms), 7, RTT).is_some()).collect();
         assert_eq!(answered, [0, 40, 80]);
-        assert_eq!(stream.stats().nacks_received, 500);
+        let stats = stream.stats();
+        let refused = Refusals { too_soon: 78, too_often: 400, too_old: 19, ..Refusals::default() };
+        assert_eq!((stats.nacks_received, stats.refused), (500, refused));
+    }
+
+    #[test]
+    fn what_a_keyframe_superseded_is_not_sent_again() {
+        let now = Instant::now();
+        let mut stream = stream();
+        (10..14).for_each(|out| send(&mut stream, now, out));
+        // Parameter sets and picture each look like the start of their keyframe, and came in the wrong order.
+        for out in [16, 15] {
+            let facts = FrameFacts { keyframe: true, ..FrameFacts::opaque(false) };
+            let packet = Packet { facts, ..packet(now, out) };
+            stream.sent(now, &packet, Patch::new(SeqNo::new(out), 3000, false), 1050);
+        }
+        send(&mut stream, now, 17);
+        let answered: Vec<u16> = (9..18).filter(|out| stream.answer_nack(now, *out, RTT).is_some()).collect();
+        assert_eq!(answered, [15, 16, 17]);
+        let refused = Refusals { unknown: 2, superseded: 4, ..Refusals::default() };
+        assert_eq!(stream.stats().refused, refused, "9 and 14 were never sent");
+    }
+
+    #[test]
+    fn what_would_be_played_no_more_is_not_sent_again() {
+        let now = Instant::now();
+        let mut stream = stream();
+        send(&mut stream, now, 7);
+        let rtt = Some(millis(200));
+        assert_eq!(stream.answer_nack(now + millis(401), 7, rtt), None);
+        assert_eq!(stream.stats().refused.too_old, 1);
+        assert!(stream.answer_nack(now + millis(400), 7, rtt).is_some());
+    }
+
+    #[test]
+    fn reports_go_forward_and_rest_with_the_stream() {
+        let now = Instant::now();
+        let mut stream = stream();
+        assert!(!stream.may_report(now, 1000), "nothing was sent");
+        send(&mut stream, now, 7);
+        assert!(stream.may_report(now, u32::MAX - 10));
+        assert!(stream.may_report(now + millis(1999), 20), "it wraps");
+        assert!(!stream.may_report(now + millis(1999), 19), "it goes back");
+        assert!(!stream.may_report(now + millis(2000), 500), "it rests");
+        send(&mut stream, now + millis(5000), 8);
+        assert!(stream.may_report(now + millis(5000), 400));
     }
 
     #[test]
@@ -316,18 +457,18 @@ mod tests {
     }
 
     #[test]
-    fn it_remembers_a_second_and_then_stays_as_large() {
+    fn it_remembers_what_may_still_be_played_and_then_stays_as_large() {
         let start = Instant::now();
         let mut stream = stream();
         for out in 0..2000_u64 {
             let now = start + millis(4 * out);
             send(&mut stream, now, out);
-            if out >= 250 {
-                let index = index_of(SeqNo::new(out - 249), stream.entries.len()).unwrap();
-                assert_eq!(stream.entries[index].unwrap().patch.seq.get(), out - 249);
+            if out >= 125 {
+                let index = index_of(SeqNo::new(out - 124), stream.entries.len()).unwrap();
+                assert_eq!(stream.entries[index].unwrap().patch.seq.get(), out - 124);
             }
         }
-        assert_eq!(stream.entries.len(), 256);
+        assert_eq!(stream.entries.len(), 128);
     }
 
     #[test]
