@@ -9,8 +9,10 @@ use sfu_wire::SeqNo;
 
 use crate::codec::Kind;
 use crate::layer::frames::FrameLog;
+use crate::layer::outcome::Outcome;
+use crate::layer::references::ReferenceLog;
 use crate::layer::selector::{Decision, LayerSelector};
-use crate::layer::{Encodings, Layer, Packet};
+use crate::layer::{Dependencies, Dependency, Encodings, Layer, Packet};
 use crate::rewrite::Rewriter;
 use crate::stream::{PublisherClock, TimestampMap};
 
@@ -19,12 +21,18 @@ pub use crate::rewrite::Patch;
 /// No report is made up for a stream that has been silent for longer. (mediasoup: 2 s.)
 const REPORTABLE: Duration = Duration::from_secs(2);
 
+/// So long the first packet of a keyframe may be missing, while its repair is asked for, before another keyframe is. The
+/// packets behind it are not understood without it.
+const STRUCTURE_WAIT: Duration = Duration::from_millis(300);
+
 /// See the module's text.
 #[derive(Debug, Clone)]
 pub struct Forwarder {
     kind: Kind,
     selector: LayerSelector,
+    basis: Basis,
     frames: FrameLog,
+    references: ReferenceLog,
     rewriter: Rewriter,
     holds: Holds,
     /// With more than one encoding, a spatial layer is an encoding.
@@ -36,6 +44,17 @@ pub struct Forwarder {
     report_due: bool,
     catch_up: Option<(u8, SeqNo, SeqNo)>,
     told: Told,
+}
+
+/// By what a run is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Basis {
+    /// Payload descriptors.
+    Payload,
+    /// Dependency descriptors.
+    Dependencies,
+    /// Likewise, and packets have come since then whose structure has not.
+    Unresolved(Instant),
 }
 
 /// Why everything is held back.
@@ -59,7 +78,9 @@ impl Forwarder {
         Self {
             kind,
             selector: LayerSelector::new(kind),
+            basis: Basis::Payload,
             frames: FrameLog::new(),
+            references: ReferenceLog::new(),
             rewriter: Rewriter::new(kind, first_seq, first_timestamp),
             holds: Holds::default(),
             simulcast: false,
@@ -111,7 +132,7 @@ impl Forwarder {
         let offset = clock.offset(packet.encoding);
         match self.kind {
             Kind::Audio => self.rewriter.rewrite(packet, None, offset),
-            Kind::Video => self.forward_video(packet, offset),
+            Kind::Video => self.forward_video(now, packet, offset),
         }
     }
 
@@ -146,9 +167,14 @@ impl Forwarder {
     /// The layer that flows to the subscriber.
     pub fn layer(&self) -> Option<Layer> {
         let encoding = self.encoding().filter(|_| self.selector.is_flowing())?;
-        let (top_spatial, temporal) = self.frames.newest().map_or((0, 0), |f| (f.spatial.top, f.joined.top()));
-        let spatial = if self.simulcast { encoding } else { top_spatial.min(self.seen.spatial) };
-        Some(Layer { spatial, temporal: temporal.min(self.seen.temporal) })
+        let inside = match self.basis {
+            Basis::Payload => {
+                let (spatial, temporal) = self.frames.newest().map_or((0, 0), |f| (f.spatial.top, f.joined.top()));
+                Layer { spatial: spatial.min(self.seen.spatial), temporal: temporal.min(self.seen.temporal) }
+            }
+            Basis::Dependencies | Basis::Unresolved(_) => self.references.layer(),
+        };
+        Some(if self.simulcast { Layer { spatial: encoding, ..inside } } else { inside })
     }
 
     /// What flowed and what flows, when that changed since the last call.
@@ -194,38 +220,95 @@ impl Forwarder {
         Some(self.rewriter.timestamp_at(timeline, clock.offset(encoding)))
     }
 
-    fn forward_video(&mut self, packet: &Packet<'_>, offset: i64) -> Option<Patch> {
-        self.seen.spatial = self.seen.spatial.max(packet.facts.spatial);
-        self.seen.temporal = self.seen.temporal.max(packet.facts.temporal);
-        let Some(frame) = self.frames.decide(packet, self.limit()) else {
+    fn forward_video(&mut self, now: Instant, packet: &Packet<'_>, offset: i64) -> Option<Patch> {
+        let outcome = match (self.basis, packet.dependencies) {
+            (Basis::Payload, Dependencies::Known(dependency)) if dependency.starts_sequence => {
+                self.rewriter.start_dependencies(dependency);
+                self.start_references(dependency);
+                self.judge_by_dependencies(packet, dependency)
+            }
+            (Basis::Payload, _) => self.judge_by_payload(packet),
+            (Basis::Unresolved(_), Dependencies::Known(dependency)) if dependency.starts_sequence => {
+                // What had overtaken it is understood now.
+                self.basis = Basis::Dependencies;
+                self.catch_up = catch_up(packet);
+                self.judge_by_dependencies(packet, dependency)
+            }
+            (_, Dependencies::Known(dependency)) => self.judge_by_dependencies(packet, dependency),
+            (_, Dependencies::Unresolved) => {
+                self.wait_for_structure(now);
+                return None;
+            }
+            (_, Dependencies::None) if packet.facts.keyframe => {
+                self.basis = Basis::Payload;
+                self.frames.clear();
+                self.judge_by_payload(packet)
+            }
+            (_, Dependencies::None) => None,
+        };
+        let Some(outcome) = outcome.filter(|outcome| outcome.forwarded) else {
             self.rewriter.leave_out(packet.seq);
             return None;
         };
+        self.picture_lost &= !packet.facts.keyframe;
+        self.rewriter.rewrite(packet, Some(&outcome), offset)
+    }
+
+    fn judge_by_payload(&mut self, packet: &Packet<'_>) -> Option<Outcome> {
+        self.seen.spatial = self.seen.spatial.max(packet.facts.spatial);
+        self.seen.temporal = self.seen.temporal.max(packet.facts.temporal);
+        let limit = self.limit();
+        let frame = self.frames.decide(packet, limit)?;
         let highest = self.rewriter.highest();
         if packet.seq > highest {
-            if packet.seq > highest.next() && self.frames.gap_is_left_out(packet, &frame, self.limit()) {
+            if packet.seq > highest.next() && self.frames.gap_is_left_out(packet, &frame, limit) {
                 self.rewriter.close_gap_before(packet.seq);
             }
             self.frames.advance(packet, &frame);
         }
-        if frame.sends(&packet.facts) {
-            self.picture_lost &= !packet.facts.keyframe;
-            self.rewriter.rewrite(packet, Some(&frame), offset)
-        } else {
-            self.rewriter.leave_out(packet.seq);
-            None
+        Some(frame.outcome(packet))
+    }
+
+    fn judge_by_dependencies(&mut self, packet: &Packet<'_>, dependency: &Dependency) -> Option<Outcome> {
+        let outcome = self.references.decide(packet, dependency, self.limit())?;
+        let highest = self.rewriter.highest();
+        if packet.seq > highest {
+            if packet.seq > highest.next() && self.references.gap_is_left_out(dependency, &outcome) {
+                self.rewriter.close_gap_before(packet.seq);
+            }
+            self.references.advance(dependency, &outcome);
+        }
+        Some(outcome)
+    }
+
+    /// The packet's number stays free: it is sent from the history when the structure has come.
+    fn wait_for_structure(&mut self, now: Instant) {
+        match self.basis {
+            Basis::Unresolved(since) => self.picture_lost |= now >= since + STRUCTURE_WAIT,
+            Basis::Payload | Basis::Dependencies => self.basis = Basis::Unresolved(now),
         }
     }
 
+    fn start_references(&mut self, dependency: &Dependency) {
+        self.basis = Basis::Dependencies;
+        self.references.start(dependency, self.limit());
+    }
+
     fn switch(&mut self, packet: &Packet<'_>, clock: &TimestampMap) {
-        self.frames.clear();
-        let frame = self.frames.decide(packet, self.limit());
-        self.rewriter.start(packet, frame.and_then(|frame| frame.picture), clock.offset(packet.encoding));
+        let limit = self.limit();
+        let picture = if let Dependencies::Known(dependency) = packet.dependencies {
+            self.start_references(dependency);
+            self.references.decide(packet, dependency, limit).and_then(|outcome| outcome.picture)
+        } else {
+            self.basis = Basis::Payload;
+            self.frames.clear();
+            self.frames.decide(packet, limit).and_then(|frame| frame.picture)
+        };
+        self.rewriter.start(packet, picture, clock.offset(packet.encoding));
         self.selector.switched(packet);
         self.report_due = true;
         // Audio has no keyframe whose parts are worth waiting for.
-        let overtaken = self.kind == Kind::Video && packet.newest > packet.seq;
-        self.catch_up = overtaken.then(|| (packet.encoding, packet.seq.next(), packet.newest));
+        self.catch_up = catch_up(packet).filter(|_| self.kind == Kind::Video);
     }
 
     /// The highest layers inside the encoding that are wanted.
@@ -236,9 +319,17 @@ impl Forwarder {
 
     /// An SVC stream has a layer that is wanted and cannot be entered without a keyframe.
     fn misses_spatial_layer(&self) -> bool {
+        if self.basis != Basis::Payload {
+            return self.references.needs_keyframe(self.limit());
+        }
         let wanted = self.limit().spatial.min(self.seen.spatial);
         self.frames.newest().is_some_and(|frame| frame.spatial.needs_keyframe_for(wanted))
     }
+}
+
+/// What came before `packet` and belongs behind it.
+fn catch_up(packet: &Packet<'_>) -> Option<(u8, SeqNo, SeqNo)> {
+    (packet.newest > packet.seq).then(|| (packet.encoding, packet.seq.next(), packet.newest))
 }
 
 #[cfg(test)]

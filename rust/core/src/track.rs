@@ -14,7 +14,7 @@ use crate::demand::Demand;
 use crate::dump::Dump;
 use crate::id::{RoomId, SessionId, SubscriptionId};
 use crate::keyframe::KeyframeGovernor;
-use crate::layer::{Layer, Packet};
+use crate::layer::{DependencyReader, Layer, Packet};
 use crate::negotiation::ReceiveParameters;
 use crate::stream::{Activity, History, KeyframePart, LayerMeter, RecvStream, TimestampMap, ToldLayers};
 
@@ -29,6 +29,7 @@ pub(crate) struct Encoding {
     pub(crate) rtx: Option<Ssrc>,
     pub(crate) stream: RecvStream,
     pub(crate) history: History,
+    pub(crate) dependencies: DependencyReader,
     pub(crate) keyframes: KeyframeGovernor,
     pub(crate) layers: LayerMeter,
 }
@@ -41,6 +42,7 @@ impl Encoding {
             rtx: None,
             stream: RecvStream::new(kind),
             history: History::new(kind),
+            dependencies: DependencyReader::default(),
             keyframes: KeyframeGovernor::default(),
             layers: LayerMeter::default(),
         }

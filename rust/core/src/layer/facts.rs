@@ -5,6 +5,7 @@ use std::time::Instant;
 use sfu_wire::SeqNo;
 use sfu_wire::payload::{Vp8Descriptor, Vp9Descriptor};
 
+use super::dependency_descriptor::Dependencies;
 use crate::codec::CodecName;
 
 /// A quality point of a track: which size, at which frame rate.
@@ -21,7 +22,7 @@ impl Layer {
     pub const MAX: Self = Self { spatial: 7, temporal: 7 };
 }
 
-/// What the payload says of the frame that the packet belongs to. All packets of a frame agree but for `keyframe`,
+/// What is known of the frame that the packet belongs to. All packets of a frame agree but for `keyframe`,
 /// `starts_frame` and `ends_frame`, which say what this packet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a bit of a payload descriptor, and all of them combine")]
@@ -87,8 +88,10 @@ pub struct Packet<'a> {
     pub codec: CodecName,
     /// Without padding; never empty.
     pub payload: &'a [u8],
-    /// What the payload says.
+    /// What the payload, or the dependency descriptor in its place, says.
     pub facts: FrameFacts,
+    /// Its dependency descriptor.
+    pub dependencies: Dependencies<'a>,
     /// When it came.
     pub arrival: Instant,
 }

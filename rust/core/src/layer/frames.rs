@@ -4,6 +4,8 @@
 //! all its spatial layers). What is decided here is remembered for as long as packets may come late.
 
 use super::facts::{Descriptor, FrameFacts, Layer, Packet};
+use super::outcome::Outcome;
+use super::picture::picture_of;
 use super::ring::Ring;
 use super::spatial::{InterLayer, SpatialLayers};
 use super::temporal::Joined;
@@ -34,6 +36,21 @@ impl Frame {
     /// Whether the packet goes out that `facts` tell of.
     pub(crate) fn sends(&self, facts: &FrameFacts) -> bool {
         self.forwarded && self.spatial.contains(facts)
+    }
+
+    /// What it means for a packet of it.
+    pub(crate) fn outcome(&self, packet: &Packet<'_>) -> Outcome {
+        let facts = &packet.facts;
+        Outcome {
+            forwarded: self.sends(facts),
+            // In SVC the picture ends for the subscriber with the highest spatial layer that goes out (RFC 9628 §4.1).
+            ends_picture: matches!(facts.descriptor, Descriptor::Vp9(_))
+                && facts.ends_frame
+                && facts.spatial == self.spatial.top,
+            picture: self.picture,
+            left_out_before: self.left_out_before,
+            active: None,
+        }
     }
 
     fn note_refusal(&mut self, facts: &FrameFacts) {
@@ -216,7 +233,7 @@ impl FrameLog {
         Some(frame)
     }
 
-    /// Whether the pictures that a frame lists as its references went out; `None` when it lists none (RFC 9628 §4.2, P_DIFF).
+    /// Whether the pictures that a frame lists as its references went out; `None` when it lists none (RFC 9628 §4.2, `P_DIFF`).
     /// Of those that are missing one must hope.
     fn references_went(&self, facts: &FrameFacts, picture: Option<i64>) -> Option<bool> {
         let (Descriptor::Vp9(descriptor), Some(picture)) = (facts.descriptor, picture) else { return None };
@@ -232,19 +249,8 @@ impl FrameLog {
         Some(listed.into_iter().all(|diff| went(picture - i64::from(diff))))
     }
 
-    /// The picture id without wraps, nearest to the newest one.
     fn picture(&self, facts: &FrameFacts) -> Option<i64> {
-        let id = match facts.descriptor {
-            Descriptor::Opaque => None,
-            Descriptor::Vp8(descriptor) => descriptor.picture_id,
-            Descriptor::Vp9(descriptor) => descriptor.picture_id,
-        }?;
-        let value = i64::from(id.get());
-        let Some(newest) = self.newest.and_then(|frame| frame.picture) else {
-            return Some(value);
-        };
-        let unused = i64::BITS - id.bits();
-        Some(newest + (((value - newest) << unused) >> unused))
+        picture_of(facts, self.newest.and_then(|frame| frame.picture))
     }
 }
 
@@ -285,6 +291,7 @@ mod tests {
 
     use super::*;
     use crate::codec::CodecName;
+    use crate::layer::Dependencies;
 
     /// One packet of a VP8 frame; the picture id is also the timestamp.
     fn vp8(picture: u16, temporal: u8, keyframe: bool) -> Packet<'static> {
@@ -305,6 +312,7 @@ mod tests {
                 descriptor: Descriptor::Vp8(descriptor),
                 ..FrameFacts::opaque(true)
             },
+            dependencies: Dependencies::None,
             arrival: Instant::now(),
         }
     }

@@ -4,20 +4,37 @@
 //! the target and what the subscriber already has. `rewrite` then does what was decided, with one file per codec as here.
 
 mod av1;
+pub(crate) mod dependency_descriptor;
 mod facts;
 pub(crate) mod frames;
 mod h264;
+pub(crate) mod outcome;
+mod picture;
+pub(crate) mod references;
 pub(crate) mod ring;
 pub(crate) mod selector;
 pub(crate) mod spatial;
+pub(crate) mod target;
 pub(crate) mod temporal;
 mod vp8;
 mod vp9;
 
 use crate::codec::{CodecName, Kind};
 
+pub use dependency_descriptor::{Dependencies, Dependency, DependencyReader, Reading};
 pub use facts::{Descriptor, FrameFacts, Layer, Packet};
 pub use selector::Encodings;
+
+/// What a packet says of its frame: by its dependency descriptor when it has one, else by its payload. Behind a dependency
+/// descriptor the payload may be encrypted, so it is believed in nothing; without its structure nothing is known of a keyframe.
+pub fn packet_facts(codec: CodecName, payload: &[u8], marker: bool, dependencies: Dependencies<'_>) -> FrameFacts {
+    let facts = frame_facts(codec, payload, marker);
+    match dependencies {
+        Dependencies::None => facts,
+        Dependencies::Unresolved => FrameFacts { keyframe: false, ..facts },
+        Dependencies::Known(dependency) => dependency_descriptor::facts(dependency, facts),
+    }
+}
 
 /// Reads what `payload` says of its frame. A malformed descriptor is opaque.
 pub fn frame_facts(codec: CodecName, payload: &[u8], marker: bool) -> FrameFacts {

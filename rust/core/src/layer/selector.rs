@@ -193,6 +193,7 @@ impl LayerSelector {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layer::Dependencies;
     use crate::layer::facts::FrameFacts;
     use sfu_wire::SeqNo;
 
@@ -207,6 +208,7 @@ mod tests {
             codec: CodecName::Vp8,
             payload: &[0],
             facts: FrameFacts { keyframe, ..FrameFacts::opaque(false) },
+            dependencies: Dependencies::None,
             arrival,
         }
     }

@@ -95,7 +95,7 @@ impl SpatialLayers {
     }
 
     /// Whether the frame that `facts` tell of goes out.
-    pub(crate) fn contains(&self, facts: &FrameFacts) -> bool {
+    pub(crate) fn contains(self, facts: &FrameFacts) -> bool {
         if !self.only_top {
             return facts.spatial <= self.top;
         }
@@ -104,22 +104,22 @@ impl SpatialLayers {
     }
 
     /// Whether none of these layers of the picture goes out.
-    pub(crate) fn leaves_out(&self, mut layers: RangeInclusive<u8>) -> bool {
+    pub(crate) fn leaves_out(self, mut layers: RangeInclusive<u8>) -> bool {
         layers.all(|layer| layer > self.top || (self.only_top && layer < self.top))
     }
 
     /// Whether nothing that comes before this packet in the picture goes out.
-    pub(crate) const fn leaves_out_before(&self, facts: &FrameFacts) -> bool {
+    pub(crate) const fn leaves_out_before(self, facts: &FrameFacts) -> bool {
         self.only_top && (facts.spatial < self.top || (facts.spatial == self.top && facts.starts_frame))
     }
 
     /// Whether nothing that comes after this packet in the picture goes out.
-    pub(crate) const fn leaves_out_after(&self, facts: &FrameFacts) -> bool {
+    pub(crate) const fn leaves_out_after(self, facts: &FrameFacts) -> bool {
         facts.spatial > self.top || (facts.spatial == self.top && facts.ends_frame)
     }
 
     /// Whether `limit` can be had by a keyframe only.
-    pub(crate) const fn needs_keyframe_for(&self, limit: u8) -> bool {
+    pub(crate) const fn needs_keyframe_for(self, limit: u8) -> bool {
         self.top < limit || (self.lower_left_out && self.top > limit)
     }
 }
@@ -141,7 +141,7 @@ mod tests {
     }
 
     fn learn(frames: &[FrameFacts]) -> InterLayer {
-        frames.iter().fold(InterLayer::default(), |mode, facts| mode.learn(facts))
+        frames.iter().fold(InterLayer::default(), InterLayer::learn)
     }
 
     const KEY: [(u8, bool, bool); 2] = [(0, false, false), (1, false, true)];

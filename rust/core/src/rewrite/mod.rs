@@ -3,6 +3,7 @@
 //! Nothing here touches the shared packet: the outcome is a [`Patch`], small enough to be kept for every packet sent, so that
 //! a resend is byte-equal. One file per codec whose descriptor carries numbers; H.264, AV1 and audio need RTP's alone.
 
+pub(crate) mod dependency_descriptor;
 mod patch;
 mod sequence;
 pub(crate) mod timeline;
@@ -12,8 +13,9 @@ mod vp9;
 use sfu_wire::SeqNo;
 
 use crate::codec::Kind;
-use crate::layer::frames::Frame;
-use crate::layer::{Descriptor, Packet};
+use crate::layer::outcome::Outcome;
+use crate::layer::{Dependency, Descriptor, Packet};
+use dependency_descriptor::DependencyRewriter;
 pub use patch::Patch;
 use sequence::SequenceMap;
 use timeline::{Slew, TimestampRewriter};
@@ -37,6 +39,7 @@ pub(crate) struct Rewriter {
     timestamps: TimestampRewriter,
     vp8: Vp8Rewriter,
     vp9: Vp9Rewriter,
+    dependencies: DependencyRewriter,
 }
 
 impl Rewriter {
@@ -53,6 +56,7 @@ impl Rewriter {
             timestamps: TimestampRewriter::new(first_timestamp, slew),
             vp8: Vp8Rewriter::default(),
             vp9: Vp9Rewriter::default(),
+            dependencies: DependencyRewriter::default(),
         }
     }
 
@@ -69,6 +73,14 @@ impl Rewriter {
             (Descriptor::Vp9(descriptor), Some(picture)) => self.vp9.switch(&descriptor, picture),
             _ => {}
         }
+        if let Some(dependency) = packet.dependencies.known() {
+            self.dependencies.switch(dependency);
+        }
+    }
+
+    /// In the middle of a run packets begin to have dependency descriptors.
+    pub(crate) fn start_dependencies(&mut self, dependency: &Dependency) {
+        self.dependencies.switch(dependency);
     }
 
     /// Whether `seq` comes before where the run began.
@@ -92,24 +104,28 @@ impl Rewriter {
     }
 
     /// The numbers of a packet that goes out; `None` when it comes too late to have any.
-    pub(crate) fn rewrite(&mut self, packet: &Packet<'_>, frame: Option<&Frame>, offset: i64) -> Option<Patch> {
+    pub(crate) fn rewrite(&mut self, packet: &Packet<'_>, outcome: Option<&Outcome>, offset: i64) -> Option<Patch> {
         let seq = self.sequence.pass(packet.seq)?;
-        let marker = packet.marker || frame.is_some_and(|frame| ends_picture(packet, frame));
+        let marker = packet.marker || outcome.is_some_and(|outcome| outcome.ends_picture);
         let mut patch = Patch::new(seq, self.timestamps.rewrite(packet.timestamp, offset), marker);
         let newest = self.last.is_none_or(|last| seq > last.seq);
         if newest {
             self.last = Some(Last { seq, ended_frame: marker || self.kind == Kind::Audio });
         }
-        if let Some(Frame { picture: Some(picture), left_out_before, .. }) = frame {
+        let Some(outcome) = outcome else { return Some(patch) };
+        if let Some(picture) = outcome.picture {
             match packet.facts.descriptor {
                 Descriptor::Vp8(descriptor) => {
-                    self.vp8.rewrite(&descriptor, (*picture, *left_out_before), newest, &mut patch);
+                    self.vp8.rewrite(&descriptor, (picture, outcome.left_out_before), newest, &mut patch);
                 }
                 Descriptor::Vp9(descriptor) => {
-                    self.vp9.rewrite(&descriptor, *picture, newest, &mut patch);
+                    self.vp9.rewrite(&descriptor, picture, newest, &mut patch);
                 }
                 Descriptor::Opaque => {}
             }
+        }
+        if let Some(dependency) = packet.dependencies.known() {
+            patch.dependency = self.dependencies.rewrite(dependency, outcome.active);
         }
         Some(patch)
     }
@@ -118,10 +134,4 @@ impl Rewriter {
     pub(crate) const fn timestamp_at(&self, timeline: i64, offset: i64) -> u32 {
         self.timestamps.at(timeline, offset)
     }
-}
-
-/// In SVC the picture ends for the subscriber with the highest spatial layer that goes out (RFC 9628 §4.1: the marker).
-fn ends_picture(packet: &Packet<'_>, frame: &Frame) -> bool {
-    let facts = &packet.facts;
-    matches!(facts.descriptor, Descriptor::Vp9(_)) && facts.ends_frame && facts.spatial == frame.spatial.top
 }

@@ -2,7 +2,10 @@
 
 use sfu_wire::SeqNo;
 
-/// What to write instead of what came: the RTP fields, and a prefix in place of the first `strip` payload bytes.
+use super::dependency_descriptor::DependencyPatch;
+
+/// What to write instead of what came: the RTP fields, and a prefix in place of the first `strip` payload bytes,
+/// and a few fields of the dependency descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patch {
     /// Outgoing, extended.
@@ -15,6 +18,7 @@ pub struct Patch {
     pub strip: u8,
     prefix: [u8; Self::MAX_PREFIX],
     prefix_len: u8,
+    pub(crate) dependency: DependencyPatch,
 }
 
 impl Patch {
@@ -23,7 +27,8 @@ impl Patch {
 
     /// Keeps the payload as it is.
     pub const fn new(seq: SeqNo, timestamp: u32, marker: bool) -> Self {
-        Self { seq, timestamp, marker, strip: 0, prefix: [0; Self::MAX_PREFIX], prefix_len: 0 }
+        let dependency = DependencyPatch::NONE;
+        Self { seq, timestamp, marker, strip: 0, prefix: [0; Self::MAX_PREFIX], prefix_len: 0, dependency }
     }
 
     /// Puts what `write` writes in place of the first `strip` bytes of the payload. Whatever does not fit changes nothing.

@@ -13,7 +13,8 @@ use crate::codec::Kind;
 use crate::connection::Connection;
 use crate::forward::Patch;
 use crate::id::TrackId;
-use crate::layer::Packet;
+use crate::layer::{Packet, Reading};
+use crate::rewrite::dependency_descriptor;
 use crate::subscription::{Subscription, Wire};
 use crate::track::Track;
 
@@ -106,10 +107,13 @@ impl Delivery<'_> {
     ) -> Sent {
         let mut sent = Sent::default();
         let Some(encoding) = self.track.encodings.get(usize::from(encoding)) else { return sent };
+        let descriptor = self.track.parameters.extensions.id(Extension::DependencyDescriptor);
         for seq in first.get()..=last.get() {
-            if let Some(stored) = encoding.history.get(SeqNo::new(seq)) {
-                sent += self.deliver(subscription, connection, &stored.packet(last), stored.extensions(), egress);
-            }
+            let Some(stored) = encoding.history.get(SeqNo::new(seq)) else { continue };
+            let value = stored.extensions().find(|(id, _)| Some(*id) == descriptor);
+            let reading = value.map_or(Reading::None, |(_, value)| encoding.dependencies.look_up(value));
+            let packet = stored.packet(last, reading.as_ref());
+            sent += self.deliver(subscription, connection, &packet, stored.extensions(), egress);
         }
         sent
     }
@@ -184,7 +188,15 @@ pub(super) fn write<'e>(
         }
     };
     own.into_iter().flatten().for_each(&mut add);
+    let mut descriptor = [0; dependency_descriptor::MAX_LEN];
     passed.for_each(|(id, value)| add((id, value)));
+    if !packet.patch.dependency.is_empty()
+        && let Some(id) = wire.extensions.id(Extension::DependencyDescriptor)
+        && let Some((_, value)) = list[..count].iter_mut().find(|(found, _)| *found == id)
+    {
+        let len = packet.patch.dependency.apply(value, &mut descriptor);
+        *value = &descriptor[..len];
+    }
     let header = RtpHeader {
         marker: packet.patch.marker,
         pt: packet.pt,

@@ -15,7 +15,7 @@ use crate::codec::CodecName;
 use crate::connection::{Binding, Connection};
 use crate::event::Event;
 use crate::id::TrackId;
-use crate::layer::{Packet, frame_facts};
+use crate::layer::{Packet, Reading, packet_facts};
 use crate::stream::Arrival;
 use crate::timers::Timer;
 use crate::track::Track;
@@ -62,7 +62,13 @@ impl Sfu {
             self.timers.set(Timer::Connection(from), deadline);
         }
 
-        let facts = frame_facts(media.codec, media.payload, media.marker);
+        let descriptor = track.parameters.extensions.id(Extension::DependencyDescriptor);
+        let descriptor = descriptor.and_then(|id| packet.extensions().iter().find(|(found, _)| *found == id));
+        let reading = match descriptor {
+            Some((_, value)) => encoding.dependencies.read(accepted.epoch, accepted.seq == accepted.newest, value),
+            None => Reading::None,
+        };
+        let dependencies = reading.as_ref();
         let packet_in = Packet {
             encoding: binding.encoding as u8,
             epoch: accepted.epoch,
@@ -72,7 +78,8 @@ impl Sfu {
             marker: media.marker,
             codec: media.codec,
             payload: media.payload,
-            facts,
+            facts: packet_facts(media.codec, media.payload, media.marker, dependencies),
+            dependencies,
             arrival: now,
         };
         encoding.learn(now, &packet_in);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use sfu_wire::SeqNo;
 
 use crate::codec::{CodecName, Kind};
-use crate::layer::{Packet, frame_facts};
+use crate::layer::{Dependencies, Packet, packet_facts};
 
 /// A receiver gives a packet up after about a second. Higher: more memory. Lower: late requests find nothing.
 const RETENTION: Duration = Duration::from_secs(1);
@@ -211,11 +211,27 @@ impl<'a> StoredPacket<'a> {
         StoredExtensions(self.extensions)
     }
 
-    /// The packet as it was forwarded; `newest` is the highest number of its encoding by now.
-    pub fn packet(&self, newest: SeqNo) -> Packet<'a> {
+    /// The packet as it was forwarded; `newest` is the highest number of its encoding by now, and `dependencies` what its
+    /// dependency descriptor says.
+    pub fn packet<'p>(&self, newest: SeqNo, dependencies: Dependencies<'p>) -> Packet<'p>
+    where
+        'a: 'p,
+    {
         let Slot { seq, timestamp, epoch, encoding, marker, codec, arrival, .. } = self.slot;
-        let facts = frame_facts(codec, self.payload, marker);
-        Packet { encoding, epoch, seq, newest, timestamp, marker, codec, payload: self.payload, facts, arrival }
+        let facts = packet_facts(codec, self.payload, marker, dependencies);
+        Packet {
+            encoding,
+            epoch,
+            seq,
+            newest,
+            timestamp,
+            marker,
+            codec,
+            payload: self.payload,
+            facts,
+            dependencies,
+            arrival,
+        }
     }
 }
 
@@ -255,6 +271,7 @@ mod tests {
             codec: CodecName::Av1,
             payload,
             facts: FrameFacts::opaque(false),
+            dependencies: Dependencies::None,
             arrival,
         }
     }
@@ -273,7 +290,7 @@ mod tests {
         };
         assert_eq!(stored.payload(), payload(seq));
         assert_eq!(stored.extensions().collect::<Vec<_>>(), [(3, &[1, 2][..]), (4, &[][..])]);
-        let packet = stored.packet(SeqNo::new(seq + 5));
+        let packet = stored.packet(SeqNo::new(seq + 5), Dependencies::None);
         assert_eq!((packet.timestamp, packet.marker, packet.encoding), (seq * 3000, seq.is_multiple_of(2), 1));
         true
     }

@@ -360,6 +360,7 @@ mod tests {
             codec: CodecName::H264,
             payload: &[0; 1000],
             facts: FrameFacts::opaque(false),
+            dependencies: crate::layer::Dependencies::None,
             arrival: now,
         }
     }

@@ -6,7 +6,7 @@ use sfu_wire::{NtpTime, SeqNo};
 
 use crate::codec::{CodecName, Kind};
 use crate::forward::Forwarder;
-use crate::layer::{Packet, frame_facts};
+use crate::layer::{Dependencies, Packet, frame_facts};
 use crate::stream::{PublisherClock, TimestampMap};
 
 struct Call {
@@ -34,6 +34,7 @@ impl Call {
             codec: CodecName::Opus,
             payload: &[0xfc],
             facts: frame_facts(CodecName::Opus, &[0xfc], marker),
+            dependencies: Dependencies::None,
             arrival: now,
         };
         self.clock.arrived(now, 0, packet.timestamp);

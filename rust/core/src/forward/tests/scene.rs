@@ -9,7 +9,7 @@ use sfu_wire::{NtpTime, SeqNo};
 use super::script::{Encoder, Random, Structure, WirePacket};
 use crate::codec::{CodecName, Kind};
 use crate::forward::{Forwarder, Patch};
-use crate::layer::{Layer, Packet, frame_facts};
+use crate::layer::{Dependencies, Layer, Packet, frame_facts};
 use crate::stream::{Arrival, History, RecvStream, TimestampMap};
 
 const FRAME: Duration = Duration::from_millis(33);
@@ -199,6 +199,7 @@ impl Scene {
             codec: self.structure.codec,
             payload: &wire.payload,
             facts: frame_facts(self.structure.codec, &wire.payload, wire.marker),
+            dependencies: Dependencies::None,
             arrival: now,
         };
         incoming.history.push(&packet, std::iter::empty());
@@ -221,7 +222,7 @@ impl Scene {
     fn replay(&mut self, now: Instant, encoding: usize, seq: SeqNo, newest: SeqNo) {
         let history = std::mem::replace(&mut self.incoming[encoding].history, History::new(Kind::Video));
         if let Some(stored) = history.get(seq) {
-            self.forward(now, &stored.packet(newest));
+            self.forward(now, &stored.packet(newest, Dependencies::None));
         }
         self.incoming[encoding].history = history;
     }

@@ -1,0 +1,359 @@
+//! Which frames of one run go out, by their dependency descriptors: what a frame refers to is known, so nothing is guessed.
+//!
+//! A frame goes out when it belongs to the subscriber's decode target and nothing that it refers to was left out; of frames that
+//! have not come one must hope. Frames are named by their number; what was decided is remembered for as long as packets may
+//! come late. Invariant: whatever goes out refers only to what went out or never came.
+
+use std::sync::Arc;
+
+use sfu_wire::payload::dependency_descriptor::{DecodeTargets, Dti};
+
+use super::dependency_descriptor::Dependency;
+use super::facts::{Layer, Packet};
+use super::outcome::Outcome;
+use super::picture::picture_of;
+use super::target::{Occasion, TargetTable};
+
+/// So many frame numbers are remembered, a power of two: with three spatial layers 1.4 s at 60 fps. References reach back
+/// twelve frames in L3T3.
+const FRAMES: usize = 256;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Fate {
+    /// No packet of it has come.
+    #[default]
+    Unknown,
+    Forwarded,
+    LeftOut,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Entry {
+    fate: Fate,
+    target: u8,
+    /// Frames that were left out before it.
+    left_out: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Tail {
+    number: i64,
+    left_out: bool,
+    ended_frame: bool,
+}
+
+/// See the module's text.
+#[derive(Debug, Clone)]
+pub(crate) struct ReferenceLog {
+    /// By number; empty before the first run.
+    entries: Vec<Entry>,
+    first: i64,
+    newest: i64,
+    newest_timestamp: u64,
+    newest_picture: Option<i64>,
+    sequence: i64,
+    targets: Option<Arc<TargetTable>>,
+    active: DecodeTargets,
+    target: u8,
+    /// The receiver was told to expect less than everything since the sequence began.
+    narrowed: bool,
+    /// A frame on which the target rests cannot be decoded.
+    broken: bool,
+    left_out: u32,
+    tail: Option<Tail>,
+}
+
+impl ReferenceLog {
+    pub(crate) const fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            first: 0,
+            newest: 0,
+            newest_timestamp: 0,
+            newest_picture: None,
+            sequence: i64::MIN,
+            targets: None,
+            active: DecodeTargets::NONE,
+            target: 0,
+            narrowed: false,
+            broken: false,
+            left_out: 0,
+            tail: None,
+        }
+    }
+
+    /// Begins a run with the sequence that `dependency` starts.
+    pub(crate) fn start(&mut self, dependency: &Dependency, limit: Layer) {
+        self.entries.clear();
+        self.entries.resize(FRAMES, Entry::default());
+        self.first = dependency.number;
+        self.newest = dependency.number - 1;
+        self.newest_timestamp = 0;
+        self.newest_picture = None;
+        self.left_out = 0;
+        self.tail = None;
+        self.begin_sequence(dependency, limit);
+    }
+
+    /// The layer that the subscriber has.
+    pub(crate) fn layer(&self) -> Layer {
+        self.targets.as_ref().map_or(Layer::default(), |targets| targets.layer(self.target))
+    }
+
+    /// Whether the subscriber cannot go on, or cannot have what is wanted, without a keyframe.
+    pub(crate) fn needs_keyframe(&self, limit: Layer) -> bool {
+        let out_of_reach = |targets: &Arc<TargetTable>| targets.needs_keyframe(self.target, limit, self.active);
+        self.broken || self.targets.as_ref().is_some_and(out_of_reach)
+    }
+
+    /// The fate of a packet, with nothing above `limit` wanted; `None` when it is too old to know.
+    pub(crate) fn decide(&mut self, packet: &Packet<'_>, dependency: &Dependency, limit: Layer) -> Option<Outcome> {
+        let number = dependency.number;
+        let picture = picture_of(&packet.facts, self.newest_picture);
+        if number > self.newest {
+            self.advance_to(number);
+            self.decide_new(dependency, packet.timestamp, limit);
+            self.newest_picture = picture;
+        } else if number < self.first || number + FRAMES as i64 <= self.newest {
+            return None;
+        } else if self.entry(number).fate == Fate::Unknown {
+            self.decide_late(dependency);
+        }
+        let entry = *self.entry(number);
+        let top = dependency.targets.layer(entry.target).spatial;
+        Some(Outcome {
+            forwarded: entry.fate == Fate::Forwarded,
+            ends_picture: dependency.ends_frame && dependency.frame.spatial == top,
+            picture,
+            left_out_before: entry.left_out,
+            active: self.declared(dependency, entry.target),
+        })
+    }
+
+    /// Whether all that is missing between the highest packet so far and this one belongs to frames that are left out.
+    pub(crate) fn gap_is_left_out(&self, dependency: &Dependency, outcome: &Outcome) -> bool {
+        let Some(tail) = self.tail else { return false };
+        let number = dependency.number;
+        if tail.number == number {
+            return !outcome.forwarded;
+        }
+        let rest_is_out = tail.left_out || tail.ended_frame;
+        let start_is_out = dependency.starts_frame || !outcome.forwarded;
+        let between_is_out = number == tail.number + 1 || self.skips_target(dependency, tail.number);
+        number > tail.number && rest_is_out && start_is_out && between_is_out
+    }
+
+    /// A packet has the highest sequence number so far.
+    pub(crate) fn advance(&mut self, dependency: &Dependency, outcome: &Outcome) {
+        let (number, ended_frame) = (dependency.number, dependency.ends_frame);
+        self.tail = Some(Tail { number, left_out: !outcome.forwarded, ended_frame });
+    }
+
+    fn begin_sequence(&mut self, dependency: &Dependency, limit: Layer) {
+        self.sequence = dependency.sequence;
+        self.targets = Some(dependency.targets.clone());
+        self.target = dependency.targets.best(limit, dependency.active).unwrap_or(0);
+        self.narrowed = false;
+        self.broken = false;
+    }
+
+    fn decide_new(&mut self, dependency: &Dependency, timestamp: u64, limit: Layer) {
+        let frame = &dependency.frame;
+        let decodable = self.references_went(dependency);
+        self.active = dependency.active;
+        if dependency.sequence == self.sequence {
+            let starts_picture = timestamp != self.newest_timestamp;
+            let occasion = Occasion { dtis: frame.dtis, spatial: frame.spatial, starts_picture, decodable };
+            self.target = dependency.targets.choose(self.target, limit, dependency.active, &occasion);
+        } else if dependency.sequence > self.sequence {
+            self.begin_sequence(dependency, limit);
+        }
+        self.newest_timestamp = timestamp;
+        let dti = frame.dtis.get(usize::from(self.target));
+        let forwarded = dti != Dti::NotPresent && decodable;
+        // The chain of a target is made of the frames that all others rest on: those that one may switch at.
+        if dti == Dti::Switch {
+            self.broken = !decodable;
+        }
+        let (target, left_out) = (self.target, self.left_out);
+        *self.entry_mut(dependency.number) = Entry { fate: Fate::of(forwarded), target, left_out };
+        self.left_out += u32::from(!forwarded);
+    }
+
+    /// A frame whose number was kept for it: it goes out whenever it can be decoded and adds no spatial layer, also when its
+    /// frame rate is not wanted, because otherwise its packets are gaps that the receiver asks for in vain.
+    fn decide_late(&mut self, dependency: &Dependency) {
+        let number = dependency.number;
+        let oldest = self.first.max(self.newest + 1 - FRAMES as i64);
+        let before = (oldest..number).rev().map(|number| *self.entry(number)).find(|entry| entry.fate != Fate::Unknown);
+        let before = before.unwrap_or(Entry { fate: Fate::Unknown, target: self.target, left_out: 0 });
+        let spatial = dependency.targets.layer(before.target).spatial;
+        let of_target = dependency.frame.dtis.get(usize::from(before.target)) != Dti::NotPresent;
+        let of_its_size = dependency.frame.spatial == spatial;
+        let forwarded = (of_target || of_its_size) && self.references_went(dependency);
+        let left_out = before.left_out + u32::from(before.fate == Fate::LeftOut);
+        *self.entry_mut(number) = Entry { fate: Fate::of(forwarded), target: before.target, left_out };
+    }
+
+    /// Whether nothing that the frame refers to was left out; what is before the run or too old to know was.
+    fn references_went(&self, dependency: &Dependency) -> bool {
+        let oldest = self.first.max(self.newest + 1 - FRAMES as i64);
+        dependency.frame.frame_diffs.as_slice().iter().all(|diff| {
+            let number = dependency.number - i64::from(*diff);
+            number >= oldest && (number > self.newest || self.entry(number).fate != Fate::LeftOut)
+        })
+    }
+
+    /// Whether no frame between `after` and this one belongs to the target: a target of temporal layer 0 is its chain, and the
+    /// chain says where its last frame was (§A.5).
+    fn skips_target(&self, dependency: &Dependency, after: i64) -> bool {
+        let target = dependency.targets.structure().decode_targets().get(usize::from(self.target));
+        let chain = target.filter(|target| target.temporal == 0).and_then(|target| target.chain);
+        let diff = chain.and_then(|chain| dependency.frame.chain_diffs.as_slice().get(usize::from(chain)).copied());
+        diff.is_some_and(|diff| diff > 0 && dependency.number - i64::from(diff) <= after)
+    }
+
+    fn declared(&mut self, dependency: &Dependency, target: u8) -> Option<DecodeTargets> {
+        let all = dependency.targets.structure().all_decode_targets();
+        let possible = dependency.targets.nested(target).and(dependency.active);
+        if dependency.sequence == self.sequence {
+            self.narrowed |= possible != all;
+        }
+        self.narrowed.then_some(possible)
+    }
+
+    fn advance_to(&mut self, number: i64) {
+        let from = (self.newest + 1).max(number + 1 - FRAMES as i64);
+        for skipped in from..=number {
+            *self.entry_mut(skipped) = Entry::default();
+        }
+        self.newest = number;
+    }
+
+    fn entry(&self, number: i64) -> &Entry {
+        &self.entries[number as usize % FRAMES]
+    }
+
+    fn entry_mut(&mut self, number: i64) -> &mut Entry {
+        &mut self.entries[number as usize % FRAMES]
+    }
+}
+
+impl Fate {
+    const fn of(forwarded: bool) -> Self {
+        if forwarded { Self::Forwarded } else { Self::LeftOut }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    use sfu_wire::SeqNo;
+    use sfu_wire::payload::dependency_descriptor::Structure;
+
+    use crate::codec::CodecName;
+    use crate::layer::target::tests::{l1t2, l2t2, value};
+    use crate::layer::{Dependencies, DependencyReader, Reading, packet_facts};
+
+    fn packet(dependency: &Dependency, timestamp: u64) -> Packet<'_> {
+        let dependencies = Dependencies::Known(dependency);
+        Packet {
+            encoding: 0,
+            epoch: 0,
+            seq: SeqNo::new(0),
+            newest: SeqNo::new(0),
+            timestamp,
+            marker: true,
+            codec: CodecName::Av1,
+            payload: &[0],
+            facts: packet_facts(CodecName::Av1, &[0], true, dependencies),
+            dependencies,
+            arrival: Instant::now(),
+        }
+    }
+
+    struct Run {
+        structure: Structure,
+        reader: DependencyReader,
+        log: ReferenceLog,
+    }
+
+    impl Run {
+        fn new(structure: Structure, limit: Layer) -> Self {
+            let mut reader = DependencyReader::default();
+            let Reading::Known(first) = reader.read(0, true, &value(&structure, 0, 1, true)) else { panic!() };
+            let mut log = ReferenceLog::new();
+            log.start(&first, limit);
+            log.decide(&packet(&first, 1), &first, limit);
+            Self { structure, reader, log }
+        }
+
+        fn read(&mut self, template: u8, number: u16) -> Dependency {
+            match self.reader.read(0, true, &value(&self.structure, template, number, false)) {
+                Reading::Known(dependency) => dependency,
+                other => panic!("{other:?}"),
+            }
+        }
+
+        fn frame(&mut self, template: u8, number: u16, timestamp: u64, limit: Layer) -> Outcome {
+            let dependency = self.read(template, number);
+            self.decide(&dependency, timestamp, limit).unwrap()
+        }
+
+        fn decide(&mut self, dependency: &Dependency, timestamp: u64, limit: Layer) -> Option<Outcome> {
+            self.log.decide(&packet(dependency, timestamp), dependency, limit)
+        }
+    }
+
+    const LOWEST: Layer = Layer { spatial: 0, temporal: 0 };
+
+    #[test]
+    fn temporal_layers_fall_at_once_and_return_at_a_switch() {
+        let mut run = Run::new(l1t2(0), Layer::MAX);
+        assert!(run.frame(2, 2, 2, Layer::MAX).forwarded);
+        assert!(run.frame(1, 3, 3, LOWEST).forwarded);
+        let down = run.frame(2, 4, 4, LOWEST);
+        assert!(!down.forwarded && down.active == Some(DecodeTargets::from_bits(0b10)));
+        assert!(!run.frame(2, 6, 6, Layer::MAX).forwarded, "discardable is no switch");
+        let up = run.frame(1, 7, 7, Layer::MAX);
+        assert_eq!((up.forwarded, run.log.layer().temporal, up.left_out_before), (true, 1, 2));
+        assert_eq!(up.active, Some(DecodeTargets::from_bits(0b11)), "the receiver must hear that it is back");
+        assert!(run.frame(2, 8, 8, Layer::MAX).forwarded);
+    }
+
+    #[test]
+    fn nothing_goes_out_that_refers_to_what_was_left_out() {
+        let mut run = Run::new(l2t2(), LOWEST);
+        assert!(!run.frame(3, 2, 1, LOWEST).forwarded);
+        assert!(run.frame(1, 5, 5, Layer::MAX).forwarded);
+        assert!(!run.frame(4, 6, 5, Layer::MAX).forwarded, "it refers to frame 2");
+        assert!(run.log.needs_keyframe(Layer::MAX));
+    }
+
+    #[test]
+    fn of_what_has_not_come_one_hopes_and_late_frames_keep_their_place() {
+        let mut run = Run::new(l1t2(0), Layer::MAX);
+        assert!(run.frame(2, 4, 4, Layer::MAX).forwarded, "frame 3 may still come");
+        assert!(!run.frame(2, 6, 6, LOWEST).forwarded);
+        assert!(run.frame(1, 3, 3, LOWEST).forwarded);
+        assert!(run.frame(2, 2, 2, LOWEST).forwarded, "nobody wants it, but it can be decoded and fills its gap");
+        let before = Dependency { number: 0, ..run.read(1, 3) };
+        assert_eq!(run.decide(&before, 0, LOWEST), None, "before the run");
+    }
+
+    #[test]
+    fn a_chain_proves_that_what_is_missing_was_not_wanted() {
+        let mut run = Run::new(l1t2(0), LOWEST);
+        let (tail, next) = (run.read(1, 3), run.read(1, 5));
+        let outcome = run.decide(&tail, 3, LOWEST).unwrap();
+        run.log.advance(&tail, &outcome);
+        let outcome = run.decide(&next, 5, LOWEST).unwrap();
+        assert!(run.log.gap_is_left_out(&next, &outcome), "the last frame of the chain was 3");
+        run.log.advance(&next, &outcome);
+        let next = run.read(1, 9);
+        let outcome = run.decide(&next, 9, LOWEST).unwrap();
+        assert!(!run.log.gap_is_left_out(&next, &outcome), "frame 7 is missing");
+    }
+}
