@@ -356,6 +356,71 @@ mod tests {
     }
 
     #[test]
+    fn a_last_flight_that_was_lost_is_sent_again_after_the_handshake_was_freed() {
+        let mut now = Instant::now();
+        let (mut client, mut server) = pair(now);
+        let mut keys = Vec::new();
+        client.handle_timeout(now).unwrap();
+        for _ in 0..3 {
+            for packet in drain(&mut client, &mut keys) {
+                server.handle_datagram(now, &packet).unwrap();
+            }
+            let flight = drain(&mut server, &mut keys);
+            if keys.is_empty() {
+                for packet in flight {
+                    client.handle_datagram(now, &packet).unwrap();
+                }
+            }
+        }
+        assert!(keys.len() == 1 && matches!(server.state, State::Established), "the server's last flight was lost");
+        while keys.len() == 1 {
+            now = client.poll_timeout().unwrap();
+            client.handle_timeout(now).unwrap();
+            for packet in drain(&mut client, &mut keys) {
+                let fate = server.handle_datagram(now, &packet).unwrap();
+                assert_eq!(fate, Fate::Dropped(DropReason::Replayed), "nothing new, but asked for again");
+            }
+            for packet in drain(&mut server, &mut keys) {
+                client.handle_datagram(now, &packet).unwrap();
+            }
+            drain(&mut client, &mut keys);
+        }
+        assert_eq!(keys[0], keys[1]);
+        // And both still close in order.
+        server.close();
+        for packet in drain(&mut server, &mut keys) {
+            assert_eq!(client.handle_datagram(now, &packet), Ok(Fate::Taken));
+        }
+        let (mut buffer, mut closed) = ([0; 2048], false);
+        while let Some(output) = client.poll_output(&mut buffer) {
+            closed |= matches!(output, DtlsOutput::CloseNotify);
+        }
+        assert!(closed);
+    }
+
+    #[test]
+    fn every_datagram_is_taken_or_dropped_for_a_reason() {
+        let now = Instant::now();
+        let (mut client, mut server) = pair(now);
+        shake(now, &mut client, &mut server);
+        client.send(b"once").unwrap();
+        let sealed = drain(&mut client, &mut Vec::new()).remove(0);
+        let mut forged = sealed.clone();
+        *forged.last_mut().unwrap() ^= 1;
+        let plain_alert = [21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40];
+        for (datagram, fate) in [
+            (&forged[..], Fate::Dropped(DropReason::Authentication)),
+            (&sealed[..], Fate::Taken),
+            (&sealed[..], Fate::Dropped(DropReason::Replayed)),
+            (&sealed[..20], Fate::Dropped(DropReason::Malformed)),
+            (&plain_alert[..], Fate::Dropped(DropReason::Authentication)),
+            (&[22; 40], Fate::Dropped(DropReason::Malformed)),
+        ] {
+            assert_eq!(server.handle_datagram(now, datagram), Ok(fate), "{datagram:02x?}");
+        }
+    }
+
+    #[test]
     fn a_forged_alert_at_any_time_does_not_end_a_handshake() {
         let now = Instant::now();
         let (mut client, mut server) = pair(now);

@@ -49,6 +49,7 @@ pub(crate) struct IceLite {
 
 /// What a STUN message was.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is looked at once and gone")]
 pub(crate) enum Stun {
     /// An authenticated check, answered.
     Check(Checked),

@@ -80,20 +80,16 @@ impl Paths {
     ///   that one takes over when the selected path was silent for [`SILENCE`].
     pub(super) fn check(&mut self, now: Instant, path: Path, nomination: Option<Priority>) -> PathChange {
         let mut change = PathChange::default();
-        let before = match self.entries.iter_mut().find(|e| e.path == path) {
-            Some(entry) => {
-                entry.last_check = now;
-                let before = entry.nominated;
-                entry.nominated = nomination.or(before);
-                before
-            }
-            None => {
-                change.removed = self.make_room();
-                change.added = Some(path);
-                self.entries.push(Entry { path, last_check: now, nominated: nomination });
-                None
-            }
-        };
+        let mut before = None;
+        if let Some(entry) = self.entries.iter_mut().find(|e| e.path == path) {
+            before = entry.nominated;
+            entry.last_check = now;
+            entry.nominated = nomination.or(before);
+        } else {
+            change.removed = self.make_room();
+            change.added = Some(path);
+            self.entries.push(Entry { path, last_check: now, nominated: nomination });
+        }
         if nomination.is_some() {
             self.note_nominee(path);
         }
