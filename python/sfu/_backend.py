@@ -96,6 +96,9 @@ class Backend(Protocol):
     async def restart_ice(self, session: int, transport: TransportName, ufrag: str, pwd: str) -> tuple[str, str]:
         """Exchange ICE credentials without SDP."""
 
+    async def offer_ice_restart(self, session: int, transport: TransportName) -> None:
+        """Offer fresh ICE credentials."""
+
     async def subscribe(self, session: int, track: int, max_layer: LayerTuple | None, adopt: Adopt) -> None:
         """Make a subscription."""
 

@@ -213,6 +213,10 @@ class NativeBackend:
         reply: tuple[str, str] = await self._ask(lambda: self._core.restart_ice(session, transport, ufrag, pwd))
         return reply
 
+    async def offer_ice_restart(self, session: int, transport: TransportName) -> None:
+        """Offer fresh ICE credentials."""
+        await self._ask(lambda: self._core.offer_ice_restart(session, transport))
+
     async def subscribe(self, session: int, track: int, max_layer: LayerTuple | None, adopt: Adopt) -> None:
         """Make a subscription."""
         await self._ask(

@@ -67,6 +67,11 @@ class Negotiation:
         check_choice("transport", transport, get_args(TransportName))
         return await self._hub.backend.restart_ice(self._session, transport, ufrag, pwd)
 
+    async def offer_ice_restart(self, transport: TransportName) -> None:
+        """Have the next offer restart ICE."""
+        check_choice("transport", transport, get_args(TransportName))
+        await self._hub.backend.offer_ice_restart(self._session, transport)
+
     def offered(self, event: Any) -> Description:
         """The data plane has made an offer."""
         made = event.description

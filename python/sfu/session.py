@@ -194,6 +194,15 @@ class Session(Member):
         self._check()
         return await self._negotiation.restart_ice(ufrag, pwd, transport)
 
+    async def offer_ice_restart(self, *, transport: TransportName = "main") -> None:
+        """Restart ICE from this side: an `OfferReady` with fresh credentials follows; media goes on meanwhile.
+
+        For the `subscriber` transport of `offers="split"`, on which the client cannot offer, and for clients that ask
+        for it by other signalling. Raises `NegotiationError` where only the client offers.
+        """
+        self._check()
+        await self._negotiation.offer_ice_restart(transport)
+
     # Media.
 
     async def subscribe(self, track: Track, *, max_layer: Layer | None = None) -> Subscription:

@@ -161,6 +161,9 @@ class FakeBackend:
     async def restart_ice(self, session: int, transport: str, ufrag: str, pwd: str) -> tuple[str, str]:
         return await self._answer(("restart_ice", session, transport, ufrag, pwd), lambda: ("newu", "new-password"))
 
+    async def offer_ice_restart(self, session: int, transport: str) -> None:
+        await self._answer(("offer_ice_restart", session, transport), lambda: None)
+
     async def subscribe(self, session: int, track: int, max_layer: Any, adopt: Callable[[int], None]) -> None:
         await self._answer(("subscribe", session, track, max_layer), self._number, adopt, lambda _: None)
 
@@ -315,6 +318,9 @@ def session_stats(number: int) -> Any:
         bytes_sent=1800,
         packets_retransmitted=1,
         nacks_received=1,
+        resends_refused=SimpleNamespace(
+            unknown=1, superseded=0, too_old=0, too_often=0, too_soon=2, over_budget=0, flood=0
+        ),
         plis_received=0,
         packets_lost=0,
         jitter=0.0,

@@ -144,6 +144,7 @@ def test_commands_about_nothing_are_refused_by_name(core: _core.Core) -> None:
             core.receive(NEVER, "main", "offer", "v=0", None),
             core.add_candidate(NEVER, "main", "candidate:1 1 udp 1 127.0.0.1 1 typ host"),
             core.restart_ice(NEVER, "main", "ufrag", "pwd"),
+            core.offer_ice_restart(NEVER, "main"),
             core.subscribe(NEVER, NEVER, (0, 0)),
             core.open_channel(NEVER, label="", protocol="", ordered=True, max_retransmits=None, max_lifetime=None),
             core.session_stats(NEVER),
@@ -187,6 +188,7 @@ def test_a_wrong_description_names_its_line(core: _core.Core) -> None:
     assert ask(core, core.session_stats(session)).session == session
     failed = ask(core, core.receive(session, "publisher", "offer", "v=0", None))
     assert failed.code == "no_such_transport"
+    assert failed.message.startswith('this session has no transport "publisher"')
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,10 @@ async def test_candidates_and_restarts_are_passed_on(room: sfu.Room, backend: Fa
     await session.add_candidate("")
     assert await session.restart_ice("u", "p") == ("newu", "new-password")
     assert backend.names().count("add_candidate") == 1
+    await session.offer_ice_restart()
+    assert backend.log[-1] == ("offer_ice_restart", session.id, "main")
+    with pytest.raises(ValueError, match="transport"):
+        await session.offer_ice_restart(transport="both")  # type: ignore[arg-type]
 
 
 # Subscriptions.

@@ -82,8 +82,10 @@ impl Desk {
             }
             Some("restart") => {
                 self.restarts += 1;
-                self.negotiator.offer_ice_restart(credentials(self.restarts));
-                String::from("done")
+                match self.negotiator.offer_ice_restart(credentials(self.restarts)) {
+                    Ok(()) => String::from("done"),
+                    Err(error) => refused(&error),
+                }
             }
             Some("status") => format!("{:?}", self.negotiator.sender_status(subscription)),
             Some("sections") => {

@@ -69,6 +69,9 @@ pub enum Command {
     /// Fresh server credentials for an ICE restart without SDP (WHIP PATCH, RFC 9725 §4.3.2), given the peer's.
     /// [`Reply::IceCredentials`].
     RestartIce(SessionId, TransportKind, IceCredentials),
+    /// Offers fresh server credentials: the peer's answer restarts ICE, also on a transport that only the server offers.
+    /// [`Reply::Done`].
+    OfferIceRestart(SessionId, TransportKind),
     /// [`Reply::Subscription`]. `max_layer` `None` is the highest that flows.
     Subscribe {
         /// Who wants it.

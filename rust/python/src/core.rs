@@ -154,6 +154,11 @@ impl Core {
         self.post(Command::RestartIce(SessionId::new(session), transport, IceCredentials { ufrag, pwd }))
     }
 
+    fn offer_ice_restart(&self, session: u64, transport: &str) -> PyResult<u64> {
+        let transport = arguments::transport(transport)?;
+        self.post(Command::OfferIceRestart(SessionId::new(session), transport))
+    }
+
     #[pyo3(signature = (session, track, max_layer))]
     fn subscribe(&self, session: u64, track: u64, max_layer: Option<(i64, i64)>) -> PyResult<u64> {
         let max_layer = arguments::layer(max_layer)?;

@@ -172,6 +172,7 @@ fn shard_of(command: &Command) -> u16 {
         | Command::Receive(session, _)
         | Command::AddCandidate(session, ..)
         | Command::RestartIce(session, ..)
+        | Command::OfferIceRestart(session, _)
         | Command::Subscribe { session, .. }
         | Command::OpenChannel(session, _)
         | Command::SessionStats(session) => session.shard(),

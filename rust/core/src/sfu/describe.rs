@@ -10,7 +10,8 @@ use super::Sfu;
 use crate::arena::ConnectionId;
 use crate::codec::Kind;
 use crate::command::{CommandError, Description, IceCredentials, SdpType};
-use crate::connection::Progress;
+use crate::connection::{Connection, Progress};
+use crate::demux::Demux;
 use crate::event::{Event, SubscriptionProblem};
 use crate::id::{SessionId, TrackId};
 use crate::negotiation::{ReceiveParameters, Section, SendParameters, SenderStatus};
@@ -81,12 +82,30 @@ impl Sfu {
         Ok(fresh)
     }
 
+    /// The new credentials count from the offer on: a peer may check with them before its answer is here.
+    pub(super) fn offer_ice_restart(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        transport: TransportKind,
+    ) -> Result<(), CommandError> {
+        let id = self.connection_of(session, transport)?;
+        let fresh = self.credentials();
+        let Some(connection) = self.connections.get_mut(id) else { return Err(CommandError::SessionClosed) };
+        connection.negotiator.offer_ice_restart(fresh)?;
+        self.settle_negotiation(now, session);
+        Ok(())
+    }
+
     /// Sends the offers that are due and tells a client that must offer how many sections it lacks.
     pub(super) fn settle_negotiation(&mut self, now: Instant, id: SessionId) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         for (kind, connection_id) in &session.connections.clone() {
             let Some(connection) = self.connections.get_mut(*connection_id) else { continue };
             if let Some((offer, sdp)) = connection.negotiator.poll_offer() {
+                if let Some(offered) = connection.negotiator.offered_credentials().cloned() {
+                    accept_credentials(connection, *connection_id, &offered, &mut self.demux);
+                }
                 let description = Description { transport: *kind, kind: SdpType::Offer, sdp, id: Some(offer) };
                 self.outbox.push(Event::OfferReady(id, description));
                 if connection.progress == Progress::Idle {
@@ -127,8 +146,9 @@ impl Sfu {
 
     /// Hands the peer's credentials and fingerprints to the transport.
     fn apply_transport(&mut self, now: Instant, id: ConnectionId) {
-        self.apply_credentials(id);
         let Some(connection) = self.connections.get_mut(id) else { return };
+        let agreed = connection.negotiator.credentials().clone();
+        accept_credentials(connection, id, &agreed, &mut self.demux);
         let Some(remote) = connection.negotiator.remote() else { return };
         connection.transport.set_remote(now, remote.to_transport());
         if connection.progress == Progress::Idle {
@@ -136,18 +156,6 @@ impl Sfu {
             connection.progress = Progress::Waiting { deadline };
             self.timers.set(Timer::Connection(id), deadline);
         }
-    }
-
-    /// After an ICE restart both user fragments lead here, until the transport forgets the old one.
-    fn apply_credentials(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
-        let local = connection.negotiator.credentials();
-        if connection.ufrags.last() == Some(&local.ufrag) {
-            return;
-        }
-        connection.transport.restart_ice(local.ufrag.clone(), local.pwd.clone());
-        connection.ufrags.push(local.ufrag.clone());
-        self.demux.add_ufrag(&local.ufrag, id);
     }
 
     /// Makes tracks and subscriptions follow the negotiated sections.
@@ -250,5 +258,15 @@ impl Sfu {
         subscription.problem = None;
         self.outbox.push(Event::Subscribed { session, subscription: subscription_id, track, mid, transport });
         self.want_keyframe_soon(now, subscription_id);
+    }
+}
+
+/// Takes local credentials for valid, once. In an ICE restart both user fragments lead here, until the transport forgets
+/// the old one; those of an offer that met a client's stay for the next offer.
+fn accept_credentials(connection: &mut Connection, id: ConnectionId, local: &IceCredentials, demux: &mut Demux) {
+    if !connection.ufrags.contains(&local.ufrag) {
+        connection.transport.restart_ice(local.ufrag.clone(), local.pwd.clone());
+        connection.ufrags.push(local.ufrag.clone());
+        demux.add_ufrag(&local.ufrag, id);
     }
 }

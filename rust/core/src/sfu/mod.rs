@@ -183,6 +183,9 @@ impl Sfu {
             Command::RestartIce(session, transport, remote) => {
                 self.restart_ice(now, session, transport, &remote).map(Reply::IceCredentials)
             }
+            Command::OfferIceRestart(session, transport) => {
+                self.offer_ice_restart(now, session, transport).map(|()| Reply::Done)
+            }
             Command::Subscribe { session, track, max_layer } => {
                 self.subscribe(now, session, track, max_layer, egress).map(Reply::Subscription)
             }

@@ -1,9 +1,12 @@
 //! Paths change under a call: another address, an ICE restart, silence, and a peer that never comes or never comes back.
 
-use sfu_core::config::SessionConfig;
+use sfu_core::command::{Command, CommandError, Description, Reply, SdpType};
+use sfu_core::config::{Offers, SessionConfig};
 use sfu_core::event::{CloseReason, Event};
-use sfu_core::transport::ConnectionState;
-use sfu_peer::{AudioSource, PeerConfig, VideoSource};
+use sfu_core::id::SessionId;
+use sfu_core::negotiation::NegotiationError;
+use sfu_core::transport::{ConnectionState, TransportKind};
+use sfu_peer::{AudioSource, PeerConfig, PeerStats, VideoSource};
 
 use crate::world::{World, config, millis, seconds};
 
@@ -76,13 +79,90 @@ fn an_ice_restart_leaves_no_gap_in_the_media() {
     world.clients[1].peer.restart_ice();
     world.offer(1);
     world.run(seconds(3));
-    let after = world.clients[1].peer.stats();
+    assert_no_gap(&before, &world.clients[1].peer.stats());
+    assert_eq!(world.states(1), [ConnectionState::Connected]);
+}
+
+/// No packet of anybody's is missing, and so many came.
+fn assert_no_gap(before: &PeerStats, after: &PeerStats) {
     for (before, after) in before.streams.iter().zip(&after.streams) {
         assert!(after.packets > before.packets + 40, "{after:?}");
         assert_eq!((after.missing, after.lost), (0, 0), "{after:?}");
         assert!(after.numbers[0].unwrap().is_complete(), "{after:?}");
     }
+}
+
+/// Three restarts by the server, and media goes on as before.
+fn restarted_by_the_server(mut world: World, watching: usize, transport: TransportKind) {
+    world.run(seconds(3));
+    let before = world.clients[watching].peer.stats();
+    let session = world.clients[watching].session;
+    for _ in 0..3 {
+        let checks = world.stats().checks;
+        assert!(matches!(world.command(Command::OfferIceRestart(session, transport)), Ok(Reply::Done)));
+        world.run(seconds(2));
+        assert!(world.stats().checks > checks, "it checks with the new credentials");
+    }
+    assert_no_gap(&before, &world.clients[watching].peer.stats());
+    assert_eq!(world.states(watching), [ConnectionState::Connected]);
+}
+
+#[test]
+fn an_ice_restart_that_the_server_offers_leaves_no_gap_either() {
+    let mut world = World::new();
+    world.join(publish);
+    let watching = world.join(|_| {});
+    restarted_by_the_server(world, watching, TransportKind::Main);
+}
+
+#[test]
+fn a_transport_that_only_the_server_offers_is_restarted_by_it() {
+    let mut world = World::new();
+    world.join(publish);
+    world.run(seconds(1));
+    let split = SessionConfig { offers: Offers::Split, ..SessionConfig::default() };
+    let reply = world.command(Command::Join(world.room, split));
+    let Ok(Reply::Session(session)) = reply else { panic!("{reply:?}") };
+    let watching = world.add_client(session, TransportKind::Subscriber, |_| {});
+    let first = world.events.iter().rev().find_map(|event| match event {
+        Event::OfferReady(id, offer) if *id == session => Some(offer.clone()),
+        _ => None,
+    });
+    world.answer(session, &first.expect("the server offers its transport without being asked"));
+    restarted_by_the_server(world, watching, TransportKind::Subscriber);
+}
+
+#[test]
+fn a_restart_that_meets_an_offer_of_the_client_comes_again() {
+    let mut world = two();
+    let before = world.clients[1].peer.stats();
+    let session = world.clients[1].session;
+    world.clients[1].answers = false;
+    assert!(matches!(world.command(Command::OfferIceRestart(session, TransportKind::Main)), Ok(Reply::Done)));
+    world.run(millis(100));
+    world.clients[1].answers = true;
+    world.offer(1);
+    world.run(seconds(3));
+    let offered: Vec<String> = world.events.iter().filter_map(|event| ufrag_offered_to(session, event)).collect();
+    let [.., before_it, lost, again] = &offered[..] else { panic!("{offered:?}") };
+    assert!(before_it != lost && lost == again, "{offered:?}");
+    assert_no_gap(&before, &world.clients[1].peer.stats());
     assert_eq!(world.states(1), [ConnectionState::Connected]);
+}
+
+fn ufrag_offered_to(session: SessionId, event: &Event) -> Option<String> {
+    let Event::OfferReady(id, offer) = event else { return None };
+    let line = offer.sdp.lines().find(|line| line.starts_with("a=ice-ufrag:"))?;
+    (*id == session).then(|| line.to_owned())
+}
+
+#[test]
+fn where_only_the_client_offers_the_server_restarts_nothing() {
+    let mut world = World::new();
+    let client = world.join_as(SessionConfig { offers: Offers::Client, ..SessionConfig::default() }, publish);
+    let session = world.clients[client].session;
+    let refused = world.command(Command::OfferIceRestart(session, TransportKind::Main));
+    assert_eq!(refused.err(), Some(CommandError::Negotiation(NegotiationError::OnlyClientOffers)));
 }
 
 #[test]
@@ -128,9 +208,9 @@ fn who_negotiates_and_never_comes_is_closed_in_time() {
 #[test]
 fn a_foreign_certificate_is_refused_by_name() {
     let mut world = World::new();
-    let reply = world.command(sfu_core::command::Command::Join(world.room, SessionConfig::default()));
-    let Ok(sfu_core::command::Reply::Session(session)) = reply else { panic!("{reply:?}") };
-    let index = world.add_client(session, sfu_core::transport::TransportKind::Main, |config| {
+    let reply = world.command(Command::Join(world.room, SessionConfig::default()));
+    let Ok(Reply::Session(session)) = reply else { panic!("{reply:?}") };
+    let index = world.add_client(session, TransportKind::Main, |config| {
         publish(config);
         config.certificate = std::sync::Arc::new(sfu_transport::Certificate::generate().unwrap());
     });
@@ -140,14 +220,9 @@ fn a_foreign_certificate_is_refused_by_name() {
     assert_eq!(sdp.lines().count(), shown.lines().count());
     let fingerprint = sdp.lines().find(|line| line.starts_with("a=fingerprint:")).unwrap().to_owned();
     let forged = sdp.replace(&fingerprint, &format!("a=fingerprint:{}", crate::world::certificate().fingerprint()));
-    let description = sfu_core::command::Description {
-        transport: sfu_core::transport::TransportKind::Main,
-        kind: sfu_core::command::SdpType::Offer,
-        sdp: forged,
-        id: None,
-    };
-    let reply = world.command(sfu_core::command::Command::Receive(session, description));
-    let Ok(sfu_core::command::Reply::Description(Some(answer))) = reply else { panic!("{reply:?}") };
+    let description = Description { transport: TransportKind::Main, kind: SdpType::Offer, sdp: forged, id: None };
+    let reply = world.command(Command::Receive(session, description));
+    let Ok(Reply::Description(Some(answer))) = reply else { panic!("{reply:?}") };
     let now = world.now;
     world.clients[index].peer.receive_answer(now, &answer.sdp).unwrap();
     world.run(seconds(3));

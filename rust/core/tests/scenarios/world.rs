@@ -339,7 +339,7 @@ impl World {
     }
 
     /// The peer answers an offer of the server, at once.
-    fn answer(&mut self, session: SessionId, offer: &Description) {
+    pub(crate) fn answer(&mut self, session: SessionId, offer: &Description) {
         let now = self.now;
         let found = self
             .clients
