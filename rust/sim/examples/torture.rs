@@ -1,8 +1,9 @@
-//! `cargo run --release -p sfu-sim --example torture -- CODEC SWITCHES SEED`: the counts as JSON, and the first problems in
-//! words.
+//! `cargo run --release -p sfu-sim --example torture -- CODEC SWITCHES SEED [RULE]`: the counts as JSON, and the first
+//! problems in words (of one rule: `Gap`, `Marker`, …).
 
 use std::time::Instant;
 
+use sfu_sim::judge::Problem;
 use sfu_sim::torture::{Codec, Torture, run, to_json};
 
 fn main() {
@@ -15,12 +16,14 @@ fn main() {
     };
     let mut number = |default| arguments.next().and_then(|text| text.parse().ok()).unwrap_or(default);
     let torture = Torture { codec, switches: number(10_000), seed: number(1) };
+    let rule = arguments.next();
     let start = Instant::now();
     match run(start, torture) {
         Ok(verdict) => {
             println!("{}", to_json(&verdict));
             eprintln!("{:.1} s", start.elapsed().as_secs_f64());
-            for problem in &verdict.problems {
+            let shown = |problem: &&Problem| rule.as_ref().is_none_or(|rule| *rule == format!("{:?}", problem.rule));
+            for problem in verdict.problems.iter().filter(shown) {
                 eprintln!("{:?} {:?}: {}", problem.rule, problem.at, problem.text);
             }
         }

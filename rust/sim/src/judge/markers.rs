@@ -21,7 +21,13 @@ fn judge_picture(source: &Source<'_>, run: &Run<'_>, picture: &[Step<'_>], last:
     // The last picture of a run may have been cut off by the switch.
     if !end.got.marker && !last && came_whole(source, run, end) {
         verdict.add(Rule::Marker, 1, end.got.at, || {
-            format!("no marker: {:?} of {:?}", end.got, source.frames[end.got.token.frame as usize])
+            let index = end.got.token.frame;
+            let above: Vec<_> =
+                (index + 1..=index + 2).map(|frame| source.arrivals(frame).collect::<Vec<_>>()).collect();
+            format!(
+                "no marker: {:?} of {:?}; the frames behind it came {above:?}",
+                end.got, source.frames[index as usize]
+            )
         });
     }
 }

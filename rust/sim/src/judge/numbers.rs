@@ -49,7 +49,8 @@ fn in_run(source: &Source<'_>, run: &Run<'_>, (a, b): (&Step<'_>, &Step<'_>), fi
         between.clone().filter(|seq| source.arrival(*seq) >= run.ends && must_be_missed(source, run, *seq)).count()
             as u64;
     verdict.add(Rule::NeverSent, missing.saturating_sub(at_most), after.at, || {
-        format!("{missing} numbers stand for at most {at_most} lost packets: {before:?} and {after:?}")
+        let came: Vec<_> = between.clone().map(|seq| (source.owner(seq), source.arrival(seq))).collect();
+        format!("{missing} numbers stand for at most {at_most} lost packets, fixed in step {fixed}: {before:?} and {after:?}; between came {came:?}")
     });
     verdict.add(Rule::Gap, at_least.saturating_sub(missing), after.at, || {
         format!("{missing} numbers stand for {at_least} lost packets: {before:?} and {after:?}")

@@ -3,8 +3,8 @@
 use std::ops::AddAssign;
 use std::time::Duration;
 
-/// So many problems are described; the rest is only counted.
-const DESCRIBED: usize = 20;
+/// So many problems of each rule are described; the rest is only counted.
+const DESCRIBED: usize = 10;
 
 /// What can be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,9 +81,13 @@ impl Verdict {
             Rule::NeverSent => &mut self.nacks_never_sent,
             Rule::Gap => &mut self.gap_errors,
         } += count;
-        if self.problems.len() < DESCRIBED {
+        if self.described(rule) < DESCRIBED {
             self.problems.push(Problem { rule, at, text: text() });
         }
+    }
+
+    fn described(&self, rule: Rule) -> usize {
+        self.problems.iter().filter(|problem| problem.rule == rule).count()
     }
 
     /// How many things are wrong.
@@ -118,7 +122,10 @@ impl AddAssign for Verdict {
         self.marker_errors += other.marker_errors;
         self.nacks_never_sent += other.nacks_never_sent;
         self.gap_errors += other.gap_errors;
-        let room = DESCRIBED.saturating_sub(self.problems.len());
-        self.problems.extend(other.problems.into_iter().take(room));
+        for problem in other.problems {
+            if self.described(problem.rule) < DESCRIBED {
+                self.problems.push(problem);
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::flow::{Flow, Run};
 use super::observer::{Observer, Target};
 use super::truth::{NEVER, Source, Truth};
 use super::verdict::{Rule, Verdict};
-use crate::encoder::{Frame, InterLayer};
+use crate::encoder::{Frame, InterLayer, Payload};
 
 pub(super) fn judge(truth: &Truth<'_>, flow: &Flow<'_>, observer: &Observer, verdict: &mut Verdict) {
     for run in &flow.runs {
@@ -49,7 +49,7 @@ fn in_run(source: &Source<'_>, run: &Run<'_>, observer: &Observer, verdict: &mut
             continue;
         }
         let Some(target) = target(observer, source.noticed(index)) else { continue };
-        if is_asked_for(source, frame, target) && is_provable(source, index, &was_sent) {
+        if is_asked_for(source, frame, target) && is_provable(source, observer, (index, target), &was_sent) {
             let at = run.steps.first().map(|step| step.got.at).unwrap_or_default();
             verdict.add(Rule::Withheld, 1, at, || {
                 format!(
@@ -91,20 +91,46 @@ fn is_asked_for(source: &Source<'_>, frame: &Frame, target: Target) -> bool {
     }
 }
 
-/// The subscriber has all references, and either the frame is an entry or the one before it in its layer was sent too.
-fn is_provable(source: &Source<'_>, index: u32, was_sent: &impl Fn(u32) -> bool) -> bool {
+/// The subscriber has all references, and the descriptors tell so: the layers below are unbroken, and this one is either entered
+/// with the frame or unbroken too.
+fn is_provable(
+    source: &Source<'_>,
+    observer: &Observer,
+    (index, target): (u32, Target),
+    was_sent: &impl Fn(u32) -> bool,
+) -> bool {
     let frame = &source.frames[index as usize];
     if frame.references.is_empty() || !frame.references.iter().all(|reference| was_sent(*reference)) {
         return false;
     }
-    let same_layer = |other: &Frame| other.spatial == frame.spatial && other.temporal == frame.temporal;
-    let before = (0..index).rev().take(40).find(|before| same_layer(&source.frames[*before as usize]));
-    let continued = before.is_some_and(was_sent);
+    let unbroken = |fits: &dyn Fn(&Frame) -> bool| {
+        let before = (0..index).rev().take(40).find(|before| fits(&source.frames[*before as usize]));
+        before.is_none_or(|before| was_sent(before) && stayed(observer, source, before, frame, target))
+    };
+    // A spatial layer that was left is entered again at a keyframe.
+    let spatial = |other: &Frame| other.spatial == frame.spatial && other.temporal <= target.layer.temporal;
+    let layer = |temporal| unbroken(&move |other| other.spatial == frame.spatial && other.temporal == temporal);
     if source.structure.payload.has_dependency_descriptor() {
         // A decode target is entered at a frame with the indication Switch, which layers above 0 do not have for themselves.
-        return continued;
+        return layer(frame.temporal) && unbroken(&spatial);
     }
-    (frame.entry && frame.temporal > 0) || continued || (frame.temporal == 0 && frame.spatial == 0)
+    let entered = frame.entry && (frame.spatial == 0 || unbroken(&spatial));
+    let below = source.structure.payload == Payload::Vp8 || (0..frame.temporal).all(layer);
+    (entered && below) || (layer(frame.temporal) && below && (frame.spatial == 0 || unbroken(&spatial)))
+}
+
+/// Whether the layer of `frame` was wanted all the time since `before`: one that was left is entered anew.
+fn stayed(observer: &Observer, source: &Source<'_>, before: u32, frame: &Frame, target: Target) -> bool {
+    let since = source.noticed(before);
+    let first = observer.targets.partition_point(|standing| standing.step < since).saturating_sub(1);
+    let wishes = observer.targets[first..].iter().take_while(|wish| wish.step <= target.step);
+    let simulcast = source.structure.spatial == 1;
+    let top = source.structure.spatial - 1;
+    let same_spatial = |wish: &Target| match source.structure.inter_layer {
+        InterLayer::Always => wish.layer.spatial >= frame.spatial,
+        _ => wish.layer.spatial.min(top) == target.layer.spatial.min(top),
+    };
+    wishes.into_iter().all(|wish| wish.layer.temporal >= frame.temporal && (simulcast || same_spatial(wish)))
 }
 
 /// Keyframes of the wanted encoding that came whole and in order while another flowed.
