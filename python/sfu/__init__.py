@@ -90,6 +90,7 @@ from sfu.session import Session
 from sfu.stats import (
     DropCounts,
     EncodingStats,
+    ResendRefusals,
     RoomStats,
     ServerStats,
     SessionStats,
@@ -133,6 +134,7 @@ __all__ = [
     "OfferReady",
     "OwnTrackPublished",
     "OwnTrackUnpublished",
+    "ResendRefusals",
     "Room",
     "RoomClosed",
     "RoomCreated",

@@ -104,6 +104,19 @@ class _Snapshot(Collector):
             for room in self._rooms:
                 family.add_metric([room.room], sum(count(one) for one in _subscriptions(room)))
             yield family
+        yield self._resends_refused()
+
+    def _resends_refused(self) -> Metric:
+        text = "Packets that subscribers asked again and were not sent."
+        family = GaugeMetricFamily("sfu_room_resends_refused", text, labels=["room", "reason"])
+        for room in self._rooms:
+            counts: dict[str, int] = {}
+            for one in _subscriptions(room):
+                for reason, count in one.resends_refused.to_dict().items():
+                    counts[reason] = counts.get(reason, 0) + count
+            for reason, count in counts.items():
+                family.add_metric([room.room, reason], count)
+        return family
 
 
 def _encodings(room: RoomStats) -> Iterator[EncodingStats]:

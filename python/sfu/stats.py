@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DropCounts",
     "EncodingStats",
+    "ResendRefusals",
     "RoomStats",
     "ServerStats",
     "SessionStats",
@@ -131,6 +132,26 @@ class TrackStats(_Value):
 
 
 @dataclass(frozen=True)
+class ResendRefusals(_Value):
+    """Packets that a subscriber asked again and was not sent, by reason."""
+
+    unknown: int
+    """Never sent, or too long ago."""
+    superseded: int
+    """A keyframe was sent after it."""
+    too_old: int
+    """It would have come too late to be played: more than 0.5 s after it was first sent."""
+    too_often: int
+    """Sent again three times already."""
+    too_soon: int
+    """Sent again less than a round trip ago."""
+    over_budget: int
+    """Retransmissions had used up their share of what is sent."""
+    flood: int
+    """Whole requests of a peer that asks for more than 20,000 packets a second."""
+
+
+@dataclass(frozen=True)
 class SubscriptionStats(_Value):
     """Of one subscription."""
 
@@ -145,6 +166,8 @@ class SubscriptionStats(_Value):
     bytes_sent: int
     packets_retransmitted: int
     nacks_received: int
+    """Packets that the peer asked again."""
+    resends_refused: ResendRefusals
     plis_received: int
     packets_lost: int
     jitter: float
@@ -177,7 +200,13 @@ class SessionStats(_Value):
                 for one in native.tracks
             ),
             subscriptions=tuple(
-                _copy(SubscriptionStats, one, layer=layer_from(one.layer), max_layer=layer_from(one.max_layer))
+                _copy(
+                    SubscriptionStats,
+                    one,
+                    layer=layer_from(one.layer),
+                    max_layer=layer_from(one.max_layer),
+                    resends_refused=_copy(ResendRefusals, one.resends_refused),
+                )
                 for one in native.subscriptions
             ),
         )

@@ -31,6 +31,7 @@ __all__ = [
     "LayersWanted",
     "OfferReady",
     "Reply",
+    "ResendRefusals",
     "RoomStats",
     "SectionsNeeded",
     "SessionEnded",
@@ -534,6 +535,19 @@ class EncodingStats:
     bitrate: int
 
 @final
+class ResendRefusals:
+    """Packets that a subscriber asked again and was not sent, by reason."""
+
+    __match_args__ = ("unknown", "superseded", "too_old", "too_often", "too_soon", "over_budget", "flood")
+    unknown: int
+    superseded: int
+    too_old: int
+    too_often: int
+    too_soon: int
+    over_budget: int
+    flood: int
+
+@final
 class SubscriptionStats:
     __match_args__ = (
         "subscription",
@@ -547,6 +561,7 @@ class SubscriptionStats:
         "bytes_sent",
         "packets_retransmitted",
         "nacks_received",
+        "resends_refused",
         "plis_received",
         "packets_lost",
         "jitter",
@@ -563,6 +578,7 @@ class SubscriptionStats:
     bytes_sent: int
     packets_retransmitted: int
     nacks_received: int
+    resends_refused: ResendRefusals
     plis_received: int
     packets_lost: int
     jitter: float

@@ -8,6 +8,7 @@ use sfu_wire::{Bitrate, Mid, Rid, Ssrc};
 use crate::codec::{CodecName, Kind};
 use crate::id::{RoomId, SessionId, SubscriptionId, TrackId};
 use crate::layer::Layer;
+use crate::nack::Refusals;
 use crate::transport::{ConnectionState, TransportKind};
 
 /// Of one shard.
@@ -171,6 +172,8 @@ pub struct SubscriptionStats {
     pub packets_retransmitted: u64,
     /// Sequence numbers that the peer asked again.
     pub nacks_received: u64,
+    /// Those of them that it was not sent, by reason.
+    pub resends_refused: Refusals,
     /// Keyframes that the peer asked.
     pub plis_received: u64,
     /// The peer's count of lost packets.

@@ -99,6 +99,18 @@ record! {
     }
 }
 record! {
+    /// Packets that a subscriber asked again and was not sent, by reason.
+    ResendRefusals {
+        unknown: u64,
+        superseded: u64,
+        too_old: u64,
+        too_often: u64,
+        too_soon: u64,
+        over_budget: u64,
+        flood: u64,
+    }
+}
+record! {
     /// Of one subscription.
     SubscriptionStats {
         subscription: u64,
@@ -112,6 +124,7 @@ record! {
         bytes_sent: u64,
         packets_retransmitted: u64,
         nacks_received: u64,
+        resends_refused: Py<ResendRefusals>,
         plis_received: u64,
         packets_lost: i64,
         jitter: f64,
@@ -128,6 +141,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<TransportStats>()?;
     module.add_class::<TrackStats>()?;
     module.add_class::<EncodingStats>()?;
+    module.add_class::<ResendRefusals>()?;
     module.add_class::<SubscriptionStats>()
 }
 
@@ -180,7 +194,7 @@ impl SessionStats {
             age: stats.age.as_secs_f64(),
             transports: list(py, &stats.transports, TransportStats::from_core)?,
             tracks: list(py, stats.tracks, TrackStats::from_core)?,
-            subscriptions: list(py, stats.subscriptions, |_, of| Ok(SubscriptionStats::from(of)))?,
+            subscriptions: list(py, stats.subscriptions, SubscriptionStats::from_core)?,
         };
         Py::new(py, stats)
     }
@@ -238,9 +252,17 @@ impl From<core::EncodingStats> for EncodingStats {
     }
 }
 
-impl From<core::SubscriptionStats> for SubscriptionStats {
-    fn from(stats: core::SubscriptionStats) -> Self {
-        Self {
+impl ResendRefusals {
+    fn from_core(py: Python<'_>, refusals: sfu_core::nack::Refusals) -> PyResult<Py<Self>> {
+        let sfu_core::nack::Refusals { unknown, superseded, too_old, too_often, too_soon, over_budget, flood } =
+            refusals;
+        Py::new(py, Self { unknown, superseded, too_old, too_often, too_soon, over_budget, flood })
+    }
+}
+
+impl SubscriptionStats {
+    fn from_core(py: Python<'_>, stats: core::SubscriptionStats) -> PyResult<Self> {
+        Ok(Self {
             subscription: stats.subscription.get(),
             track: stats.track.get(),
             mid: stats.mid.map(|mid| mid.to_string()),
@@ -252,11 +274,12 @@ impl From<core::SubscriptionStats> for SubscriptionStats {
             bytes_sent: stats.bytes_sent,
             packets_retransmitted: stats.packets_retransmitted,
             nacks_received: stats.nacks_received,
+            resends_refused: ResendRefusals::from_core(py, stats.resends_refused)?,
             plis_received: stats.plis_received,
             packets_lost: stats.packets_lost,
             jitter: stats.jitter.as_secs_f64(),
             rtt: seconds(stats.rtt),
-        }
+        })
     }
 }
 

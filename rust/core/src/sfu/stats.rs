@@ -110,6 +110,7 @@ impl Sfu {
             bytes_sent: sent.bytes_sent,
             packets_retransmitted: sent.packets_retransmitted,
             nacks_received: sent.nacks_received,
+            resends_refused: sent.refused,
             plis_received: subscription.plis_received,
             packets_lost: sent.packets_lost,
             jitter: sent.jitter,
