@@ -1,7 +1,7 @@
 """The machine-readable frame counter in the pictures (`record/page.js` draws it): 8 by 3 cells over the upper 60 %.
 
-Twelve cells are the counter modulo 4096, the highest bit first, and twelve are `counter * 2741 + 1201` modulo 4096, so that
-a damaged picture is not taken for another one. The cells are large: they outlive quantisation and a quarter of the size.
+Twelve cells are the counter modulo 4096, the highest bit first; twelve are `counter * 2741 + 1201` modulo 4096, so that
+a damaged picture is not taken for another. The cells are large: they outlive quantisation and a quarter of the size.
 """
 
 import numpy as np

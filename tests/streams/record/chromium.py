@@ -66,7 +66,7 @@ PLANS = {
     "vp8-dd": Plan("VP8", "L1T3", width=480, height=270, kilobits=(250,)),
     "vp9-l3t3": Plan("VP9", "L3T3"),
     "vp9-l3t3-key": Plan("VP9", "L3T3_KEY"),
-    "vp9-simulcast": Plan("VP9", "L1T3", 3, descriptor=False, kilobits=SIMULCAST),
+    "vp9-simulcast": Plan("VP9", "L1T3", 3, descriptor=False, kilobits=(120, 300, 700)),
     "av1-l1t2": Plan("AV1", "L1T2", width=480, height=270, kilobits=(200,)),
     "av1-l3t3": Plan("AV1", "L3T3", width=1024, height=576),
     "av1-l3t3-key": Plan("AV1", "L3T3_KEY", width=1024, height=576),

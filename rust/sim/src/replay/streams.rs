@@ -3,7 +3,7 @@
 //! RIDs decide when the packets have them (RFC 8852), else SSRCs; encodings are ranked by their bitrate. A stream that begins
 //! when another has ended is that one restarted. Repairs are told by their repaired RID, or by what they repeat (RFC 4588 §4).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sfu_wire::rtp::RtpPacket;
@@ -45,9 +45,20 @@ pub(super) struct Stream {
     ticks: i64,
     newest_timestamp: u32,
     has_audio_level: bool,
-    /// Sequence number and timestamp of each packet, and what a repair would repeat.
-    sent: BTreeSet<(u16, u32)>,
+    first_timestamp: u32,
+    /// By rising timestamp.
+    frames: Vec<Frame>,
+    /// If it is a repair: sequence numbers and timestamps of what it repeats.
     repeated: Vec<(u16, u32)>,
+}
+
+/// Packets of one timestamp.
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    /// Ticks since the first timestamp.
+    at: u32,
+    /// Their first sequence number, and their last.
+    seqs: (u16, u16),
 }
 
 /// One encoding of the video.
@@ -156,7 +167,8 @@ impl Stream {
             ticks: 0,
             newest_timestamp: packet.header().timestamp,
             has_audio_level: false,
-            sent: BTreeSet::new(),
+            first_timestamp: packet.header().timestamp,
+            frames: Vec::new(),
             repeated: Vec::new(),
         }
     }
@@ -172,7 +184,16 @@ impl Stream {
             self.ticks += i64::from(step);
             self.newest_timestamp = header.timestamp;
         }
-        self.sent.insert((header.seq, header.timestamp));
+        let at = header.timestamp.wrapping_sub(self.first_timestamp);
+        match self.frames.last_mut() {
+            Some(frame) if frame.at == at => {
+                if header.seq.wrapping_sub(frame.seqs.1) < 1 << 15 {
+                    frame.seqs.1 = header.seq;
+                }
+            }
+            Some(frame) if frame.at > at => {}
+            _ => self.frames.push(Frame { at, seqs: (header.seq, header.seq) }),
+        }
         if let Some(original) = packet.payload().first_chunk::<2>() {
             self.repeated.push((u16::from_be_bytes(*original), header.timestamp));
         }
@@ -198,6 +219,19 @@ impl Stream {
         let rate = self.ticks as f64 / seconds;
         let audio = AUDIO_CLOCK_RATES.iter().any(|known| (rate / known - 1.0).abs() < 0.05);
         (seconds >= 1.0 && self.packets >= 10 && audio).then_some("its timestamps run at an audio clock's rate")
+    }
+
+    /// Whether a packet with this number and timestamp was sent here, or is missing here.
+    fn may_have_sent(&self, (seq, timestamp): (u16, u32)) -> bool {
+        /// So far a repair may reach beyond both ends of the capture.
+        const BEYOND: u16 = 64;
+        let at = timestamp.wrapping_sub(self.first_timestamp);
+        let next = self.frames.partition_point(|frame| frame.at <= at);
+        let before = self.frames[..next].iter().rev().find(|frame| frame.at < at);
+        let (Some(first), Some(last)) = (self.frames.first(), self.frames.last()) else { return false };
+        let low = before.map_or(first.seqs.0.wrapping_sub(BEYOND), |frame| frame.seqs.1);
+        let high = self.frames.get(next).map_or(last.seqs.1.wrapping_add(BEYOND), |frame| frame.seqs.0);
+        seq.wrapping_sub(low) <= high.wrapping_sub(low)
     }
 
     fn main_payload_type(&self) -> Option<u8> {
@@ -269,7 +303,7 @@ pub(super) fn belongs(flow: Flow, heaviest: Flow) -> bool {
     }
 }
 
-/// Repair streams: by their repaired RID, or because most of what they begin with was sent by another SSRC before.
+/// Repair streams: by their repaired RID, or because what they begin with fits what another SSRC sent.
 fn repairs(streams: &[Stream]) -> BTreeMap<Ssrc, Repaired> {
     let mut repairs = BTreeMap::new();
     for stream in streams {
@@ -277,12 +311,12 @@ fn repairs(streams: &[Stream]) -> BTreeMap<Ssrc, Repaired> {
             repairs.insert(stream.ssrc, Repaired::Rid(stream.rid.clone().unwrap_or_default()));
             continue;
         }
-        let hits = |other: &Stream| stream.repeated.iter().filter(|one| other.sent.contains(one)).count();
+        let hits = |other: &Stream| stream.repeated.iter().filter(|one| other.may_have_sent(**one)).count();
         let others = streams.iter().filter(|other| {
             other.ssrc != stream.ssrc && !other.repairs_rid && other.main_payload_type() != stream.main_payload_type()
         });
         let best = others.map(|other| (hits(other), other.ssrc)).max();
-        if let Some((_, ssrc)) = best.filter(|(hits, _)| *hits > 0 && hits * 2 >= stream.repeated.len()) {
+        if let Some((_, ssrc)) = best.filter(|(hits, _)| *hits > 0 && hits * 4 >= stream.repeated.len() * 3) {
             repairs.insert(stream.ssrc, Repaired::Ssrc(ssrc));
         }
     }
