@@ -10,7 +10,7 @@ class Peer {
     this.pc.ondatachannel = (event) => this.adopt(event.channel);
   }
 
-  // video: { width, height, frameRate, rids, codec }, audio: true
+  // video: { width, height, frameRate, rids, codec, mode }, audio: true
   async publish({ video = null, audio = false, display = false }) {
     const wanted = { video: video && pick(video, ["width", "height", "frameRate"]), audio };
     const stream = display
@@ -23,6 +23,10 @@ class Peer {
           rid,
           scaleResolutionDownBy: 2 ** (video.rids.length - 1 - index),
         }));
+      }
+      if (track.kind === "video" && video?.mode) {
+        init.sendEncodings ??= [{}];
+        for (const encoding of init.sendEncodings) encoding.scalabilityMode = video.mode;
       }
       const transceiver = this.pc.addTransceiver(track, init);
       if (track.kind === "video" && video?.codec) {
@@ -122,6 +126,7 @@ async function reportOf(pc, channels) {
     connection: pc.connectionState,
     signaling: pc.signalingState,
     cipher: transport?.srtpCipher ?? null,
+    ufrag: transport?.iceLocalUsernameFragment ?? null,
     available: pair?.availableOutgoingBitrate ?? null,
     channels: channels.map(({ channel, messages }) => ({
       label: channel.label, state: channel.readyState, messages,
@@ -131,6 +136,7 @@ async function reportOf(pc, channels) {
       lost: entry.packetsLost ?? 0, frames: entry.framesDecoded ?? 0, width: entry.frameWidth ?? 0,
       height: entry.frameHeight ?? 0, freezes: entry.freezeCount ?? 0, plis: entry.pliCount ?? 0,
       nacks: entry.nackCount ?? 0, energy: entry.totalAudioEnergy ?? 0, keyframes: entry.keyFramesDecoded ?? 0,
+      dropped: entry.framesDropped ?? 0, frozen: entry.totalFreezesDuration ?? 0,
     })),
     outbound: of("outbound-rtp").map((entry) => ({
       kind: entry.kind, mid: entry.mid ?? null, rid: entry.rid ?? null, codec: codec(entry),

@@ -40,6 +40,24 @@ async def test_one_publishes_and_one_watches(live_sfu: Live, chromium: Chromium)
         assert "GCM" in (stats.transports[0].cipher or "")
 
 
+async def test_the_server_restarts_ice_under_a_call(live_sfu: Live, chromium: Chromium) -> None:
+    room = await live_sfu.server.create_room("restart")
+    alice = await Peer.create(await chromium.blank(), "alice")
+    bob = await Peer.create(await chromium.blank(), "bob")
+    await alice.do("publish", {"video": CAMERA})
+    await bob.do("open", "anything")
+    async with join(room, alice, "alice"), join(room, bob, "bob") as watching:
+        before = await bob.decodes()
+        await watching.session.offer_ice_restart()
+        await eventually("bob's new credentials", bob.report, lambda now: now["ufrag"] != before["ufrag"])
+        after = await bob.decodes(more=60)  # longer than a check is away: the new ones carry the path
+        assert after["connection"] == "connected"
+        lost = [sum(one["lost"] for one in report["inbound"]) for report in (before, after)]
+        assert lost[0] == lost[1]
+        states = [event.state for event in watching.seen if isinstance(event, sfu.ConnectionStateChanged)]
+        assert set(states) == {"connected"}
+
+
 async def test_a_data_channel_echoes_256_kib(live_sfu: Live, chromium: Chromium) -> None:
     room = await live_sfu.server.create_room("data")
     alice = await Peer.create(await chromium.blank(), "alice")
