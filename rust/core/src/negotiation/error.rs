@@ -62,7 +62,7 @@ pub enum NegotiationError {
         problem: String,
     },
     /// A line that every description has is not there.
-    #[error("no {what}: the description has {lines} lines")]
+    #[error("no {what} in the description (lines: {lines})")]
     MissingLine {
         /// The line.
         what: &'static str,
@@ -107,7 +107,7 @@ pub enum NegotiationError {
     },
     /// Sections never vanish (RFC 9429 §5.2.2).
     #[error(
-        "the description has {found} sections (m= lines), {negotiated} are negotiated; one that is not needed stays with port 0"
+        "sections (m= lines) in the description: {found}, negotiated: {negotiated}; one that is not needed stays with port 0"
     )]
     SectionsVanished {
         /// In the description.

@@ -29,8 +29,8 @@ fn without(attribute: &str, section: usize) -> String {
 
 #[test]
 fn what_is_not_sdp() {
-    assert_eq!(refusal(""), "no v=0: the description has 0 lines");
-    assert_eq!(refusal("v=0\r\n"), "no m= section: the description has 1 lines");
+    assert_eq!(refusal(""), "no v=0 in the description (lines: 0)");
+    assert_eq!(refusal("v=0\r\n"), "no m= section in the description (lines: 1)");
     assert_eq!(refusal("hello"), "line 1 \"hello\": a line is a letter, `=` and a value");
     assert_eq!(
         refusal("{\"type\": \"offer=\"}"),
@@ -124,7 +124,7 @@ fn sections_keep_their_order() {
     };
     assert_eq!(
         refusal(&[("audio", "sendonly", OPUS)], |_| ()),
-        "the description has 1 sections (m= lines), 2 are negotiated; one that is not needed stays with port 0"
+        "sections (m= lines) in the description: 1, negotiated: 2; one that is not needed stays with port 0"
     );
     assert_eq!(
         refusal(&[("audio", "sendonly", OPUS), ("video", "sendonly", VP8)], |client| {
