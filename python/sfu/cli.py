@@ -22,6 +22,7 @@ from rich.markup import escape
 from rich.panel import Panel
 
 from sfu._replay import replay
+from sfu._torture import torture
 from sfu._version import VERSION
 from sfu.config import level_number
 from sfu.demo import ROOM, people
@@ -160,6 +161,7 @@ def token(
 
 
 app.command()(replay)
+app.command()(torture)
 
 
 def main() -> None:

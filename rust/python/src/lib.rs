@@ -19,6 +19,7 @@ mod replies;
 mod self_signed;
 mod stats;
 mod testing;
+mod torture;
 
 use pyo3::prelude::*;
 

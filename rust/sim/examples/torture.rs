@@ -1,10 +1,12 @@
-//! `cargo run --release -p sfu-sim --example torture -- CODEC SWITCHES SEED [RULE]`: the counts as JSON, and the first
+//! `cargo run --release -p sfu-sim --example torture -- CODEC SWITCHES SEED [RULE]`: the counts, and the first
 //! problems in words (of one rule: `Gap`, `Marker`, …).
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
 use std::time::Instant;
 
 use sfu_sim::judge::Problem;
-use sfu_sim::torture::{Codec, Torture, run, to_json};
+use sfu_sim::torture::{Codec, Torture, counts, run};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -20,7 +22,7 @@ fn main() {
     let start = Instant::now();
     match run(start, torture) {
         Ok(verdict) => {
-            println!("{}", to_json(&verdict));
+            println!("{:?}", counts(&verdict));
             eprintln!("{:.1} s", start.elapsed().as_secs_f64());
             let shown = |problem: &&Problem| rule.as_ref().is_none_or(|rule| *rule == format!("{:?}", problem.rule));
             for problem in verdict.problems.iter().filter(shown) {

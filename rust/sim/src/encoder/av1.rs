@@ -12,7 +12,7 @@ use super::references::References;
 use super::structure::{InterLayer, Structure};
 
 /// The aggregation header with one element: `Z=0 Y=0 W=1`, N with the first packet of a coded video sequence, and the header of
-/// an OBU_FRAME without a size.
+/// an `OBU_FRAME` without a size.
 pub(super) fn write_payload(frame: &Frame, part: u8, payload: &mut Vec<u8>) {
     let starts = part == 0 && frame.is_keyframe() && frame.spatial == 0;
     let (continues, continued) = (part > 0, part + 1 < frame.packets);
@@ -21,9 +21,8 @@ pub(super) fn write_payload(frame: &Frame, part: u8, payload: &mut Vec<u8>) {
 }
 
 /// What the dependency descriptor of this structure's packets points into.
-pub fn dependency_structure(structure: &Structure) -> Templates {
-    let mut dependencies =
-        Dependencies { structure: *structure, chains: Vec::new(), numbers: Vec::new(), templates: None };
+pub fn dependency_structure(structure: Structure) -> Templates {
+    let mut dependencies = Dependencies { structure, chains: Vec::new(), numbers: Vec::new(), templates: None };
     dependencies.chains = vec![None; usize::from(structure.spatial)];
     let mut templates: Vec<FrameDependencies> = Vec::new();
     let mut references = References::new(structure);
@@ -77,9 +76,9 @@ pub(super) struct Dependencies {
 }
 
 impl Dependencies {
-    pub(super) fn new(structure: &Structure) -> Self {
+    pub(super) fn new(structure: Structure) -> Self {
         Self {
-            structure: *structure,
+            structure,
             chains: vec![None; usize::from(structure.spatial)],
             numbers: Vec::new(),
             templates: Some(dependency_structure(structure)),

@@ -44,7 +44,7 @@ fn aggregate(payload: &mut Vec<u8>, unit: &[u8]) {
 
 /// FU-A (§5.8): indicator and header, then a piece.
 fn fragment(payload: &mut Vec<u8>, header: u8, first: bool, last: bool) {
-    payload.push(header & 0xe0 | 28);
+    payload.push(header & 0xe0 | 0x1c);
     payload.push(u8::from(first) << 7 | u8::from(last) << 6 | header & 0x1f);
     payload.push(0x88);
 }

@@ -105,14 +105,14 @@ impl Encoder {
         Self {
             structure,
             source,
-            references: References::new(&structure),
+            references: References::new(structure),
             counters,
             seq,
             timestamp,
             random,
             frames: Vec::new(),
             pictures: 0,
-            dependencies: structure.payload.has_dependency_descriptor().then(|| av1::Dependencies::new(&structure)),
+            dependencies: structure.payload.has_dependency_descriptor().then(|| av1::Dependencies::new(structure)),
         }
     }
 
@@ -205,7 +205,7 @@ impl Encoder {
         match self.structure.payload {
             Payload::Vp8 => vp8::write(&self.frames, self.counters, part, &mut packet.payload),
             Payload::Vp9 { flexible } => {
-                vp9::write(&self.structure, &self.frames, self.counters, (flexible, part), &mut packet.payload);
+                vp9::write(self.structure, &self.frames, self.counters, (flexible, part), &mut packet.payload);
             }
             Payload::H264 => h264::write(frame, part, &mut packet.payload),
             Payload::H265 => h265::write(frame, part, &mut packet.payload),

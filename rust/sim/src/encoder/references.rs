@@ -16,9 +16,9 @@ pub(super) struct References {
 }
 
 impl References {
-    pub(super) fn new(structure: &Structure) -> Self {
+    pub(super) fn new(structure: Structure) -> Self {
         let newest = vec![Newest::default(); usize::from(structure.spatial)];
-        Self { structure: *structure, newest, position: 0, keyframe: false }
+        Self { structure, newest, position: 0, keyframe: false }
     }
 
     pub(super) fn begin_picture(&mut self, keyframe: bool) {

@@ -5,7 +5,7 @@
 pub enum InterLayer {
     /// Each refers to the one below in every picture (L modes).
     Always,
-    /// In keyframe pictures only (L_KEY modes, K-SVC).
+    /// In keyframe pictures only (`L_KEY` modes, K-SVC).
     AtKeyframes,
     /// Never: several streams in one (S modes).
     Never,

@@ -35,7 +35,7 @@ fn descriptors_lead_to_the_true_references() {
     {
         let structure = Structure { temporal, ..Structure::l3t3(Payload::Av1, inter_layer) };
         let (frames, packets) = encode(structure, 100);
-        let templates = dependency_structure(&structure);
+        let templates = dependency_structure(structure);
         let mut numbers: Vec<u16> = Vec::new();
         let mut custom = 0;
         for packet in packets.iter().filter(|packet| !packet.payload.is_empty()) {
@@ -60,7 +60,7 @@ fn descriptors_lead_to_the_true_references() {
 
 #[test]
 fn the_structure_of_l3t3_is_that_of_the_specification() {
-    let templates = dependency_structure(&Structure::l3t3(Payload::Av1, InterLayer::Always));
+    let templates = dependency_structure(Structure::l3t3(Payload::Av1, InterLayer::Always));
     let row = |dtis, diffs: &[u16], chains: &[u8]| FrameRow::new(0, 0, dtis, diffs, chains).unwrap();
     assert_eq!(templates.templates()[0], row("SSSSSSSSS", &[], &[0, 0, 0]));
     assert_eq!(templates.templates()[1], row("SSSRRRRRR", &[12], &[12, 11, 10]));

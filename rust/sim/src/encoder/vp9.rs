@@ -23,7 +23,7 @@ const GROUP: [GroupPicture; 8] = [
 ];
 
 pub(super) fn write(
-    structure: &Structure,
+    structure: Structure,
     frames: &[Frame],
     counters: Counters,
     (flexible, part): (bool, u8),

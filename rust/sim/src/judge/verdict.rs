@@ -1,5 +1,6 @@
 //! What a judgement counts.
 
+use std::fmt;
 use std::ops::AddAssign;
 use std::time::Duration;
 
@@ -35,6 +36,12 @@ pub struct Problem {
     pub at: Duration,
     /// In words.
     pub text: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {:.3} s: {}", self.rule, self.at.as_secs_f64(), self.text)
+    }
 }
 
 /// The counts of one subscriber, or of many added up.

@@ -185,7 +185,7 @@ impl Publisher {
             mid: String::from("0"),
             kind: Kind::Video,
             direction: Direction::SendOnly,
-            formats: vec![format(&structure)],
+            formats: vec![format(structure)],
             extensions: sdp::extensions(&wanted),
             rids: if simulcast { live.clone().map(|stream| stream.rid().to_owned()).collect() } else { Vec::new() },
             ssrcs: if simulcast {
@@ -198,7 +198,7 @@ impl Publisher {
 }
 
 /// The payload format of a structure, as simulated participants offer it.
-pub fn format(structure: &Structure) -> Format {
+pub fn format(structure: Structure) -> Format {
     Format {
         pt: MEDIA_PT,
         rtx: Some(RTX_PT),

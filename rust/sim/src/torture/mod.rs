@@ -6,7 +6,6 @@
 mod codec;
 mod scene;
 
-use std::fmt::Write;
 use std::time::Instant;
 
 use crate::error::SimError;
@@ -31,20 +30,34 @@ pub struct Torture {
 /// # Errors
 /// The SFU does not know the codec.
 pub fn run(start: Instant, torture: Torture) -> Result<Verdict, SimError> {
+    run_while(start, torture, |_| true)
+}
+
+/// The same, as long as `go_on` says so of the counts so far: it is asked after each scene, every few seconds.
+///
+/// # Errors
+/// The SFU does not know the codec.
+pub fn run_while(
+    start: Instant,
+    torture: Torture,
+    mut go_on: impl FnMut(&Verdict) -> bool,
+) -> Result<Verdict, SimError> {
     let mut total = Verdict::default();
     let mut number = 0;
     while total.switches < torture.switches {
         let config = SceneConfig::of(torture.codec, torture.switches - total.switches, torture.seed, number);
         total += Scene::play(start, &config)?;
         number += 1;
+        if !go_on(&total) {
+            break;
+        }
     }
     Ok(total)
 }
 
-/// The counts as one JSON object; durations in milliseconds.
-pub fn to_json(verdict: &Verdict) -> String {
-    let mut json = String::from("{");
-    let counts = [
+/// The counts by their names; the wait in milliseconds.
+pub fn counts(verdict: &Verdict) -> [(&'static str, u64); 11] {
+    [
         ("switches", verdict.switches),
         ("switches_applied", verdict.switches_applied),
         ("switch_wait_ms_p95", verdict.wait_p95().as_millis() as u64),
@@ -56,10 +69,5 @@ pub fn to_json(verdict: &Verdict) -> String {
         ("marker_errors", verdict.marker_errors),
         ("nacks_never_sent", verdict.nacks_never_sent),
         ("gap_errors", verdict.gap_errors),
-    ];
-    for (index, (name, count)) in counts.into_iter().enumerate() {
-        let _ = write!(json, "{}\"{name}\": {count}", if index == 0 { "" } else { ", " });
-    }
-    json.push('}');
-    json
+    ]
 }

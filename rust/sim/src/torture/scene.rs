@@ -193,7 +193,7 @@ impl Scene {
             self.schedule.push(Reverse((at + Duration::from_millis(50), index)));
             return Ok(());
         };
-        let layer = other_layer(&self.structure, viewer.layer, &mut viewer.random);
+        let layer = other_layer(self.structure, viewer.layer, &mut viewer.random);
         viewer.layer = layer;
         self.world.command(Command::SetLayer(subscription, Some(layer)))?;
         let now = (self.world.step(), self.world.elapsed());
@@ -208,7 +208,7 @@ impl Scene {
         let index = self.viewers.len();
         let session = SessionConfig { offers: Offers::Client, ..SessionConfig::default() };
         let who = self.world.join(session)?;
-        let answer = self.world.offer(who, &sdp::offer(&[section(&self.structure)]))?;
+        let answer = self.world.offer(who, &sdp::offer(&[section(self.structure)]))?;
         let ssrc = sdp::senders(&answer).first().and_then(|sender| sender.ssrc).unwrap_or(Ssrc::new(0));
         let mut observer = Observer::new(ssrc, self.structure.payload);
         observer.wants((self.world.step(), self.world.elapsed()), Layer::MAX);
@@ -220,7 +220,7 @@ impl Scene {
 }
 
 /// Any layer but the one that was wanted before.
-fn other_layer(structure: &Structure, before: Layer, random: &mut Random) -> Layer {
+fn other_layer(structure: Structure, before: Layer, random: &mut Random) -> Layer {
     let spatial = u64::from(structure.encodings.max(structure.spatial));
     loop {
         let layer =
@@ -231,7 +231,7 @@ fn other_layer(structure: &Structure, before: Layer, random: &mut Random) -> Lay
     }
 }
 
-fn section(structure: &Structure) -> Section {
+fn section(structure: Structure) -> Section {
     Section {
         mid: String::from("0"),
         kind: Kind::Video,
