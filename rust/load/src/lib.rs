@@ -1,8 +1,7 @@
 //! Peers over real UDP sockets: many of them on one thread, with loss on demand.
 //!
 //! A [`Swarm`] gives each `sfu_peer::Peer` a socket, the time and, if asked, a lossy way to the server; it counts what it
-//! drops, so that a test can tell what is missing for a reason from what is missing. Signalling is the caller's: SDP text in
-//! and out of the peers.
+//! drops. Signalling is the caller's: SDP text in and out of the peers.
 
 pub mod counters;
 mod kernel;
@@ -11,7 +10,7 @@ mod member;
 pub mod publisher;
 pub mod swarm;
 
-pub use counters::{Counters, Dropped};
+pub use counters::Counters;
 pub use loss::Loss;
 pub use publisher::{Publisher, PublisherError};
 pub use swarm::{PeerId, Swarm, SwarmConfig, Waker};

@@ -9,8 +9,8 @@ use sfu_peer::Peer;
 use sfu_transport::{Egress, Path};
 use socket2::{Domain, Protocol, Type};
 
-use crate::counters::{Counters, DroppedStreams};
-use crate::loss::{Dice, Way};
+use crate::counters::Counters;
+use crate::loss::{Dice, JustLost, Way};
 
 /// No datagram of a call is larger: paths carry 1500 bytes.
 const MAX_DATAGRAM: usize = 2048;
@@ -29,14 +29,13 @@ pub(crate) struct Member {
     pub(crate) local: SocketAddr,
     /// As it stands in the swarm's timers.
     pub(crate) due: Option<Instant>,
-    pub(crate) dropped_up: DroppedStreams,
-    pub(crate) dropped_down: DroppedStreams,
+    lost_up: JustLost,
+    lost_down: JustLost,
 }
 
 impl Member {
     pub(crate) fn new(socket: UdpSocket, local: SocketAddr, peer: Peer) -> Self {
-        let (dropped_up, dropped_down) = Default::default();
-        Self { peer, socket, local, due: None, dropped_up, dropped_down }
+        Self { peer, socket, local, due: None, lost_up: JustLost::default(), lost_down: JustLost::default() }
     }
 
     /// Hands all datagrams that wait to the peer, and sends what it answers.
@@ -50,9 +49,8 @@ impl Member {
                 Err(_) => break,
             };
             let datagram = &mut buffer[..len];
-            if turn.dice.loses(Way::Down) {
+            if turn.dice.loses(Way::Down, datagram, &mut self.lost_down) {
                 turn.counters.lost_down += 1;
-                self.dropped_down.note(datagram);
                 continue;
             }
             turn.counters.received += 1;
@@ -71,9 +69,8 @@ impl Member {
     /// Empties the egress into the socket.
     pub(crate) fn send(&mut self, turn: &mut Turn<'_>) {
         for (outgoing, datagram) in turn.egress.iter() {
-            if turn.dice.loses(Way::Up) {
+            if turn.dice.loses(Way::Up, datagram, &mut self.lost_up) {
                 turn.counters.lost_up += 1;
-                self.dropped_up.note(datagram);
                 continue;
             }
             match self.socket.send_to(datagram, outgoing.path.remote) {

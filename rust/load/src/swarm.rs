@@ -11,9 +11,8 @@ use std::time::{Duration, Instant};
 use mio::{Events, Interest, Poll, Token};
 use sfu_peer::{Peer, PeerConfig, PeerEvent};
 use sfu_transport::Egress;
-use sfu_wire::Ssrc;
 
-use crate::counters::{Counters, Dropped};
+use crate::counters::Counters;
 use crate::kernel;
 use crate::loss::{Dice, Loss};
 use crate::member::{Member, Turn, bind};
@@ -194,16 +193,6 @@ impl Swarm {
     /// Totals.
     pub fn counters(&self) -> &Counters {
         &self.counters
-    }
-
-    /// Streams of a peer that lost packets on purpose on the way up.
-    pub fn dropped_up(&self, id: PeerId) -> impl Iterator<Item = (Ssrc, Dropped)> {
-        self.members.get(&id).into_iter().flat_map(|member| member.dropped_up.iter())
-    }
-
-    /// Streams to a peer that lost packets on purpose on the way down.
-    pub fn dropped_down(&self, id: PeerId) -> impl Iterator<Item = (Ssrc, Dropped)> {
-        self.members.get(&id).into_iter().flat_map(|member| member.dropped_down.iter())
     }
 
     /// Datagrams that the kernel dropped because this thread was too slow to read its peers' sockets.

@@ -1,5 +1,6 @@
-//! A room of thirty: everybody publishes and receives everybody else over a lossy network; after retransmission no packet is
-//! missing, and when they have left nothing remains. Alone in its file: it counts threads and descriptors of the process.
+//! A room of thirty: everybody publishes and receives everybody else over a lossy network; after retransmission no packet of
+//! audio or video is missing, and when they have left nothing remains. Alone in its file: it counts threads and descriptors of
+//! the process.
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::print_stdout, reason = "figures that are worth a look")]
 
@@ -7,6 +8,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sfu_core::config::SessionConfig;
@@ -19,14 +21,12 @@ const PEERS: usize = 30;
 const STREAMS: usize = (PEERS - 1) * 2;
 const LOSS: Loss = Loss::both_ways(0.01);
 const LOSSY: Duration = Duration::from_secs(20);
-/// Repair takes its round trips and servers remember packets for about a second.
-const LONGEST_PAUSE: Duration = Duration::from_millis(300);
+/// More than once only when the machine did not let it run.
 const ATTEMPTS: u32 = 3;
-/// Opus in the peers' offers.
-const OPUS: u8 = 111;
 
 #[test]
 fn thirty_peers_lose_nothing_and_leave_nothing_behind() {
+    let _share = Share::take();
     let mut house = House::new();
     let room = house.create_room();
     let before = Census::take(&mut house);
@@ -43,18 +43,20 @@ fn thirty_peers_lose_nothing_and_leave_nothing_behind() {
 
     for attempt in 1.. {
         let before = Everybody::take(&mut house, &peers);
-        let pause = run_with_loss(&mut house);
+        let run = run_with_loss(&mut house, &peers);
         let after = Everybody::take(&mut house, &peers);
-        let drops = Drops::take(&mut house);
-        after.print(&drops);
-        // A machine that stops one side for so long makes repair come too late: that says nothing about the server.
-        if pause > LONGEST_PAUSE && attempt < ATTEMPTS && after.lost() > before.lost() {
-            println!("a pause of {} ms and {} packets lost: once more", pause.as_millis(), after.lost());
-            continue;
+        after.print(&Drops::take(&mut house));
+        let faulty = after.faulty_since(&before);
+        if faulty.is_empty() {
+            break;
         }
-        after.assert_video_is_complete(&before);
-        after.assert_audio_is_accounted_for(&house, &drops);
-        break;
+        assert!(
+            run.is_starved() && attempt < ATTEMPTS,
+            "{run:?}, {} streams are not whole: {:?}",
+            faulty.len(),
+            faulty[0]
+        );
+        println!("{run:?}, {} streams are not whole: once more", faulty.len());
     }
 
     for peer in &peers {
@@ -71,15 +73,21 @@ fn thirty_peers_lose_nothing_and_leave_nothing_behind() {
     assert_eq!(Census::take(&mut house), before);
 }
 
-/// The longest pause of either side.
-fn run_with_loss(house: &mut House) -> Duration {
+/// Loses packets of streams that flow already and stops a second before the end: the packet behind a lost one tells that it is
+/// lost, and the last repair takes its round trips.
+fn run_with_loss(house: &mut House, peers: &[PeerId]) -> Run {
     let start = Measure::take(house);
     house.swarm.set_loss(LOSS);
-    let pause = house.run_and_watch(LOSSY);
+    let lossy = house.run_for(LOSSY);
     house.swarm.set_loss(Loss::default());
-    Measure::take(house).print_since(&start);
-    // The packet behind a lost one tells that it is lost, and the last repair takes its round trips.
-    pause.max(house.run_and_watch(Duration::from_secs(1)))
+    let after = house.run_for(Duration::from_secs(1));
+    let run = Measure::take(house).since(&start, lossy.max(after));
+    // What the kernel dropped just now. What is given up is not missing any more.
+    house.run_until("nobody waits for a repair", |house| {
+        let mut streams = peers.iter().flat_map(|peer| house.swarm.peer(*peer).unwrap().received());
+        streams.all(|stream| stream.missing == 0)
+    });
+    run
 }
 
 fn publish(config: &mut sfu_peer::PeerConfig) {
@@ -107,22 +115,25 @@ impl Census {
     }
 }
 
-/// The server's work so far.
+/// The work of the two threads so far.
 struct Measure {
     at: Instant,
     stats: SfuStats,
-    cpu: Duration,
+    server: Schedule,
+    peers: Schedule,
 }
 
 impl Measure {
     fn take(house: &mut House) -> Self {
-        Self { stats: house.stats(), cpu: shard_cpu(), at: Instant::now() }
+        let (server, peers) = (Schedule::of_server(), Schedule::read("/proc/thread-self"));
+        Self { stats: house.stats(), server, peers, at: Instant::now() }
     }
 
-    fn print_since(&self, before: &Self) {
+    fn since(&self, before: &Self, longest_pause: Duration) -> Run {
         let packets = self.stats.packets_sent - before.stats.packets_sent;
         let received = self.stats.packets_received - before.stats.packets_received;
-        let (cpu, elapsed) = (self.cpu.saturating_sub(before.cpu), self.at - before.at);
+        let elapsed = self.at - before.at;
+        let cpu = self.server.ran - before.server.ran;
         println!(
             "server: {packets} packets out, {received} in, in {:.1} s; {} ns of CPU per forwarded packet ({:.0} % of a core), \
              dropped {:?}",
@@ -131,21 +142,69 @@ impl Measure {
             100.0 * cpu.as_secs_f64() / elapsed.as_secs_f64(),
             self.stats.dropped,
         );
+        let waited = (self.server.waited - before.server.waited).max(self.peers.waited - before.peers.waited);
+        Run { waited: waited.as_secs_f64() / elapsed.as_secs_f64(), longest_pause }
     }
 }
 
-/// Time on a processor of the data plane's threads, by the kernel's count (`schedstat`, nanoseconds).
-fn shard_cpu() -> Duration {
-    let mut sum = 0;
-    for task in fs::read_dir("/proc/self/task").unwrap() {
-        let path = task.unwrap().path();
-        if fs::read_to_string(path.join("comm")).is_ok_and(|name| name.starts_with("sfu-shard")) {
-            let text = fs::read_to_string(path.join("schedstat")).unwrap();
-            sum += text.split_ascii_whitespace().next().unwrap().parse::<u64>().unwrap();
-        }
+/// How the machine let a run run.
+#[derive(Debug)]
+struct Run {
+    /// The share of its time for which either thread stood in line for a processor.
+    waited: f64,
+    longest_pause: Duration,
+}
+
+impl Run {
+    /// Repair takes its round trips, and what would come half a second late is not sent again: on such a machine a packet that
+    /// is missing says nothing about the server.
+    fn is_starved(&self) -> bool {
+        self.waited > 0.25 || self.longest_pause > Duration::from_millis(300)
     }
-    assert!(sum > 0, "a shard's thread by its name");
-    Duration::from_nanos(sum)
+}
+
+/// Time on a processor and in line for one, by the kernel's count (`schedstat`, nanoseconds).
+struct Schedule {
+    ran: Duration,
+    waited: Duration,
+}
+
+impl Schedule {
+    fn read(task: impl AsRef<Path>) -> Self {
+        let text = fs::read_to_string(task.as_ref().join("schedstat")).unwrap();
+        let mut fields = text.split_ascii_whitespace().map(|field| Duration::from_nanos(field.parse().unwrap()));
+        Self { ran: fields.next().unwrap(), waited: fields.next().unwrap() }
+    }
+
+    /// Of the data plane's one thread.
+    fn of_server() -> Self {
+        let tasks = fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
+        let is_shard =
+            |task: &PathBuf| fs::read_to_string(task.join("comm")).is_ok_and(|name| name.starts_with("sfu-shard"));
+        Self::read(tasks.filter(is_shard).next().expect("a shard's thread by its name"))
+    }
+}
+
+/// A larger share of a busy machine, where the kernel shares it out among sessions and allows it (`sched(7)`, autogroups): sixty
+/// thousand packets a second wait for nobody. Given back in the end.
+struct Share;
+
+impl Share {
+    fn take() -> Self {
+        Self::set("-10");
+        Self
+    }
+
+    fn set(nice: &str) {
+        // Not everybody may, and not every kernel does.
+        let _ = fs::write("/proc/self/autogroup", nice);
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        Self::set("0");
+    }
 }
 
 /// What nobody dropped on purpose, by the kernel's and the server's count.
@@ -158,14 +217,9 @@ impl Drops {
     fn take(house: &mut House) -> Self {
         Self { peers: house.swarm.kernel_drops().unwrap(), server: house.stats() }
     }
-
-    /// Audio packets that these may cost at most: one on its way in is missed by all subscribers.
-    fn most(&self) -> u64 {
-        self.peers + self.server.dropped.kernel * (PEERS as u64 - 1)
-    }
 }
 
-/// What must not happen to a video.
+/// What must not happen to a stream.
 #[derive(Debug, PartialEq, Eq)]
 struct Fault {
     /// Between the first and the last of the publisher's packets, by their own numbers.
@@ -204,67 +258,45 @@ impl Everybody {
     }
 
     fn print(&self, drops: &Drops) {
-        let sum = |video, of: fn(&StreamStats) -> u64| self.streams(video).map(|(_, stream)| of(stream)).sum::<u64>();
-        let latency = self.streams(true).map(|(_, stream)| stream.max_latency).max().unwrap();
+        for (video, name) in [(true, "video"), (false, "audio")] {
+            let sum = |of: fn(&StreamStats) -> u64| self.streams(video).map(|(_, stream)| of(stream)).sum::<u64>();
+            let latency = self.streams(video).map(|(_, stream)| stream.max_latency).max().unwrap();
+            println!(
+                "received: {} packets of {name} ({} repaired, {} asked for, {} needless, {} lost), latest after {} ms",
+                sum(|s| s.packets),
+                sum(|s| s.repaired),
+                sum(|s| s.nacks),
+                sum(|s| s.needless_repairs),
+                sum(|s| s.lost),
+                latency.as_millis(),
+            );
+        }
         println!(
-            "received: {} video packets ({} repaired, {} asked for, {} needless), {} audio packets; latest after {} ms; \
-             the kernel dropped {} before the peers, {} before the server",
-            sum(true, |s| s.packets),
-            sum(true, |s| s.repaired),
-            sum(true, |s| s.nacks),
-            sum(true, |s| s.needless_repairs),
-            sum(false, |s| s.packets),
-            latency.as_millis(),
-            drops.peers,
-            drops.server.dropped.kernel,
+            "the kernel dropped {} before the peers, {} before the server",
+            drops.peers, drops.server.dropped.kernel
         );
     }
 
-    /// Video packets that were given up.
-    fn lost(&self) -> u64 {
-        self.streams(true).map(|(_, stream)| stream.lost).sum()
-    }
-
-    /// Every packet of every video since `before`, intact and in place.
-    fn assert_video_is_complete(&self, before: &Self) {
-        let mut count = 0;
-        for ((id, stream), (_, earlier)) in self.streams(true).zip(before.streams(true)) {
-            assert_eq!(stream.ssrc, earlier.ssrc);
-            assert_eq!(Fault::all(stream), Fault::all(earlier), "{id:?}: {stream:?}");
-            assert_eq!(stream.missing, 0, "{id:?}: {stream:?}");
-            let received = stream.numbers[0].unwrap().count - earlier.numbers[0].unwrap().count;
-            // A little less than 20 a second when a pause made the schedule start anew.
-            assert!(received > 15 * LOSSY.as_secs(), "{id:?}: {stream:?}");
-            count += 1;
+    /// Streams of which not every packet since `before` has arrived, intact and in place.
+    fn faulty_since(&self, before: &Self) -> Vec<(PeerId, StreamStats)> {
+        let mut faulty = Vec::new();
+        for (video, per_second) in [(true, 15), (false, 40)] {
+            let mut count = 0;
+            for ((id, stream), (_, earlier)) in self.streams(video).zip(before.streams(video)) {
+                assert_eq!(stream.ssrc, earlier.ssrc);
+                if Fault::all(stream) != Fault::all(earlier) {
+                    faulty.push((id, stream.clone()));
+                }
+                let received = stream.numbers[0].unwrap().count - earlier.numbers[0].unwrap().count;
+                // Of 20 and 50 a second; a little less when a pause made the schedule start anew.
+                assert!(received > per_second * LOSSY.as_secs(), "{id:?}: {stream:?}");
+                count += 1;
+            }
+            assert_eq!(count, PEERS * (PEERS - 1));
         }
-        assert_eq!(count, PEERS * (PEERS - 1));
         for (id, stats) in &self.0 {
             assert_eq!((stats.unknown_packets, stats.dropped), (0, 0), "{id:?}");
         }
-    }
-
-    /// Audio is not retransmitted: what is missing is what was lost on purpose, on the publisher's way up or on the
-    /// subscriber's way down, and not a packet more.
-    fn assert_audio_is_accounted_for(&self, house: &House, drops: &Drops) {
-        let lost_up: Vec<u64> = self
-            .0
-            .keys()
-            .map(|id| house.swarm.dropped_up(*id).filter(|(_, d)| d.pt.get() == OPUS).map(|(_, d)| d.packets).sum())
-            .collect();
-        let (mut count, mut unaccounted) = (0, 0);
-        for (id, stream) in self.streams(false) {
-            let numbers = stream.numbers[0].unwrap();
-            let missing = u64::from(numbers.last - numbers.first) + 1 - numbers.count;
-            let (publisher, _) = stream.source.unwrap();
-            let down = house.swarm.dropped_down(id).find(|(ssrc, _)| *ssrc == stream.ssrc);
-            let known = lost_up[publisher as usize] + down.map_or(0, |(_, dropped)| dropped.packets);
-            assert!(missing >= known, "{id:?}: {missing} missing, {known} lost: {stream:?}");
-            assert_eq!((stream.corrupt, stream.misrouted), (0, 0), "{id:?}: {stream:?}");
-            assert!(numbers.last - numbers.first > 40 * LOSSY.as_secs() as u32, "{id:?}: {stream:?}");
-            unaccounted += missing - known;
-            count += 1;
-        }
-        assert_eq!(count, PEERS * (PEERS - 1));
-        assert!(unaccounted <= drops.most(), "{unaccounted} audio packets are missing for no reason");
+        faulty
     }
 }

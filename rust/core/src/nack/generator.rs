@@ -1,7 +1,8 @@
 //! What is missing of one received stream, and when it is asked for.
 //!
 //! The first request waits as long as packets of this stream have lately been late by themselves; the next ones come a round
-//! trip apart, which a peer that only sends tells by its answers alone; then the packet is given up. Invariant: at most [`MAX_MISSING`] numbers are kept, in rising order.
+//! trip apart or more, which a peer that only sends tells by its answers alone; then the packet is given up. Invariant: at most
+//! [`MAX_MISSING`] numbers are kept, in rising order.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -17,8 +18,10 @@ const FIRST_DELAY: Duration = Duration::from_millis(5);
 const MAX_DELAY: Duration = Duration::from_millis(20);
 /// The round trip until it is known. (libwebrtc: 100 ms.)
 const DEFAULT_RTT: Duration = Duration::from_millis(100);
-/// Below this a repetition only doubles what is already on its way.
-const MIN_RTT: Duration = Duration::from_millis(20);
+/// Between requests, whatever the round trip: below the first a repetition only doubles what is already on its way, and each
+/// next one waits half as long again, so that a publisher next door that stops for half a second is not given up.
+const MIN_SPACING: Duration = Duration::from_millis(20);
+const MAX_SPACING: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, Copy)]
 struct Missing {
@@ -28,6 +31,8 @@ struct Missing {
     /// When it was first asked for.
     asked: Option<Instant>,
     tries: u8,
+    /// At least so long until the next request.
+    spacing: Duration,
 }
 
 /// See the module's text.
@@ -58,7 +63,8 @@ impl NackGenerator {
         let given_up = (self.missing.len() + count).saturating_sub(MAX_MISSING);
         self.missing.drain(..(given_up - skipped));
         let first = highest.next().plus(skipped as u64);
-        let missing = |n| Missing { seq: first.plus(n), noticed: now, due, asked: None, tries: 0 };
+        let missing =
+            |n| Missing { seq: first.plus(n), noticed: now, due, asked: None, tries: 0, spacing: MIN_SPACING };
         self.missing.extend((0..(count - skipped) as u64).map(missing));
         self.due = Some(self.due.map_or(due, |standing| standing.min(due)));
         given_up
@@ -93,12 +99,13 @@ impl NackGenerator {
         if self.due.is_none_or(|due| due > now) {
             return &self.asked;
         }
-        let again = now + rtt.or(self.round_trip).unwrap_or(DEFAULT_RTT).max(MIN_RTT);
+        let rtt = rtt.or(self.round_trip).unwrap_or(DEFAULT_RTT);
         for missing in &mut self.missing {
             if missing.due <= now {
                 missing.tries += 1;
                 missing.asked.get_or_insert(now);
-                missing.due = again;
+                missing.due = now + rtt.max(missing.spacing);
+                missing.spacing = (missing.spacing * 3 / 2).min(MAX_SPACING);
                 self.asked.push(missing.seq);
             }
         }
@@ -152,7 +159,7 @@ mod tests {
                 asked.push(ms);
             }
         }
-        assert_eq!(asked, [5, 55, 105, 155, 205, 255, 305, 355, 405, 455]);
+        assert_eq!(asked, [5, 55, 105, 155, 223, 323, 423, 523, 623, 723]);
         assert_eq!(generator.poll_timeout(), None);
     }
 

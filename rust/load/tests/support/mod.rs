@@ -37,26 +37,13 @@ pub(crate) struct House {
     pub(crate) patience: Duration,
     pub(crate) closed: Vec<SessionId>,
     pub(crate) subscribed: usize,
-    pauses: Pauses,
 }
-
-/// How long the machine left one of the two sides without a processor.
-#[derive(Debug, Default)]
-struct Pauses {
-    last_turn: Option<Instant>,
-    last_probe: Option<Instant>,
-    longest: Duration,
-}
-
-/// Between questions to the server that only measure how soon it answers.
-const PROBE_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What a reply belongs to.
 #[derive(Debug)]
 enum Question {
     Join(PeerId),
     Receive(PeerId),
-    Probe(Instant),
     /// Nobody waits.
     Nothing,
 }
@@ -82,12 +69,6 @@ pub(crate) fn settings() -> RuntimeConfig {
     }
 }
 
-impl Pauses {
-    fn note(&mut self, since: Option<Instant>, now: Instant) {
-        self.longest = self.longest.max(since.map_or(Duration::ZERO, |since| now - since));
-    }
-}
-
 impl House {
     pub(crate) fn new() -> Self {
         Self {
@@ -101,7 +82,6 @@ impl House {
             patience: TURN,
             closed: Vec::new(),
             subscribed: 0,
-            pauses: Pauses::default(),
         }
     }
 
@@ -172,28 +152,17 @@ impl House {
         self.drained = drained;
     }
 
-    pub(crate) fn run_for(&mut self, duration: Duration) {
-        let end = Instant::now() + duration;
-        while Instant::now() < end {
-            self.turn();
-        }
-    }
-
-    /// Runs, and tells the longest time for which either side did not get to run.
-    pub(crate) fn run_and_watch(&mut self, duration: Duration) -> Duration {
-        self.pauses = Pauses::default();
-        let end = Instant::now() + duration;
-        while Instant::now() < end {
+    /// Turns for so long; the longest time between two turns.
+    pub(crate) fn run_for(&mut self, duration: Duration) -> Duration {
+        let (start, mut longest) = (Instant::now(), Duration::ZERO);
+        let mut last = start;
+        while last < start + duration {
             self.turn();
             let now = Instant::now();
-            let last = self.pauses.last_turn.replace(now);
-            self.pauses.note(last, now);
-            if self.pauses.last_probe.is_none_or(|last| now >= last + PROBE_INTERVAL) {
-                self.pauses.last_probe = Some(now);
-                self.post(Command::SfuStats, Question::Probe(now));
-            }
+            longest = longest.max(now - last);
+            last = now;
         }
-        self.pauses.longest
+        longest
     }
 
     /// Turns until `holds`; how long that took.
@@ -229,7 +198,6 @@ impl House {
                 (Some(Question::Receive(peer)), Ok(Reply::Description(answer))) => self.answered(peer, answer),
                 // A session that has just gone.
                 (Some(Question::Receive(_)), Err(error)) => log::debug!("{error}"),
-                (Some(Question::Probe(asked)), _) => self.pauses.note(Some(asked), Instant::now()),
                 (Some(Question::Nothing) | None, _) => {}
                 (question, reply) => panic!("{question:?}: {reply:?}"),
             }
