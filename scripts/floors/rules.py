@@ -13,7 +13,7 @@ CRATES: dict[str, set[str]] = {
     # `sim` runs a whole SFU in virtual time.
     "sim": {"wire", "transport", "congestion", "core", "peer"},
     # `fuzz` holds every parser's invariants, with the corpora.
-    "fuzz": {"wire", "transport", "core"},
+    "fuzz": {"wire", "transport", "core", "sim"},
     "python": {"wire", "transport", "congestion", "core", "peer", "runtime", "load", "sim"},
 }
 FOR_TESTS = {"peer"}

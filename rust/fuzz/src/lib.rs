@@ -1,4 +1,4 @@
-//! What must hold for every parser, whatever the bytes: one target, one file, each a function that panics when it does not.
+//! What must hold for every parser, and for an SFU around them, whatever the bytes: one target, one file, each a function that panics when it does not.
 //!
 //! The tests replay the corpora (`corpus/TARGET/*`) and mutations of them on every run; `make fuzz-smoke` and `make fuzz`
 //! let libFuzzer search (`engine`). A crash that it finds goes into the corpus once it is mended.
@@ -13,6 +13,7 @@ mod red;
 mod rtcp;
 mod rtp;
 mod sdp;
+mod session;
 mod stun;
 mod video_layers;
 mod views;
@@ -29,7 +30,7 @@ pub struct Target {
 }
 
 /// All, in the order of `make fuzz`.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     Target { name: "rtp", run: rtp::run },
     Target { name: "extensions", run: extensions::run },
     Target { name: "rtcp", run: rtcp::run },
@@ -44,6 +45,7 @@ pub const TARGETS: [Target; 14] = [
     Target { name: "video_layers", run: video_layers::run },
     Target { name: "sdp", run: sdp::run },
     Target { name: "stun", run: stun::run },
+    Target { name: "session", run: session::run },
 ];
 
 /// The target of this name.

@@ -18,8 +18,9 @@ use crate::rewrite::dependency_descriptor;
 use crate::subscription::{Subscription, Wire};
 use crate::track::Track;
 
-/// Room for the header with every extension that the SFU knows, on top of the payload and the tag.
-const HEADER_ROOM: usize = 256;
+/// Room for the header with every extension that the SFU knows, on top of the payload and the tag: a dependency descriptor
+/// alone may take 255 bytes. Only a publisher who repeats an extension exceeds it; that packet does not leave.
+const HEADER_ROOM: usize = 512;
 
 /// One packet as it leaves: numbers of the subscriber, bytes of the publisher.
 pub(super) struct Outgoing<'a> {
@@ -214,7 +215,8 @@ pub(super) fn write<'e>(
         let Some(head) = write_header(buffer, &header, &[], &list[..count], forms) else { return (0, 0) };
         let mut len = head.len();
         for bytes in [original.as_ref().map_or(&[][..], |bytes| &bytes[..]), prefix, rest] {
-            buffer[len..len + bytes.len()].copy_from_slice(bytes);
+            let Some(place) = buffer.get_mut(len..len + bytes.len()) else { return (0, 0) };
+            place.copy_from_slice(bytes);
             len += bytes.len();
         }
         if let (Some(twcc), Some(offset)) = (twcc, head.value_offset(0)) {
