@@ -15,7 +15,7 @@ export RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
     -Cllvm-args=-sanitizer-coverage-trace-compares"
 RUSTFLAGS=${RUSTFLAGS//$'\n'/ }
 # `--target` keeps the instrumentation out of build scripts and procedural macros.
-cargo build --quiet --release --locked --manifest-path rust/fuzz/engine/Cargo.toml --target "$host" --target-dir "$out"
+cargo build --quiet --release --manifest-path rust/fuzz/engine/Cargo.toml --target "$host" --target-dir "$out"
 
 mkdir -p "$out/findings"
 found=0
