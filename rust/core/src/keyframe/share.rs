@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// sooner after a loss or a join. Higher: the picture is better in between (60 kB every 2 s are 20 % of 1.2 Mbit/s and more than
 /// double the quantiser; jitsi-videobridge #2448).
 const BURST: Duration = Duration::from_secs(4);
+/// What the account may hold at least, in keyframes: those who come to a stream that has just begun, or that hardly flows, are not to
+/// wait because of the first one.
+const LEAST: u64 = 3;
 /// Of so many bytes of the stream one pays back: 2 s of a minute.
 const PAID_BACK: u64 = 30;
 /// The bitrate is averaged over several of these.
@@ -76,7 +79,7 @@ impl Share {
             let elapsed = self.since.map_or(SHORTEST, |since| now.saturating_duration_since(since).max(SHORTEST));
             self.others * 1_000_000 / elapsed.as_micros() as u64
         };
-        self.rate.unwrap_or_else(measured) * BURST.as_secs()
+        (self.rate.unwrap_or_else(measured) * BURST.as_secs()).max(self.size * LEAST)
     }
 }
 
@@ -112,10 +115,10 @@ mod tests {
         let mut share = Share::default();
         flow(&mut share, start, 0..4);
         assert_eq!(burst(&mut share, start + Duration::from_secs(4), 60_000), 6, "of 400 kB");
-        flow(&mut share, start, 4..12);
-        assert!(!share.has_room(start + Duration::from_secs(12), 1));
-        flow(&mut share, start, 12..25);
-        assert_eq!(burst(&mut share, start + Duration::from_secs(25), 60_000), 1);
+        flow(&mut share, start, 4..5);
+        assert!(!share.has_room(start + Duration::from_secs(5), 1));
+        flow(&mut share, start, 5..15);
+        assert_eq!(burst(&mut share, start + Duration::from_secs(15), 60_000), 1);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use sfu_core::Sfu;
 use sfu_core::command::{Command, CommandError, Description, Reply, SdpType};
 use sfu_core::config::{Offers, RoomConfig, SessionConfig};
 use sfu_core::event::Event;
-use sfu_core::id::{RoomId, SessionId};
+use sfu_core::id::{RoomId, SessionId, TrackId};
 use sfu_core::transport::TransportKind;
 use sfu_transport::ice::{hmac_sha1, transaction_id};
 use sfu_transport::{Class, DatagramKind, DtlsRole, Egress, Fingerprint, Path, Secured, SecuredConfig, classify};
@@ -71,7 +71,7 @@ pub(crate) struct Hall {
     pub(crate) events: Vec<Event>,
     room: RoomId,
     egress: Egress,
-    checks: u8,
+    checks: u32,
 }
 
 impl Hall {
@@ -138,7 +138,7 @@ impl Hall {
         let username = format!("{}:hand", line(answer, "a=ice-ufrag:"));
         self.checks += 1;
         let request = StunMessageBuilder::new().binding().request().username(&username).prio(1).ice_controlling(1);
-        let message = request.use_candidate().build(transaction_id([self.checks; 12]));
+        let message = request.use_candidate().build(transaction_id(std::array::from_fn(|byte| (self.checks >> (byte % 4 * 8)) as u8)));
         let mut datagram = [0; 256];
         let len = message.to_bytes(Some(line(answer, "a=ice-pwd:").as_bytes()), &mut datagram, hmac_sha1).unwrap();
         let path = Path { local: SERVER, remote: source };
@@ -200,6 +200,15 @@ impl Hall {
         let reply = self.sfu.handle_command(self.now, command, &mut self.egress);
         self.deliver();
         reply
+    }
+
+    /// The tracks that were published so far.
+    pub(crate) fn published(&self) -> Vec<TrackId> {
+        let published = self.events.iter().filter_map(|event| match event {
+            Event::TrackPublished(published) => Some(published.track),
+            _ => None,
+        });
+        published.collect()
     }
 
     /// Until nothing is under way.

@@ -307,7 +307,7 @@ fn a_viewers_sender_report_stands_on_the_timeline_of_what_it_was_sent() {
     let report = SenderReport {
         ssrc: Ssrc::new(11),
         ntp,
-        rtp_timestamp: 9000 - 3600,
+        rtp_timestamp: 48 * 3000 - 3600,
         packet_count: 2,
         octet_count: 20,
         reports: List::default(),
@@ -315,7 +315,7 @@ fn a_viewers_sender_report_stands_on_the_timeline_of_what_it_was_sent() {
     hall.wait(1500);
     hall.report(0, &report);
     hall.now += crate::world::millis(40);
-    hall.send(0, &frame(3, DELTA));
+    hall.send(0, &frame(48, DELTA));
     let sent_at = hall.now;
     let sent = RtpPacket::parse(hall.clients[1].packets.last().unwrap()).unwrap().header().timestamp;
     hall.clients[1].reports.clear();
