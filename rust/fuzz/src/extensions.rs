@@ -10,14 +10,12 @@ pub(crate) fn run(bytes: &[u8]) {
     values(bytes);
     // The same bytes as the block of a packet, in both forms.
     for profile in [[0xbe, 0xde], [0x10, 0x00]] {
-        let words = bytes.len() / 4;
+        let Ok(words) = u16::try_from(bytes.len() / 4) else { continue };
         let mut packet = vec![0x90, 96, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3];
         packet.extend(profile);
-        packet.extend((words as u16).to_be_bytes());
-        packet.extend(&bytes[..words * 4]);
-        if words <= usize::from(u16::MAX) {
-            block(&RtpPacket::parse(&packet).expect("the frame is right").extensions());
-        }
+        packet.extend(words.to_be_bytes());
+        packet.extend(&bytes[..usize::from(words) * 4]);
+        block(&RtpPacket::parse(&packet).expect("the frame is right").extensions());
     }
 }
 

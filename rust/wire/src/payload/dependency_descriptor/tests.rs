@@ -118,6 +118,9 @@ fn what_does_not_fit_is_not_written() {
     assert_eq!(keyframe.write(&structure, &mut vec![0; len - 1]), None);
 }
 
+/// The step from the template before, indications, frame diffs, chain diffs.
+type Row = (u8, Vec<u32>, Vec<u16>, Vec<u8>);
+
 fn templates(targets: usize, chains: usize) -> impl Strategy<Value = Vec<FrameDependencies>> {
     let row = (
         0u8..3,
@@ -127,7 +130,7 @@ fn templates(targets: usize, chains: usize) -> impl Strategy<Value = Vec<FrameDe
     );
     prop::collection::vec(row, 1..64).prop_map(|rows| {
         let (mut spatial, mut temporal) = (0, 0);
-        let template = |(at, (step, dtis, frame_diffs, chain_diffs)): (usize, (u8, Vec<u32>, Vec<u16>, Vec<u8>))| {
+        let template = |(at, (step, dtis, frame_diffs, chain_diffs)): (usize, Row)| {
             match step {
                 1 if at > 0 && temporal < 7 => temporal += 1,
                 2 if at > 0 && spatial < 3 => (spatial, temporal) = (spatial + 1, 0),
