@@ -33,6 +33,7 @@ pub enum Role {
 pub(super) struct Stream {
     pub(super) ssrc: Ssrc,
     pub(super) rid: Option<String>,
+    mid: Option<String>,
     /// Whether `rid` is that of the encoding that it repairs.
     repairs_rid: bool,
     pub(super) packets: usize,
@@ -158,6 +159,7 @@ impl Stream {
         Self {
             ssrc: packet.header().ssrc,
             rid: None,
+            mid: None,
             repairs_rid: false,
             packets: 0,
             bytes: 0,
@@ -201,6 +203,7 @@ impl Stream {
             let text = || std::str::from_utf8(value).ok().map(str::to_owned);
             match extensions.iter().find(|(known, _)| *known == id).map(|(_, extension)| *extension) {
                 Some(Extension::Rid) if !self.repairs_rid => self.rid = text().or(self.rid.take()),
+                Some(Extension::Mid) => self.mid = text().or(self.mid.take()),
                 Some(Extension::RepairedRid) => (self.rid, self.repairs_rid) = (text(), true),
                 Some(Extension::AudioLevel) => self.has_audio_level = true,
                 _ => {}
@@ -323,15 +326,22 @@ fn repairs(streams: &[Stream]) -> BTreeMap<Ssrc, Repaired> {
     repairs
 }
 
-/// Beside a stream with other payload types and no RID there is something else: forward error correction, another codec.
+/// What has another MID, or runs beside with other payload types and no RID, is something else: another track, forward error
+/// correction, another codec.
 fn ignore_others(media: &mut Vec<&Stream>, roles: &mut BTreeMap<Ssrc, Role>) {
     let Some(heaviest) = media.iter().max_by_key(|stream| stream.bytes).copied() else { return };
     media.retain(|stream| {
         let shares = stream.payload_types.keys().any(|pt| heaviest.payload_types.contains_key(pt));
         let apart = stream.first >= heaviest.last || stream.last <= heaviest.first;
-        let belongs = shares || apart || stream.rid.is_some();
+        let other_section = heaviest.mid.is_some() && stream.mid.is_some() && stream.mid != heaviest.mid;
+        let belongs = (shares || apart || stream.rid.is_some()) && !other_section;
         if !belongs {
-            roles.insert(stream.ssrc, Role::Ignored("it runs beside the video with a payload type of its own"));
+            let why = if other_section {
+                "it belongs to another media section"
+            } else {
+                "it runs beside the video with a payload type of its own"
+            };
+            roles.insert(stream.ssrc, Role::Ignored(why));
         }
         belongs
     });
