@@ -8,7 +8,6 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sfu_core::config::SessionConfig;
@@ -16,6 +15,7 @@ use sfu_core::stats::SfuStats;
 use sfu_load::{Loss, PeerId};
 use sfu_peer::{AudioSource, PeerStats, StreamStats, VideoSource};
 use support::House;
+use support::schedule::{Schedule, Share};
 
 const PEERS: usize = 30;
 const STREAMS: usize = (PEERS - 1) * 2;
@@ -125,7 +125,7 @@ struct Measure {
 
 impl Measure {
     fn take(house: &mut House) -> Self {
-        let (server, peers) = (Schedule::of_server(), Schedule::read("/proc/thread-self"));
+        let (server, peers) = (Schedule::of_server(), Schedule::of_this_thread());
         Self { stats: house.stats(), server, peers, at: Instant::now() }
     }
 
@@ -133,16 +133,16 @@ impl Measure {
         let packets = self.stats.packets_sent - before.stats.packets_sent;
         let received = self.stats.packets_received - before.stats.packets_received;
         let elapsed = self.at - before.at;
-        let cpu = self.server.ran - before.server.ran;
+        let (server, peers) = (self.server.since(before.server), self.peers.since(before.peers));
         println!(
             "server: {packets} packets out, {received} in, in {:.1} s; {} ns of CPU per forwarded packet ({:.0} % of a core), \
              dropped {:?}",
             elapsed.as_secs_f64(),
-            cpu.as_nanos() as u64 / packets.max(1),
-            100.0 * cpu.as_secs_f64() / elapsed.as_secs_f64(),
+            server.ran.as_nanos() as u64 / packets.max(1),
+            100.0 * server.ran.as_secs_f64() / elapsed.as_secs_f64(),
             self.stats.dropped,
         );
-        let waited = (self.server.waited - before.server.waited).max(self.peers.waited - before.peers.waited);
+        let waited = server.waited.max(peers.waited);
         Run { waited: waited.as_secs_f64() / elapsed.as_secs_f64(), longest_pause }
     }
 }
@@ -160,50 +160,6 @@ impl Run {
     /// is missing says nothing about the server.
     fn is_starved(&self) -> bool {
         self.waited > 0.25 || self.longest_pause > Duration::from_millis(300)
-    }
-}
-
-/// Time on a processor and in line for one, by the kernel's count (`schedstat`, nanoseconds).
-struct Schedule {
-    ran: Duration,
-    waited: Duration,
-}
-
-impl Schedule {
-    fn read(task: impl AsRef<Path>) -> Self {
-        let text = fs::read_to_string(task.as_ref().join("schedstat")).unwrap();
-        let mut fields = text.split_ascii_whitespace().map(|field| Duration::from_nanos(field.parse().unwrap()));
-        Self { ran: fields.next().unwrap(), waited: fields.next().unwrap() }
-    }
-
-    /// Of the data plane's one thread.
-    fn of_server() -> Self {
-        let tasks = fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
-        let is_shard =
-            |task: &PathBuf| fs::read_to_string(task.join("comm")).is_ok_and(|name| name.starts_with("sfu-shard"));
-        Self::read(tasks.filter(is_shard).next().expect("a shard's thread by its name"))
-    }
-}
-
-/// A larger share of a busy machine, where the kernel shares it out among sessions and allows it (`sched(7)`, autogroups): sixty
-/// thousand packets a second wait for nobody. Given back in the end.
-struct Share;
-
-impl Share {
-    fn take() -> Self {
-        Self::set("-10");
-        Self
-    }
-
-    fn set(nice: &str) {
-        // Not everybody may, and not every kernel does.
-        let _ = fs::write("/proc/self/autogroup", nice);
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        Self::set("0");
     }
 }
 

@@ -138,7 +138,9 @@ impl Hall {
         let username = format!("{}:hand", line(answer, "a=ice-ufrag:"));
         self.checks += 1;
         let request = StunMessageBuilder::new().binding().request().username(&username).prio(1).ice_controlling(1);
-        let message = request.use_candidate().build(transaction_id(std::array::from_fn(|byte| (self.checks >> (byte % 4 * 8)) as u8)));
+        let message = request
+            .use_candidate()
+            .build(transaction_id(std::array::from_fn(|byte| (self.checks >> (byte % 4 * 8)) as u8)));
         let mut datagram = [0; 256];
         let len = message.to_bytes(Some(line(answer, "a=ice-pwd:").as_bytes()), &mut datagram, hmac_sha1).unwrap();
         let path = Path { local: SERVER, remote: source };

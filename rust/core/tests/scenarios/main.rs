@@ -16,6 +16,7 @@ mod packets_find_their_way;
 mod publishers_hear_what_is_needed;
 mod repairs_are_what_was_sent;
 mod rooms_have_limits;
+mod sections_become_playable;
 mod tracks_come_and_go;
 mod voices_are_ranked;
 mod world;

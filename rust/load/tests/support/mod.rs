@@ -1,6 +1,8 @@
 //! A server and its callers in one process: descriptions go straight from one to the other.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod schedule;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
