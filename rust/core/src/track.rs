@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sfu_wire::payload::dependency_descriptor::Structure;
+use sfu_wire::rtp::video_layers::VideoLayersAllocation;
 use sfu_wire::{Mid, Rid, Ssrc};
 
 use crate::arena::ConnectionId;
@@ -53,12 +55,22 @@ impl Encoding {
         let part = self.stream.frame(packet.timestamp, &packet.facts);
         if part == KeyframePart::Start {
             self.keyframes.arrived(now);
+            let described = self.dependencies.structure().map_or(&[][..], Structure::resolutions);
+            for (spatial, resolution) in (0..).zip(described) {
+                self.layers.set_size(spatial, size(resolution.width, resolution.height));
+            }
         } else if self.stream.silence() >= SILENCE {
             self.keyframes.resumed(now);
         }
         self.layers.packet(now, packet, part == KeyframePart::Start);
         self.keyframes.received(now, packet.payload.len(), part != KeyframePart::None);
     }
+}
+
+/// Pixels as far as they count.
+fn size(width: u32, height: u32) -> (u16, u16) {
+    let [width, height] = [width, height].map(|pixels| u16::try_from(pixels).unwrap_or(u16::MAX));
+    (width, height)
 }
 
 /// See the module's text.
@@ -140,6 +152,19 @@ impl Track {
         match self.encodings.len() {
             0 | 1 => top,
             count => Layer { spatial: (count - 1) as u8, ..top },
+        }
+    }
+
+    /// The publisher says how large the layers are that it sends.
+    pub(crate) fn learn_allocation(&mut self, allocation: &VideoLayersAllocation) {
+        for layer in allocation.layers() {
+            let stream = usize::from(layer.stream);
+            // Streams are counted in the order of the SDP, which need not be that of quality.
+            let place = self.parameters.rids.get(stream).map_or(Some(stream), |rid| self.encoding_of_rid(*rid));
+            if let (Some(encoding), Some(picture)) = (place.and_then(|place| self.encodings.get_mut(place)), layer.picture)
+            {
+                encoding.layers.set_size(layer.spatial, size(picture.width, picture.height));
+            }
         }
     }
 

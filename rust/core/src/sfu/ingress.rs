@@ -6,6 +6,7 @@ use std::time::Instant;
 use sfu_transport::Egress;
 use sfu_wire::rtp::RtpPacket;
 use sfu_wire::rtp::extension_value::{AudioLevel, TransportSeq};
+use sfu_wire::rtp::video_layers::VideoLayersAllocation;
 use sfu_wire::{Extension, Pt};
 
 use super::Sfu;
@@ -107,6 +108,9 @@ impl Sfu {
         if std::mem::take(&mut track.stalled) {
             self.outbox.push(Event::TrackStalled(binding.track, false));
         }
+        if let Some(allocation) = allocation(track, packet) {
+            track.learn_allocation(&allocation);
+        }
         track.activity.arrived(now, binding.encoding);
         if let Some(flowing) = track.activity.take_stop(now) {
             for subscription in &track.subscriptions {
@@ -134,6 +138,13 @@ fn audio_level(track: &Track, packet: &RtpPacket<'_>) -> Option<AudioLevel> {
     let id = track.parameters.extensions.id(Extension::AudioLevel).filter(|_| !track.muted)?;
     let (_, value) = packet.extensions().iter().find(|(found, _)| *found == id)?;
     AudioLevel::parse(value)
+}
+
+/// What the publisher says of its layers: with keyframes and when something changes.
+fn allocation(track: &Track, packet: &RtpPacket<'_>) -> Option<VideoLayersAllocation> {
+    let id = track.parameters.extensions.id(Extension::VideoLayersAllocation)?;
+    let (_, value) = packet.extensions().iter().find(|(found, _)| *found == id)?;
+    VideoLayersAllocation::parse(value).ok()
 }
 
 /// The format parameters that belong to a payload type or to its repairs.

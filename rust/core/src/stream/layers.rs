@@ -11,7 +11,7 @@ use sfu_wire::payload::vp8::keyframe_size;
 use sfu_wire::{Bitrate, Rid};
 
 use crate::codec::CodecName;
-use crate::layer::{Descriptor, Encodings, Layer, Packet};
+use crate::layer::{Dependencies, Descriptor, Encodings, Layer, Packet};
 
 /// Frames per second, in thousandths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -167,7 +167,8 @@ impl LayerMeter {
                     }
                 }
             }
-            (CodecName::Vp8, Descriptor::Vp8(_)) => {
+            // What has a dependency descriptor may be encrypted behind it.
+            (CodecName::Vp8, _) if matches!(packet.dependencies, Dependencies::None) => {
                 let frame = Vp8Descriptor::parse(packet.payload).ok().and_then(|(_, len)| packet.payload.get(len..));
                 if let Some(size) = frame.and_then(keyframe_size) {
                     self.set_size(0, size);
