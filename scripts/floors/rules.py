@@ -58,6 +58,7 @@ PYTHON_FLOORS: list[set[str]] = [
     {"cluster", "media", "metrics", "record", "settings", "signaling", "testing", "tokens"},
     {"web"},
     {"demo"},
+    {"_replay", "_torture"},  # commands of their own files
     {"cli"},
     {"__main__"},
 ]

@@ -40,12 +40,12 @@ def replay(
 ) -> tuple[bytes, dict[str, Any]]:
     """What one subscriber receives of a captured publisher, as an rtpdump file, and the report on it (docs/replay.md).
 
-    `capture`: an rtpdump, pcap or pcapng file; `extmap`: `ID=URI` each; `schedule`: lines of `SECONDS SPATIAL TEMPORAL`.
+    `capture`: an rtpdump, pcap or pcapng file; `extmap`: `ID=URI` each; `schedule`: lines `SECONDS SPATIAL TEMPORAL`.
     Raises ValueError that says what is wrong with which of them.
     """
 
 def torture(codec: str, *, switches: int, seed: int) -> tuple[dict[str, int], list[str]]:
-    """Viewers who change layers all the time over a bad network, in virtual time: the counts, and what was wrong in words.
+    """Viewers who change layers all the time over a bad network, in virtual time: counts, and what was wrong in words.
 
     `codec`: vp8, vp9, vp9-flex, vp9-ksvc, av1-l1t2, av1-l3t3, av1-l3t3-key, av1-s3t3, h264 or h265; at least `switches`
     target changes; the same `seed` gives the same counts. Raises ValueError for another codec (docs/torture.md).

@@ -2,7 +2,7 @@
 //!
 //! Texts and bytes in, bytes and a dictionary of plain values out; the work is `sfu_sim::replay`'s, with the GIL released.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -39,7 +39,7 @@ fn replay<'py>(
     let config = ReplayConfig { codec, extensions, schedule, loss, reorder, seed, rtcp };
     let Replayed { out, report } = py.detach(|| {
         let capture = Capture::parse(capture).map_err(refused)?;
-        sfu_sim::replay::replay(&config, &capture).map_err(refused)
+        sfu_sim::replay::replay(Instant::now(), &config, &capture).map_err(refused)
     })?;
     Ok((PyBytes::new(py, &out), describe(py, &report)?))
 }

@@ -1,8 +1,9 @@
 //! From a link-layer frame to the UDP datagram in it: link types of <https://www.tcpdump.org/linktypes.html>, IPv4 and IPv6.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
-use super::CaptureError;
+use super::record::{Capture, CaptureError, Record};
 
 const UDP: u8 = 17;
 const IPV4: u16 = 0x0800;
@@ -13,8 +14,19 @@ const VLANS: [u16; 3] = [0x8100, 0x88a8, 0x9100];
 /// A datagram's addresses and payload.
 type Datagram<'a> = ((SocketAddr, SocketAddr), &'a [u8]);
 
+/// Adds a frame that came `at` some time on the file's clock.
+pub(super) fn push(capture: &mut Capture, at: Duration, link_type: u32, frame: &[u8]) -> Result<(), CaptureError> {
+    match udp(link_type, frame)? {
+        Some((flow, payload)) => {
+            capture.records.push(Record { at, flow: Some(flow), rtcp: None, bytes: payload.to_vec() });
+        }
+        None => capture.skipped += 1,
+    }
+    Ok(())
+}
+
 /// `None`: the frame carries no whole UDP datagram.
-pub(super) fn udp(link_type: u32, frame: &[u8]) -> Result<Option<Datagram<'_>>, CaptureError> {
+fn udp(link_type: u32, frame: &[u8]) -> Result<Option<Datagram<'_>>, CaptureError> {
     let packet = match link_type {
         // NULL and LOOP: a protocol family in somebody's byte order; the IP version says the same.
         0 | 108 => frame.get(4..),

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Capture, CaptureError};
+use super::link;
+use super::record::{Capture, CaptureError};
 
 /// Microseconds, nanoseconds, and Kuznetzov's with longer record headers.
 const MAGICS: [u32; 3] = [0xa1b2_c3d4, 0xa1b2_3c4d, 0xa1b2_cd34];
@@ -47,7 +48,7 @@ pub(super) fn read(file: &[u8]) -> Result<Capture, CaptureError> {
             capture.cut = true;
             break;
         };
-        capture.push_frame(at, link_type, frame)?;
+        link::push(&mut capture, at, link_type, frame)?;
         rest = rest.get(length..).unwrap_or_default();
     }
     Ok(capture.settle_times())

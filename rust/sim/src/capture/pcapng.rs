@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::{Capture, CaptureError};
+use super::link;
+use super::record::{Capture, CaptureError};
 
 const SECTION: u32 = 0x0a0d_0d0a;
 const INTERFACE: u32 = 1;
@@ -79,7 +80,7 @@ impl Reader {
                 let frame = body.get(4..).unwrap_or_default();
                 let frame = frame.get(..length).unwrap_or(frame);
                 // These blocks carry no time: the one before says when.
-                self.capture.push_frame(self.newest, interface.link_type, frame)
+                link::push(&mut self.capture, self.newest, interface.link_type, frame)
             }
             _ => Ok(()),
         }
@@ -121,7 +122,7 @@ impl Reader {
         let nanos = units * 1_000_000_000 / u128::from(interface.units_per_second.max(1));
         self.newest = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
         match body.get(20..).and_then(|frame| frame.get(..length as usize)) {
-            Some(frame) => self.capture.push_frame(self.newest, interface.link_type, frame),
+            Some(frame) => link::push(&mut self.capture, self.newest, interface.link_type, frame),
             None => {
                 self.capture.skipped += 1;
                 Ok(())

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::{Capture, CaptureError, Record};
+use super::record::{Capture, CaptureError, Record};
 
 const MAGIC: &[u8] = b"#!rtpplay";
 const HEADER: usize = 16;

@@ -28,15 +28,15 @@ const REORDERED: f64 = 0.05;
 /// What is under way at the end arrives by then.
 const EPILOGUE: Duration = Duration::from_secs(1);
 
-/// Lets the SFU forward a capture to one subscriber.
+/// Lets the SFU forward a capture to one subscriber. Virtual time begins at `now`; only differences to it count.
 ///
 /// # Errors
 /// When the capture has no video, or the SFU does not take it.
-pub fn replay(config: &ReplayConfig, capture: &Capture) -> Result<Replayed, ReplayError> {
+pub fn replay(now: Instant, config: &ReplayConfig, capture: &Capture) -> Result<Replayed, ReplayError> {
     let codec = Codec::of(&config.codec)?;
     let streams = Streams::find(capture, &config.extensions)?;
     let packets = media(capture, &streams);
-    let mut stage = Stage::set(config, codec, &streams, &packets)?;
+    let mut stage = Stage::set(now, (config, codec), &streams, &packets)?;
     for item in &packets {
         stage.run_to(stage.begin + item.at);
         stage.play(item);
@@ -136,9 +136,14 @@ struct Stage {
 
 impl Stage {
     /// Both have joined, the track is announced, the subscriber has a section.
-    fn set(config: &ReplayConfig, codec: Codec, streams: &Streams, items: &[Item<'_>]) -> Result<Self, ReplayError> {
-        let begin = Instant::now() + FILLER_LEAD;
-        let mut world = World::new(WorldConfig::new(config.seed, begin - FILLER_LEAD));
+    fn set(
+        now: Instant,
+        (config, codec): (&ReplayConfig, Codec),
+        streams: &Streams,
+        items: &[Item<'_>],
+    ) -> Result<Self, ReplayError> {
+        let begin = now + FILLER_LEAD;
+        let mut world = World::new(WorldConfig::new(config.seed, now));
         let session = || SessionConfig { offers: Offers::Client, ..SessionConfig::default() };
         let mut publisher = Publisher::new(codec, &config.extensions, streams.encodings.len());
         let publishing = world.join(session())?;

@@ -1,6 +1,6 @@
 //! Schedules, extension lists, and a stream by hand through it all.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sfu_core::layer::Layer;
 use sfu_wire::rtp::{ExtensionForms, RtpHeader, RtpPacket, write_header};
@@ -82,7 +82,7 @@ fn run(schedule: &str, change: impl FnOnce(&mut ReplayConfig)) -> Replayed {
         rtcp: false,
     };
     change(&mut config);
-    replay(&config, &Capture::parse(&simulcast()).unwrap()).unwrap()
+    replay(Instant::now(), &config, &Capture::parse(&simulcast()).unwrap()).unwrap()
 }
 
 fn sizes(out: &[u8]) -> Vec<usize> {
