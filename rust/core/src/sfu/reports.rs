@@ -104,13 +104,15 @@ impl Sfu {
             let nack_accepted = track.parameters.nack;
             for encoding in &mut track.encodings {
                 let Some(media) = encoding.ssrc else { continue };
+                if !nack_accepted {
+                    encoding.stream.give_up_missing();
+                    continue;
+                }
                 let missing = encoding.stream.poll_nacks(now, connection.rtt);
-                if nack_accepted {
-                    let pairs: Vec<NackPair> = NackPair::pack(missing.iter().map(|seq| seq.as_u16())).collect();
-                    for pairs in pairs.chunks(MAX_PAIRS) {
-                        let nack = Nack { sender, media, pairs: pairs.into() };
-                        opening.send(&mut self.scratch, &mut connection.transport, egress, &nack);
-                    }
+                let pairs: Vec<NackPair> = NackPair::pack(missing.iter().map(|seq| seq.as_u16())).collect();
+                for pairs in pairs.chunks(MAX_PAIRS) {
+                    let nack = Nack { sender, media, pairs: pairs.into() };
+                    opening.send(&mut self.scratch, &mut connection.transport, egress, &nack);
                 }
                 next = [next, encoding.stream.poll_timeout()].into_iter().flatten().min();
             }

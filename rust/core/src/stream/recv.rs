@@ -194,6 +194,11 @@ impl RecvStream {
         asked
     }
 
+    /// The publisher does not take NACKs.
+    pub fn give_up_missing(&mut self) {
+        self.nack.clear();
+    }
+
     /// When to poll for NACKs.
     pub const fn poll_timeout(&self) -> Option<Instant> {
         self.nack.poll_timeout()

@@ -1,5 +1,6 @@
 //! Audio is sent again over RTX to those who offer it, and asked for again from them; browsers do not, and see nothing new.
 
+use sfu_core::codec::CodecName;
 use sfu_core::command::{Command, Reply};
 use sfu_core::config::{Offers, SessionConfig};
 use sfu_core::event::Event;
@@ -81,6 +82,9 @@ fn who_does_not_offer_it_sees_nothing_of_it_and_is_not_asked() {
     let audio = world.clients[native].peer.stats().streams.into_iter().find(|stream| !stream.video).unwrap();
     assert!(audio.repaired > 0, "the way down to who takes it is repaired: {audio:?}");
     assert!(!audio.numbers[0].unwrap().is_complete(), "the way up from who does not is not");
+    let published = world.session_stats(browser).tracks;
+    let asked = |codec| published.iter().find(|track| track.codec == codec).unwrap().encodings[0].nacks_sent;
+    assert!(asked(CodecName::Opus) == 0 && asked(CodecName::Vp8) > 0, "{published:?}");
     let offers = offers_to(&world, browser);
     assert!(!offers.is_empty());
     for offer in offers {
