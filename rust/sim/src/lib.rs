@@ -10,6 +10,7 @@ pub mod judge;
 pub mod link;
 pub mod publisher;
 pub mod random;
+pub mod receiver;
 pub mod replay;
 pub mod sdp;
 pub mod torture;

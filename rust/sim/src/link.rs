@@ -71,6 +71,7 @@ pub struct Link {
     newest: Option<Instant>,
     held: Vec<Held>,
     lost: u64,
+    lost_bytes: u64,
 }
 
 /// A datagram that waits to be overtaken.
@@ -84,7 +85,7 @@ struct Held {
 impl Link {
     /// An empty link.
     pub const fn new(config: LinkConfig, random: Random) -> Self {
-        Self { config, random, in_burst: false, free_at: None, newest: None, held: Vec::new(), lost: 0 }
+        Self { config, random, in_burst: false, free_at: None, newest: None, held: Vec::new(), lost: 0, lost_bytes: 0 }
     }
 
     /// Changes the settings for what enters from now on.
@@ -102,6 +103,11 @@ impl Link {
         self.lost
     }
 
+    /// How many bytes they had.
+    pub const fn lost_bytes(&self) -> u64 {
+        self.lost_bytes
+    }
+
     /// A datagram enters at `now`; `arrive` is called for each that is on its way with the time of its arrival.
     pub fn send(&mut self, now: Instant, datagram: Vec<u8>, mut arrive: impl FnMut(Instant, Vec<u8>)) {
         if self.config == LinkConfig::default() && self.held.is_empty() {
@@ -109,11 +115,11 @@ impl Link {
         }
         self.pass_held(now, &mut arrive);
         if self.loses() {
-            self.lost += 1;
+            self.count_lost(&datagram);
             return;
         }
         let Some(through) = self.pass_bottleneck(now, datagram.len()) else {
-            self.lost += 1;
+            self.count_lost(&datagram);
             return;
         };
         if self.random.chance(self.config.duplicate) {
@@ -127,6 +133,11 @@ impl Link {
         }
         let at = self.arrival(through);
         arrive(at, datagram);
+    }
+
+    const fn count_lost(&mut self, datagram: &[u8]) {
+        self.lost += 1;
+        self.lost_bytes += datagram.len() as u64;
     }
 
     /// Counts down for those that wait, and lets go who was overtaken often enough.

@@ -11,7 +11,8 @@ const fn nal(nal_type: u8) -> u8 {
 const SPS: [u8; 10] = [nal(7), 0x42, 0xe0, 0x1f, 0xda, 0x05, 0x07, 0xe8, 0x40, 0x00];
 const PPS: [u8; 4] = [nal(8), 0xce, 0x3c, 0x80];
 
-pub(super) fn write(frame: &Frame, part: u8, payload: &mut Vec<u8>) {
+/// `tail` bytes follow what is written here.
+pub(super) fn write(frame: &Frame, (part, tail): (u8, usize), payload: &mut Vec<u8>) {
     let (first, last) = (part == 0, part + 1 == frame.packets);
     match (frame.is_keyframe(), frame.packets) {
         // Everything in one aggregation packet (STAP-A, §5.7.1); the IDR slice holds the token.
@@ -19,15 +20,15 @@ pub(super) fn write(frame: &Frame, part: u8, payload: &mut Vec<u8>) {
             payload.push(nal(24));
             aggregate(payload, &SPS);
             aggregate(payload, &PPS);
-            let len = 2 + super::Token::LEN;
+            let len = 2 + tail;
             payload.extend((len as u16).to_be_bytes());
             payload.extend([nal(5), 0x88]);
         }
         (true, _) if first => {
             payload.push(nal(24));
             aggregate(payload, &SPS);
-            // The token makes the PPS longer; nobody parses what is behind its first bytes.
-            payload.extend(((PPS.len() + super::Token::LEN) as u16).to_be_bytes());
+            // The tail makes the PPS longer; nobody parses what is behind its first bytes.
+            payload.extend(((PPS.len() + tail) as u16).to_be_bytes());
             payload.extend(PPS);
         }
         (true, 2) => payload.extend([nal(5), 0x88]),

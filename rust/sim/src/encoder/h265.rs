@@ -18,7 +18,8 @@ const fn header(nal_type: u8, temporal: u8) -> [u8; 2] {
     [nal_type << 1, temporal + 1]
 }
 
-pub(super) fn write(frame: &Frame, part: u8, payload: &mut Vec<u8>) {
+/// `tail` bytes follow what is written here.
+pub(super) fn write(frame: &Frame, (part, tail): (u8, usize), payload: &mut Vec<u8>) {
     let (first, last) = (part == 0, part + 1 == frame.packets);
     let nal_type = match (frame.is_keyframe(), frame.entry, frame.temporal) {
         (true, ..) => IDR_W_RADL,
@@ -29,14 +30,14 @@ pub(super) fn write(frame: &Frame, part: u8, payload: &mut Vec<u8>) {
     match (frame.is_keyframe(), frame.packets) {
         (true, 1) => {
             parameter_sets(payload);
-            let len = 3 + super::Token::LEN;
+            let len = 3 + tail;
             payload.extend((len as u16).to_be_bytes());
             payload.extend(header(nal_type, 0));
             payload.push(0x80);
         }
         (true, _) if first => {
             parameter_sets(payload);
-            payload.extend(((3 + super::Token::LEN) as u16).to_be_bytes());
+            payload.extend(((3 + tail) as u16).to_be_bytes());
             payload.extend(header(PPS, 0));
             payload.push(0xc1);
         }

@@ -88,6 +88,7 @@ pub struct Encoder {
     seq: u64,
     timestamp: u64,
     pictures: u32,
+    filler: usize,
     dependencies: Option<av1::Dependencies>,
 }
 
@@ -112,8 +113,15 @@ impl Encoder {
             random,
             frames: Vec::new(),
             pictures: 0,
+            filler: 0,
             dependencies: structure.payload.has_dependency_descriptor().then(|| av1::Dependencies::new(structure)),
         }
+    }
+
+    /// With so many bytes more in each payload.
+    #[must_use]
+    pub fn with_filler(self, filler: usize) -> Self {
+        Self { filler, ..self }
     }
 
     /// Everything that was encoded so far; frames are named by their place.
@@ -183,6 +191,7 @@ impl Encoder {
             self.seq += 1;
             self.write_payload(part, &mut packet);
             let token = Token { source: self.source, frame: index, part, count };
+            packet.payload.extend(std::iter::repeat_n(0x55, self.filler));
             packet.payload.extend(token.to_bytes());
             packets.push(packet);
         }
@@ -207,8 +216,8 @@ impl Encoder {
             Payload::Vp9 { flexible } => {
                 vp9::write(self.structure, &self.frames, self.counters, (flexible, part), &mut packet.payload);
             }
-            Payload::H264 => h264::write(frame, part, &mut packet.payload),
-            Payload::H265 => h265::write(frame, part, &mut packet.payload),
+            Payload::H264 => h264::write(frame, (part, self.filler + Token::LEN), &mut packet.payload),
+            Payload::H265 => h265::write(frame, (part, self.filler + Token::LEN), &mut packet.payload),
             Payload::Av1 => av1::write_payload(frame, part, &mut packet.payload),
         }
         if let Some(dependencies) = &self.dependencies {

@@ -219,7 +219,8 @@ fn frame_numbers_lead_to_references(source: &Source<'_>, run: &Run<'_>, fates: &
     }
 }
 
-/// A receiver waits for the chains of every decode target that is declared active: one that is not sent must not be.
+/// A receiver waits for the chains of every decode target that is declared active: one that is not sent must not be. (A keyframe
+/// declares all of them; what follows it takes that back.)
 fn inactive_layers_are_declared(
     source: &Source<'_>,
     run: &Run<'_>,
@@ -232,7 +233,7 @@ fn inactive_layers_are_declared(
     let Descriptors::Frame { active_spatial, .. } = end.got.descriptors else { return last_top };
     let next = end.got.token.frame + 1;
     let dropped = frame.spatial < frame.top && source.complete(next) < run.ends;
-    if dropped && last_top == Some(frame.spatial) && active_spatial > frame.spatial && frame.temporal == 0 {
+    if dropped && last_top == Some(frame.spatial) && active_spatial > frame.spatial && !frame.in_keyframe {
         verdict.add(Rule::Undecodable, 1, end.got.at, || {
             format!("layer {active_spatial} is declared active and not sent: {:?}", end.got)
         });

@@ -32,8 +32,12 @@ pub struct PublisherConfig {
     pub structure: Structure,
     /// Between pictures.
     pub interval: Duration,
-    /// From a keyframe request to the keyframe.
-    pub keyframe_delay: Duration,
+    /// From a keyframe request to the keyframe; `None`: requests are not answered.
+    pub keyframe_delay: Option<Duration>,
+    /// Keyframes without being asked; `None`: only the first.
+    pub keyframe_interval: Option<Duration>,
+    /// Bytes that make payloads as long as real ones; 0: as short as they can be.
+    pub filler: usize,
     /// Between sender reports of one stream; `None`: none are sent.
     pub reports: Option<Duration>,
 }
@@ -44,7 +48,9 @@ impl PublisherConfig {
         Self {
             structure,
             interval: Duration::from_micros(33_333),
-            keyframe_delay: Duration::from_millis(50),
+            keyframe_delay: Some(Duration::from_millis(50)),
+            keyframe_interval: None,
+            filler: 0,
             reports: Some(Duration::from_secs(1)),
         }
     }
@@ -155,9 +161,9 @@ impl Publisher {
 
     fn request_keyframe(&mut self, now: Instant, ssrc: Ssrc) {
         self.keyframe_requests += 1;
-        let due = now + self.config.keyframe_delay;
+        let Some(delay) = self.config.keyframe_delay else { return };
         if let Some(stream) = self.live(ssrc) {
-            stream.want_keyframe(due);
+            stream.want_keyframe(now + delay);
         }
     }
 

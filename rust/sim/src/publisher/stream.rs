@@ -31,6 +31,7 @@ pub struct Stream {
     /// What each retransmission repairs, in the order of their own numbers.
     repairs: Vec<u64>,
     keyframe_due: Option<Instant>,
+    keyframe_interval: Option<Duration>,
     last_picture: Option<Instant>,
     report: Option<(Instant, Duration)>,
     live: bool,
@@ -51,13 +52,14 @@ impl Stream {
         let report = config.reports.map(first_report);
         Self {
             who,
-            encoder: Encoder::new(config.structure, source, random),
+            encoder: Encoder::new(config.structure, source, random).with_filler(config.filler),
             place,
             ssrc: Ssrc::new(ssrc),
             rtx_ssrc: Ssrc::new(ssrc + 1),
             history: VecDeque::new(),
             repairs: Vec::new(),
-            keyframe_due: None,
+            keyframe_due: config.keyframe_interval.map(|interval| now + interval),
+            keyframe_interval: config.keyframe_interval,
             last_picture: None,
             report,
             live: true,
@@ -116,7 +118,7 @@ impl Stream {
         let now = world.now();
         let keyframe = self.keyframe_due.is_some_and(|due| due <= now);
         if keyframe {
-            self.keyframe_due = None;
+            self.keyframe_due = self.keyframe_interval.map(|interval| now + interval);
         }
         let passed = self.last_picture.map_or(interval, |last| now.saturating_duration_since(last));
         let mut packets = std::mem::take(&mut self.encoded);

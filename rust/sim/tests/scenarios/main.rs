@@ -1,0 +1,8 @@
+//! Whole calls in virtual time, over links with a delay: what viewers see, and what the publisher is asked for.
+
+mod call;
+
+mod late_joiners_open_and_decode;
+mod many_join_at_once;
+mod repairs_reach_the_viewer;
+mod viewers_do_not_touch_each_other;
