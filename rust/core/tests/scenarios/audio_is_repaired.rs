@@ -113,7 +113,7 @@ fn two(unwanted: &[&str]) -> (Hall, Ssrc) {
 }
 
 fn ask(hall: &mut Hall, media: Ssrc, seq: u16) {
-    let pairs: Vec<NackPair> = NackPair::pack([seq].into_iter()).collect();
+    let pairs: Vec<NackPair> = NackPair::pack([seq]).collect();
     hall.report(1, &Nack { sender: Ssrc::new(9), media, pairs: List::from(&pairs[..]) });
 }
 
