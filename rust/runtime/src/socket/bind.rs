@@ -123,9 +123,12 @@ fn configure(socket: &mut UdpSocket) -> io::Result<()> {
     } else {
         set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
     }
-    set_option(fd, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
-    // When each datagram came, however late this thread reads it: what a sender learns of its way is made of this.
-    set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
+    // Linux has had these two for ever; sandboxes and emulators of its calls may not. Without the first, losses in front of
+    // this process are not counted.
+    let _ = set_option(fd, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1);
+    // When each datagram came, however late this thread reads it: what a sender learns of its way is made of this. Without
+    // it the time of reading counts.
+    let _ = set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1);
     // Both are of Linux 4.18 and 5.0; without them datagrams come and go one by one.
     let _ = set_option(fd, libc::SOL_UDP, libc::UDP_GRO, 1);
     socket.offload = get_option(fd, libc::SOL_UDP, libc::UDP_SEGMENT).is_ok();

