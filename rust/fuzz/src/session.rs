@@ -20,8 +20,9 @@ use sfu_wire::rtp::{ExtensionForms, RtpHeader, RtpPacket, write_header};
 use sfu_wire::{Extension, Pt, Ssrc};
 
 const PT: u8 = 96;
-const RTX: u8 = 97;
-const CODECS: [(&str, &str); 5] = [
+/// Retransmissions of video, redundant audio.
+const OTHER_PT: u8 = 97;
+const VIDEO: [(&str, &str); 5] = [
     ("VP8", ""),
     ("VP9", "profile-id=0"),
     ("AV1", ""),
@@ -29,7 +30,8 @@ const CODECS: [(&str, &str); 5] = [
     ("H265", ""),
 ];
 const RIDS: [&str; 3] = ["q", "h", "f"];
-const EXTENSIONS: [Extension; 7] = [
+const EXTENSIONS: [Extension; 8] = [
+    Extension::AudioLevel,
     Extension::Mid,
     Extension::Rid,
     Extension::RepairedRid,
@@ -47,7 +49,16 @@ pub(crate) fn run(bytes: &[u8]) {
 fn forwarded(bytes: &[u8]) -> usize {
     let mut script = Script { rest: bytes };
     let first = script.number();
-    let mut call = Call::new(usize::from(first & 0x7f) % CODECS.len(), first & 0x80 != 0);
+    let published = match VIDEO.get(usize::from(first & 0x3f) % (VIDEO.len() + 1)) {
+        Some(codec) => video(*codec, first & 0x80 != 0),
+        None => audio(),
+    };
+    let mut viewed =
+        Section { direction: Direction::RecvOnly, rids: Vec::new(), ssrcs: Vec::new(), ..published.clone() };
+    if first & 0x40 != 0 {
+        viewed.formats.truncate(1); // Opus without RED
+    }
+    let mut call = Call::new(&published, viewed);
     while let Some(step) = script.byte() {
         call.step(step, &mut script);
     }
@@ -83,7 +94,8 @@ impl<'a> Script<'a> {
 
 struct Call {
     world: World,
-    section: Section,
+    /// What the viewer offers to receive.
+    viewed: Section,
     publisher: ParticipantId,
     viewer: Option<ParticipantId>,
     subscription: Option<SubscriptionId>,
@@ -92,25 +104,36 @@ struct Call {
     seen: BTreeSet<(Ssrc, u16)>,
 }
 
+fn video((name, fmtp): (&str, &str), simulcast: bool) -> Section {
+    Section {
+        mid: String::from("0"),
+        kind: Kind::Video,
+        direction: Direction::SendOnly,
+        formats: vec![Format { pt: PT, rtx: Some(OTHER_PT), map: format!("{name}/90000"), fmtp: fmtp.to_owned() }],
+        extensions: sdp::extensions(&EXTENSIONS),
+        rids: if simulcast { RIDS.map(str::to_owned).to_vec() } else { Vec::new() },
+        ssrcs: if simulcast { Vec::new() } else { vec![(Ssrc::new(1), Some(Ssrc::new(101)))] },
+    }
+}
+
+fn audio() -> Section {
+    let format = |pt, name, fmtp: String| Format { pt, rtx: None, map: format!("{name}/48000/2"), fmtp };
+    Section {
+        kind: Kind::Audio,
+        formats: vec![format(PT, "opus", String::new()), format(OTHER_PT, "red", format!("{PT}/{PT}"))],
+        ssrcs: vec![(Ssrc::new(1), None)],
+        ..video(("", ""), false)
+    }
+}
+
 impl Call {
-    fn new(codec: usize, simulcast: bool) -> Self {
+    fn new(published: &Section, viewed: Section) -> Self {
         static START: OnceLock<Instant> = OnceLock::new();
         let mut world = World::new(WorldConfig::new(1, *START.get_or_init(Instant::now)));
-        let (name, fmtp) = CODECS[codec];
-        let format = Format { pt: PT, rtx: Some(RTX), map: format!("{name}/90000"), fmtp: fmtp.to_owned() };
-        let section = Section {
-            mid: String::from("0"),
-            kind: Kind::Video,
-            direction: Direction::SendOnly,
-            formats: vec![format],
-            extensions: sdp::extensions(&EXTENSIONS),
-            rids: if simulcast { RIDS.map(str::to_owned).to_vec() } else { Vec::new() },
-            ssrcs: if simulcast { Vec::new() } else { vec![(Ssrc::new(1), Some(Ssrc::new(101)))] },
-        };
         let publisher = world.join(session()).expect("an empty room");
-        world.offer(publisher, &sdp::offer(std::slice::from_ref(&section))).expect("a good offer");
+        world.offer(publisher, &sdp::offer(std::slice::from_ref(published))).expect("a good offer");
         let last = [(65_530, u32::MAX - 9_000); RIDS.len()];
-        Self { world, section, publisher, viewer: None, subscription: None, last, seen: BTreeSet::new() }
+        Self { world, viewed, publisher, viewer: None, subscription: None, last, seen: BTreeSet::new() }
     }
 
     fn step(&mut self, step: u8, script: &mut Script<'_>) {
@@ -129,17 +152,19 @@ impl Call {
         self.pass(Duration::from_millis(1));
     }
 
-    /// A packet: bits 2 and 3 name the encoding, bit 4 is the marker, bit 5 makes it a retransmission, bit 6 and 7 give it a
-    /// dependency descriptor and a layer allocation.
+    /// A packet: bits 2 and 3 name the encoding, bit 4 is the marker, bit 5 makes it a retransmission or redundant audio, bit 6
+    /// and 7 give it a dependency descriptor (an audio level) and a layer allocation.
     fn publish(&mut self, step: u8, script: &mut Script<'_>) {
         let encoding = usize::from(step >> 2 & 3) % RIDS.len();
         let (seq, timestamp) = &mut self.last[encoding];
         *seq = seq.wrapping_add_signed(i16::from(script.number() as i8)).wrapping_add(1);
         *timestamp = timestamp.wrapping_add(u32::from(script.number()) * 300);
-        let repair = step & 0x20 != 0;
+        let audio = self.viewed.kind == Kind::Audio;
+        let other = step & 0x20 != 0;
+        let repair = other && !audio;
         let header = RtpHeader {
             marker: step & 0x10 != 0,
-            pt: Pt::new(if repair { RTX } else { PT }),
+            pt: Pt::new(if other { OTHER_PT } else { PT }),
             seq: *seq,
             timestamp: *timestamp,
             ssrc: Ssrc::new(encoding as u32 + if repair { 101 } else { 1 }),
@@ -147,7 +172,8 @@ impl Call {
         let rid = if repair { Extension::RepairedRid } else { Extension::Rid };
         let mut extensions: Vec<(Extension, &[u8])> = vec![(Extension::Mid, b"0"), (rid, RIDS[encoding].as_bytes())];
         if step & 0x40 != 0 {
-            extensions.push((Extension::DependencyDescriptor, script.bytes()));
+            let extension = if audio { Extension::AudioLevel } else { Extension::DependencyDescriptor };
+            extensions.push((extension, script.bytes()));
         }
         if step & 0x80 != 0 {
             extensions.push((Extension::VideoLayersAllocation, script.bytes()));
@@ -184,10 +210,8 @@ impl Call {
     }
 
     fn view(&mut self) {
-        let section =
-            Section { direction: Direction::RecvOnly, rids: Vec::new(), ssrcs: Vec::new(), ..self.section.clone() };
         let viewer = self.world.join(session()).expect("a room for two");
-        self.world.offer(viewer, &sdp::offer(&[section])).expect("a good offer");
+        self.world.offer(viewer, &sdp::offer(std::slice::from_ref(&self.viewed))).expect("a good offer");
         self.viewer = Some(viewer);
     }
 
@@ -216,5 +240,6 @@ mod tests {
         assert!(forwarded(include_bytes!("../corpus/session/vp9-l3t3")) > 10);
         assert!(forwarded(include_bytes!("../corpus/session/av1-l3t3")) > 10);
         assert!(forwarded(include_bytes!("../corpus/session/h264-simulcast")) > 10);
+        assert!(forwarded(include_bytes!("../corpus/session/red-to-red")) > 10);
     }
 }
