@@ -365,6 +365,20 @@ def test_subscriptions(door: Door) -> None:
         assert door.session("bob").subscriptions == []
 
 
+def test_a_publisher_is_told_which_layers_are_wanted(door: Door) -> None:
+    with door.connect() as socket:
+        alice = door.join(socket, "alice")
+        track = door.publish("alice", kind="video", mid="1")
+        number = door.session("alice").id
+        door.deliver(event("LayersWanted", session=number, track=track, layers=[(0, 2), (1, 0)]))
+        assert alice.receive("layers_wanted") == {
+            "type": "layers_wanted",
+            "track": str(track),
+            "rids": ["q", "h"],
+            "layers": [{"spatial": 0, "temporal": 2}, {"spatial": 1, "temporal": 0}],
+        }
+
+
 def test_states_speakers_sections_and_stats(door: Door) -> None:
     with door.connect() as socket:
         alice = door.join(socket, "alice")

@@ -90,6 +90,10 @@ def _of_subscription(event: Any) -> list[dict[str, Any]]:
                 "after": views.layer(event.after),
             }
             return [{"type": "layer_changed", **_which(event.subscription), **about}]
+        case "LayersWanted":
+            layers = [views.layer(layer) for layer in event.layers]
+            rids = [event.track.rids[layer.spatial] for layer in event.layers if event.track.rids]
+            return [{"type": "layers_wanted", "track": str(event.track.id), "rids": rids, "layers": layers}]
         case _:
             return []  # data channels are not for this WebSocket
 

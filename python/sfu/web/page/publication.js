@@ -14,6 +14,7 @@ export class Publication {
 
   #client;
   #options;
+  #sending = Promise.resolve();
 
   /**
    * Made by `Client.publish`.
@@ -51,6 +52,30 @@ export class Publication {
   async replace(track) {
     this.media = track;
     await this.transceiver?.sender.replaceTrack(track);
+  }
+
+  /**
+   * Send these simulcast encodings and the smallest, so that whoever comes next sees something at once; `null`: all.
+   * @param {string[] | null} rids
+   */
+  sendOnly(rids) {
+    // One after the other: a sender takes the parameters that it gave last.
+    this.#sending = this.#sending.then(() => this.#activate(rids)).catch(() => {});
+  }
+
+  async #activate(rids) {
+    const sender = this.transceiver?.sender;
+    const parameters = sender?.getParameters();
+    if (!(parameters?.encodings?.length > 1)) return;
+    const scale = (encoding) => encoding.scaleResolutionDownBy ?? 1;
+    const smallest = Math.max(...parameters.encodings.map(scale));
+    let changed = false;
+    for (const encoding of parameters.encodings) {
+      const active = rids === null || rids.includes(encoding.rid) || scale(encoding) === smallest;
+      changed ||= encoding.active !== active;
+      encoding.active = active;
+    }
+    if (changed) await sender.setParameters(parameters);
   }
 
   /** Stop sending; the media track itself is its owner's. @returns {Promise<void>} */

@@ -284,6 +284,7 @@ export class Client extends Emitter {
       client.subscriptions = new Map(message.subscriptions.map((one) => [one.track, one]));
       if (!client.#peer) client.#connect(message.ice_servers);
       else if (first) client.#peer.resume();
+      for (const one of client.publications) one.sendOnly(null); // what was told meanwhile is not known
       client.#setState("joined");
       client.#arrival?.resolve();
       client.#arrival = null;
@@ -342,6 +343,9 @@ export class Client extends Emitter {
     subscription_failed: (client, { track, problem, codec }) => client.#subscription(track, { problem, codec }),
     layer_changed(client, { track, quality, after }) {
       if (client.subscriptions.has(track)) client.#subscription(track, { quality, layer: after });
+    },
+    layers_wanted(client, { track, rids }) {
+      [...client.publications].find((one) => one.track?.track === track)?.sendOnly(rids);
     },
     speakers(client, { speakers }) {
       client.speakers = speakers;
