@@ -40,6 +40,9 @@ pub(super) fn read(file: &[u8]) -> Result<Capture, CaptureError> {
     Ok(reader.capture.settle_times())
 }
 
+/// Kind, body and length in the file.
+type Block<'a> = (u32, &'a [u8], usize);
+
 #[derive(Debug, Default)]
 struct Reader {
     big_endian: bool,
@@ -49,8 +52,8 @@ struct Reader {
 }
 
 impl Reader {
-    /// The first block: kind, body and length in the file; `None` when the file ends in it.
-    fn block<'a>(&mut self, rest: &'a [u8]) -> Result<Option<(u32, &'a [u8], usize)>, CaptureError> {
+    /// The first block; `None` when the file ends in it.
+    fn block<'a>(&mut self, rest: &'a [u8]) -> Result<Option<Block<'a>>, CaptureError> {
         let damaged = |problem| CaptureError::Damaged { format: "pcapng", problem };
         if rest.starts_with(&SECTION.to_be_bytes()) {
             let Some(mark) = rest.get(8..12).and_then(|mark| mark.try_into().ok()) else { return Ok(None) };
@@ -121,13 +124,11 @@ impl Reader {
         let units = u128::from(u64::from(high) << 32 | u64::from(low));
         let nanos = units * 1_000_000_000 / u128::from(interface.units_per_second.max(1));
         self.newest = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-        match body.get(20..).and_then(|frame| frame.get(..length as usize)) {
-            Some(frame) => link::push(&mut self.capture, self.newest, interface.link_type, frame),
-            None => {
-                self.capture.skipped += 1;
-                Ok(())
-            }
+        if let Some(frame) = body.get(20..).and_then(|frame| frame.get(..length as usize)) {
+            return link::push(&mut self.capture, self.newest, interface.link_type, frame);
         }
+        self.capture.skipped += 1;
+        Ok(())
     }
 
     fn u16(&self, bytes: &[u8], at: usize) -> Option<u16> {

@@ -140,7 +140,7 @@ fn times_count_from_the_first_packet_and_never_go_back() {
     );
     assert_eq!(times(&nanos), expected);
     let units: Vec<(u64, &[u8])> = [0, 512, 512, 1536].map(|unit| (unit + 9000, &frame[..])).to_vec();
-    assert_eq!(times(&pcapng(false, 101, Some(0x80 | 10), &units)), expected);
+    assert_eq!(times(&pcapng(false, 101, Some(0x80 | 0x0a), &units)), expected);
     let units: Vec<(u64, &[u8])> = [0, 500, 500, 1500].map(|unit| (unit + 9000, &frame[..])).to_vec();
     assert_eq!(times(&pcapng(true, 101, Some(3), &units)), expected);
 }

@@ -121,6 +121,11 @@ impl Publisher {
         self.add_streams(now);
     }
 
+    /// No more sender reports leave (as if all were lost).
+    pub fn stop_reports(&mut self) {
+        self.streams.iter_mut().for_each(Stream::stop_reports);
+    }
+
     /// When `handle_timeout` is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let reports = self.streams.iter().filter_map(Stream::poll_timeout);

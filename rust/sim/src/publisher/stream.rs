@@ -32,6 +32,7 @@ pub struct Stream {
     repairs: Vec<u64>,
     keyframe_due: Option<Instant>,
     keyframe_interval: Option<Duration>,
+    first_picture: Option<Instant>,
     last_picture: Option<Instant>,
     report: Option<(Instant, Duration)>,
     live: bool,
@@ -60,6 +61,7 @@ impl Stream {
             repairs: Vec::new(),
             keyframe_due: config.keyframe_interval.map(|interval| now + interval),
             keyframe_interval: config.keyframe_interval,
+            first_picture: None,
             last_picture: None,
             report,
             live: true,
@@ -103,6 +105,10 @@ impl Stream {
 
     pub(super) fn end(&mut self) {
         self.live = false;
+        self.stop_reports();
+    }
+
+    pub(super) fn stop_reports(&mut self) {
         self.report = None;
     }
 
@@ -120,9 +126,12 @@ impl Stream {
         if keyframe {
             self.keyframe_due = self.keyframe_interval.map(|interval| now + interval);
         }
-        let passed = self.last_picture.map_or(interval, |last| now.saturating_duration_since(last));
+        // From the first picture on, so that roundings do not add up.
+        let first = *self.first_picture.get_or_insert(now);
+        let since = |at: Instant| ticks(at.saturating_duration_since(first));
+        let passed = self.last_picture.map_or(ticks(interval), |last| since(now) - since(last));
         let mut packets = std::mem::take(&mut self.encoded);
-        self.encoder.encode(ticks(passed), keyframe, &mut packets);
+        self.encoder.encode(passed, keyframe, &mut packets);
         self.last_picture = Some(now);
         for packet in packets.drain(..) {
             self.counts = (self.counts.0.wrapping_add(1), self.counts.1.wrapping_add(packet.payload.len() as u32));

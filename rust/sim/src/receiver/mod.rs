@@ -106,6 +106,11 @@ impl Receiver {
         self.who
     }
 
+    /// The streams that it is for.
+    pub const fn streams(&self) -> Streams {
+        self.streams
+    }
+
     /// Whether packets under this SSRC are for it.
     pub fn takes(&self, ssrc: Ssrc) -> bool {
         ssrc == self.streams.media || Some(ssrc) == self.streams.rtx

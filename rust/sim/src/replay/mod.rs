@@ -5,12 +5,16 @@
 //! waits for the next one in the capture, and what was lost stays lost.
 
 mod extensions;
+mod flow;
 mod frames;
+mod item;
 mod publisher;
 mod report;
 mod run;
 mod schedule;
+mod stream;
 mod streams;
+mod tally;
 #[cfg(test)]
 mod tests;
 

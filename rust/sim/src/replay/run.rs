@@ -1,6 +1,5 @@
 //! The replay itself: the world, the captured publisher, one subscriber, and the schedule.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use sfu_core::command::{Command, Reply};
@@ -8,16 +7,16 @@ use sfu_core::config::{Offers, SessionConfig};
 use sfu_core::event::Event;
 use sfu_core::id::SubscriptionId;
 use sfu_core::layer::Layer;
+use sfu_wire::Extension;
 use sfu_wire::rtcp::{CompoundWriter, Rtcp, SenderReport, packets};
 use sfu_wire::rtp::RtpPacket;
-use sfu_wire::{Extension, SeqExtender, SeqNo, Ssrc};
 
 use super::extensions::known;
-use super::frames::Frames;
+use super::item::{Item, ItemKind, media};
 use super::publisher::{Codec, FILLER_LEAD, Publisher};
-use super::report::{EncodingReport, Outcome, Report, Switch};
-use super::streams::{Role, Streams, belongs, heaviest_flow, is_rtcp, rtp};
-use super::{ReplayConfig, ReplayError, Replayed, Step};
+use super::report::{Outcome, Report, Switch};
+use super::streams::{Role, Streams};
+use super::{ReplayConfig, ReplayError, Replayed, Step, tally};
 use crate::capture::{Capture, write_rtpdump};
 use crate::link::{LinkConfig, Loss};
 use crate::sdp::senders;
@@ -44,72 +43,7 @@ pub fn replay(now: Instant, config: &ReplayConfig, capture: &Capture) -> Result<
     let end = packets.last().map(|item| item.at).unwrap_or_default();
     stage.run_to(stage.begin + end + EPILOGUE);
     stage.note_reached();
-    Ok(stage.finish(config, capture, &streams, end))
-}
-
-/// A packet of the capture that is played.
-#[derive(Debug)]
-struct Item<'a> {
-    /// Since the first.
-    at: Duration,
-    kind: ItemKind<'a>,
-}
-
-#[derive(Debug)]
-enum ItemKind<'a> {
-    Rtp { packet: RtpPacket<'a>, encoding: usize, repair: bool },
-    Report(SenderReport<'a>),
-}
-
-/// What is played of a capture, with times from the first packet of the video.
-fn media<'a>(capture: &'a Capture, streams: &Streams) -> Vec<Item<'a>> {
-    let heaviest = heaviest_flow(capture);
-    let mut items: Vec<Item<'a>> = Vec::new();
-    let mut pace = Pace::default();
-    for record in &capture.records {
-        if let Some(packet) = rtp(record).filter(|_| belongs(record.flow, heaviest)) {
-            let (encoding, repair) = match streams.roles.get(&packet.header().ssrc) {
-                Some(Role::Media(encoding)) => (*encoding, false),
-                Some(Role::Repair(encoding)) => (*encoding, true),
-                _ => continue,
-            };
-            let at = if streams.untimed { pace.of(&packet) } else { record.at };
-            items.push(Item { at, kind: ItemKind::Rtp { packet, encoding, repair } });
-        } else if is_rtcp(record) && !streams.untimed {
-            for rtcp in packets(&record.bytes) {
-                if let Ok(Rtcp::SenderReport(report)) = rtcp
-                    && let Some(Role::Media(_)) = streams.roles.get(&report.ssrc)
-                {
-                    items.push(Item { at: record.at, kind: ItemKind::Report(report) });
-                }
-            }
-        }
-    }
-    items.sort_by_key(|item| item.at);
-    let first = items.iter().find(|item| matches!(item.kind, ItemKind::Rtp { .. })).map(|item| item.at);
-    let first = first.unwrap_or_default();
-    items.iter_mut().for_each(|item| item.at = item.at.saturating_sub(first));
-    items
-}
-
-/// Times by RTP timestamps, for captures that have none of their own.
-#[derive(Debug, Default)]
-struct Pace {
-    /// First timestamp, newest one, and ticks between them.
-    streams: BTreeMap<Ssrc, (u32, u64)>,
-}
-
-impl Pace {
-    fn of(&mut self, packet: &RtpPacket<'_>) -> Duration {
-        let timestamp = packet.header().timestamp;
-        let (newest, ticks) = self.streams.entry(packet.header().ssrc).or_insert((timestamp, 0));
-        let step = timestamp.wrapping_sub(*newest) as i32;
-        if step > 0 {
-            *newest = timestamp;
-            *ticks += step as u64;
-        }
-        Duration::from_micros(*ticks * 100 / 9)
-    }
+    Ok(stage.finish(capture, &streams, end))
 }
 
 /// The world with its two people.
@@ -303,10 +237,11 @@ impl Stage {
         }
     }
 
-    fn finish(mut self, config: &ReplayConfig, capture: &Capture, streams: &Streams, end: Duration) -> Replayed {
+    fn finish(mut self, capture: &Capture, streams: &Streams, end: Duration) -> Replayed {
         self.report.duration = end;
         self.report.packets_lost = self.world.uplink(self.publishing).lost();
-        self.report.encodings = self.encodings(config, capture, streams);
+        let keyframes = self.keyframes();
+        self.report.encodings = tally::encodings(capture, streams, (self.codec, &self.extensions), &keyframes);
         self.report.frames = self.report.encodings.iter().map(|encoding| encoding.frames).sum();
         for (ssrc, role) in &streams.roles {
             if let Role::Ignored(why) = role {
@@ -348,35 +283,6 @@ impl Stage {
         }
     }
 
-    fn encodings(&mut self, config: &ReplayConfig, capture: &Capture, streams: &Streams) -> Vec<EncodingReport> {
-        let extensions: Vec<_> = config.extensions.iter().filter_map(|(id, uri)| Some((*id, known(uri)?))).collect();
-        let keyframes = self.keyframes();
-        let reports = streams.encodings.iter().enumerate().map(|(index, encoding)| {
-            let mut frames = Frames::default();
-            let mut numbers: BTreeMap<Ssrc, Numbers> = BTreeMap::new();
-            for packet in capture.records.iter().filter_map(rtp) {
-                if encoding.ssrcs.contains(&packet.header().ssrc) {
-                    frames.take(&packet, self.codec, &extensions);
-                    numbers.entry(packet.header().ssrc).or_default().take(packet.header().seq);
-                }
-            }
-            let repairs = streams.roles.iter().filter(|(_, role)| **role == Role::Repair(index));
-            EncodingReport {
-                rid: encoding.rid.clone(),
-                ssrcs: encoding.ssrcs.iter().map(|ssrc| ssrc.get()).collect(),
-                repairs: repairs.map(|(ssrc, _)| ssrc.get()).collect(),
-                payload_types: encoding.payload_types.keys().copied().collect(),
-                packets: encoding.packets as u64,
-                bytes: encoding.bytes as u64,
-                bitrate: encoding.rate() as u64,
-                frames: frames.count(),
-                keyframes: keyframes.get(index).copied().unwrap_or_default(),
-                missing: numbers.values().map(Numbers::missing).sum(),
-            }
-        });
-        reports.collect()
-    }
-
     /// As the SFU counted them, encoding by encoding.
     fn keyframes(&mut self) -> Vec<u64> {
         let session = self.world.session(self.publishing);
@@ -406,25 +312,4 @@ fn announce(world: &mut World, publisher: &mut Publisher, who: ParticipantId, it
     world.send_rtp(who, publisher.filler(first.ssrc, earliest.seq, earliest.timestamp, encoding));
     let now = world.now();
     while world.next(now).is_some() {}
-}
-
-/// Which sequence numbers of an SSRC there are.
-#[derive(Debug, Default)]
-struct Numbers {
-    extender: SeqExtender,
-    seen: std::collections::BTreeSet<SeqNo>,
-}
-
-impl Numbers {
-    fn take(&mut self, seq: u16) {
-        let seq = self.extender.extend(seq);
-        self.seen.insert(seq);
-    }
-
-    fn missing(&self) -> u64 {
-        match (self.seen.first(), self.seen.last()) {
-            (Some(first), Some(last)) => last.get() - first.get() + 1 - self.seen.len() as u64,
-            _ => 0,
-        }
-    }
 }

@@ -6,16 +6,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sfu_wire::rtp::RtpPacket;
-use sfu_wire::{Extension, Ssrc};
+use sfu_wire::Ssrc;
 
 use super::ReplayError;
 use super::extensions::known;
-use crate::capture::{Capture, Flow, Record};
+use super::flow::{belongs, heaviest_flow, is_rtcp, rtp};
+use super::stream::Stream;
+use crate::capture::Capture;
 
 const CLOCK_RATE: f64 = 90_000.0;
-/// Timestamps of audio run this fast.
-const AUDIO_CLOCK_RATES: [f64; 4] = [8_000.0, 16_000.0, 44_100.0, 48_000.0];
 
 /// What an SSRC is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,40 +25,6 @@ pub enum Role {
     Repair(usize),
     /// Not replayed, and why.
     Ignored(&'static str),
-}
-
-/// Everything of one SSRC.
-#[derive(Debug, Clone)]
-pub(super) struct Stream {
-    pub(super) ssrc: Ssrc,
-    pub(super) rid: Option<String>,
-    mid: Option<String>,
-    /// Whether `rid` is that of the encoding that it repairs.
-    repairs_rid: bool,
-    pub(super) packets: usize,
-    pub(super) bytes: usize,
-    /// How often each payload type came.
-    pub(super) payload_types: BTreeMap<u8, usize>,
-    first: Duration,
-    last: Duration,
-    /// From the first timestamp to the last.
-    ticks: i64,
-    newest_timestamp: u32,
-    has_audio_level: bool,
-    first_timestamp: u32,
-    /// By rising timestamp.
-    frames: Vec<Frame>,
-    /// If it is a repair: sequence numbers and timestamps of what it repeats.
-    repeated: Vec<(u16, u32)>,
-}
-
-/// Packets of one timestamp.
-#[derive(Debug, Clone, Copy)]
-struct Frame {
-    /// Ticks since the first timestamp.
-    at: u32,
-    /// Their first sequence number, and their last.
-    seqs: (u16, u16),
 }
 
 /// One encoding of the video.
@@ -154,94 +119,6 @@ impl Encoding {
     }
 }
 
-impl Stream {
-    fn new(packet: &RtpPacket<'_>, at: Duration) -> Self {
-        Self {
-            ssrc: packet.header().ssrc,
-            rid: None,
-            mid: None,
-            repairs_rid: false,
-            packets: 0,
-            bytes: 0,
-            payload_types: BTreeMap::new(),
-            first: at,
-            last: at,
-            ticks: 0,
-            newest_timestamp: packet.header().timestamp,
-            has_audio_level: false,
-            first_timestamp: packet.header().timestamp,
-            frames: Vec::new(),
-            repeated: Vec::new(),
-        }
-    }
-
-    fn take(&mut self, packet: &RtpPacket<'_>, at: Duration, extensions: &[(u8, Extension)]) {
-        let header = packet.header();
-        self.packets += 1;
-        self.bytes += packet.payload().len();
-        *self.payload_types.entry(header.pt.get()).or_default() += 1;
-        self.last = at;
-        let step = header.timestamp.wrapping_sub(self.newest_timestamp) as i32;
-        if step > 0 {
-            self.ticks += i64::from(step);
-            self.newest_timestamp = header.timestamp;
-        }
-        let at = header.timestamp.wrapping_sub(self.first_timestamp);
-        match self.frames.last_mut() {
-            Some(frame) if frame.at == at => {
-                if header.seq.wrapping_sub(frame.seqs.1) < 1 << 15 {
-                    frame.seqs.1 = header.seq;
-                }
-            }
-            Some(frame) if frame.at > at => {}
-            _ => self.frames.push(Frame { at, seqs: (header.seq, header.seq) }),
-        }
-        if let Some(original) = packet.payload().first_chunk::<2>() {
-            self.repeated.push((u16::from_be_bytes(*original), header.timestamp));
-        }
-        for (id, value) in &packet.extensions() {
-            let text = || std::str::from_utf8(value).ok().map(str::to_owned);
-            match extensions.iter().find(|(known, _)| *known == id).map(|(_, extension)| *extension) {
-                Some(Extension::Rid) if !self.repairs_rid => self.rid = text().or(self.rid.take()),
-                Some(Extension::Mid) => self.mid = text().or(self.mid.take()),
-                Some(Extension::RepairedRid) => (self.rid, self.repairs_rid) = (text(), true),
-                Some(Extension::AudioLevel) => self.has_audio_level = true,
-                _ => {}
-            }
-        }
-    }
-
-    fn is_no_media(&self) -> Option<&'static str> {
-        if self.has_audio_level {
-            return Some("it has audio levels");
-        }
-        if self.bytes == 0 {
-            return Some("it is padding only");
-        }
-        let seconds = self.last.saturating_sub(self.first).as_secs_f64();
-        let rate = self.ticks as f64 / seconds;
-        let audio = AUDIO_CLOCK_RATES.iter().any(|known| (rate / known - 1.0).abs() < 0.05);
-        (seconds >= 1.0 && self.packets >= 10 && audio).then_some("its timestamps run at an audio clock's rate")
-    }
-
-    /// Whether a packet with this number and timestamp was sent here, or is missing here.
-    fn may_have_sent(&self, (seq, timestamp): (u16, u32)) -> bool {
-        /// So far a repair may reach beyond both ends of the capture.
-        const BEYOND: u16 = 64;
-        let at = timestamp.wrapping_sub(self.first_timestamp);
-        let next = self.frames.partition_point(|frame| frame.at <= at);
-        let before = self.frames[..next].iter().rev().find(|frame| frame.at < at);
-        let (Some(first), Some(last)) = (self.frames.first(), self.frames.last()) else { return false };
-        let low = before.map_or(first.seqs.0.wrapping_sub(BEYOND), |frame| frame.seqs.1);
-        let high = self.frames.get(next).map_or(last.seqs.1.wrapping_add(BEYOND), |frame| frame.seqs.0);
-        seq.wrapping_sub(low) <= high.wrapping_sub(low)
-    }
-
-    fn main_payload_type(&self) -> Option<u8> {
-        self.payload_types.iter().max_by_key(|(_, count)| **count).map(|(pt, _)| *pt)
-    }
-}
-
 /// What a repair stream repairs.
 enum Repaired {
     Rid(String),
@@ -274,36 +151,6 @@ fn collect(capture: &Capture, extensions: &[(u8, String)]) -> Result<Vec<Stream>
         return Err(ReplayError::NoRtp { records: capture.records.len(), other });
     }
     Ok(order.iter().filter_map(|ssrc| streams.remove(ssrc)).collect())
-}
-
-/// The RTP packet of a record (RFC 5761 §4 tells it from RTCP).
-pub(super) fn rtp(record: &Record) -> Option<RtpPacket<'_>> {
-    if is_rtcp(record) { None } else { RtpPacket::parse(&record.bytes).ok() }
-}
-
-pub(super) fn is_rtcp(record: &Record) -> bool {
-    record.rtcp.unwrap_or_else(|| matches!(record.bytes[..], [first, 192..=223, ..] if first >> 6 == 2))
-}
-
-/// The flow with most RTP in it.
-pub(super) fn heaviest_flow(capture: &Capture) -> Flow {
-    let mut bytes: BTreeMap<Flow, usize> = BTreeMap::new();
-    for record in &capture.records {
-        if let Some(packet) = rtp(record) {
-            *bytes.entry(record.flow).or_default() += packet.payload().len();
-        }
-    }
-    bytes.into_iter().max_by_key(|(_, bytes)| *bytes).and_then(|(flow, _)| flow)
-}
-
-/// Whether a flow is the publisher's: the heaviest, or another between the same hosts that is no answer to it.
-pub(super) fn belongs(flow: Flow, heaviest: Flow) -> bool {
-    match (flow, heaviest) {
-        (Some((source, target)), Some((publisher, server))) => {
-            source != server && source.ip() == publisher.ip() && target.ip() == server.ip()
-        }
-        _ => true,
-    }
 }
 
 /// Repair streams: by their repaired RID, or because what they begin with fits what another SSRC sent.
@@ -362,13 +209,12 @@ fn group(media: &[&Stream]) -> Vec<Encoding> {
                 .filter(|encoding| encoding.rid.is_none() && encoding.last <= stream.first)
                 .min_by(|one, other| distance(one).total_cmp(&distance(other)))
         };
-        match place {
-            Some(encoding) => encoding.add(stream),
-            None => {
-                let mut encoding = Encoding::default();
-                encoding.add(stream);
-                encodings.push(encoding);
-            }
+        if let Some(encoding) = place {
+            encoding.add(stream);
+        } else {
+            let mut encoding = Encoding::default();
+            encoding.add(stream);
+            encodings.push(encoding);
         }
     }
     encodings

@@ -129,7 +129,13 @@ impl Scene {
     }
 
     fn run(&mut self, end: Instant) -> Result<(), SimError> {
+        let span = end.saturating_duration_since(self.start);
+        let mut restart = self.random.chance(0.3).then(|| self.start + span.mul_f64(0.2 + 0.6 * self.random.unit()));
         while self.world.now() < end {
+            if restart.is_some_and(|at| at <= self.world.now()) {
+                restart = None;
+                self.publisher.restart(self.world.now());
+            }
             let publisher = self.publisher.poll_timeout();
             let viewer = self.schedule.peek().map(|Reverse((at, _))| *at);
             let due = [publisher, viewer].into_iter().flatten().min().map_or(end, |due| due.min(end));

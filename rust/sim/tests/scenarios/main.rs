@@ -5,4 +5,5 @@ mod call;
 mod late_joiners_open_and_decode;
 mod many_join_at_once;
 mod repairs_reach_the_viewer;
+mod timestamps_follow_the_capture;
 mod viewers_do_not_touch_each_other;
