@@ -20,6 +20,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 #[pyfunction]
 #[pyo3(signature = (capture, *, codec, extmap, schedule, loss = 0.0, reorder = 0, seed = 0, rtcp = false))]
 #[allow(clippy::too_many_arguments, reason = "keyword arguments of Python")]
+#[allow(clippy::needless_pass_by_value, reason = "PyO3 hands over what it converted")]
 fn replay<'py>(
     py: Python<'py>,
     capture: &[u8],
