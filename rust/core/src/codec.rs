@@ -25,6 +25,8 @@ pub enum CodecName {
     Av1,
     /// H.264, packetization mode 1 (RFC 6184).
     H264,
+    /// H.265 (RFC 7798).
+    H265,
 }
 
 impl CodecName {
@@ -32,7 +34,7 @@ impl CodecName {
     pub const fn kind(self) -> Kind {
         match self {
             Self::Opus | Self::Red => Kind::Audio,
-            Self::Vp8 | Self::Vp9 | Self::Av1 | Self::H264 => Kind::Video,
+            Self::Vp8 | Self::Vp9 | Self::Av1 | Self::H264 | Self::H265 => Kind::Video,
         }
     }
 
@@ -53,6 +55,7 @@ impl CodecName {
             Self::Vp9 => "VP9",
             Self::Av1 => "AV1",
             Self::H264 => "H264",
+            Self::H265 => "H265",
         }
     }
 }

@@ -244,7 +244,7 @@ impl Forwarder {
                 self.frames.clear();
                 self.judge_by_payload(packet)
             }
-            (_, Dependencies::None) => None,
+            (_, Dependencies::None | Dependencies::Outdated) => None,
         };
         let Some(outcome) = outcome.filter(|outcome| outcome.forwarded) else {
             self.rewriter.leave_out(packet.seq);
@@ -258,15 +258,22 @@ impl Forwarder {
         self.seen.spatial = self.seen.spatial.max(packet.facts.spatial);
         self.seen.temporal = self.seen.temporal.max(packet.facts.temporal);
         let limit = self.limit();
-        let frame = self.frames.decide(packet, limit)?;
+        let mut frame = self.frames.decide(packet, limit)?;
         let highest = self.rewriter.highest();
         if packet.seq > highest {
-            if packet.seq > highest.next() && self.frames.gap_is_left_out(packet, &frame, limit) {
+            if packet.seq > highest.next()
+                && let Some(unseen) = self.frames.left_out_in_gap(packet, &frame, limit)
+            {
                 self.rewriter.close_gap_before(packet.seq);
+                frame = self.frames.leave_out_unseen(packet, unseen).unwrap_or(frame);
             }
             self.frames.advance(packet, &frame);
         }
-        Some(frame.outcome(packet))
+        let outcome = frame.outcome(packet);
+        if outcome.forwarded && outcome.ends_picture {
+            self.frames.note_end(packet);
+        }
+        Some(outcome)
     }
 
     fn judge_by_dependencies(&mut self, packet: &Packet<'_>, dependency: &Dependency) -> Option<Outcome> {

@@ -14,7 +14,7 @@ use crate::arena::ConnectionId;
 use crate::codec::{CodecName, Kind};
 use crate::demand::Demand;
 use crate::dump::Dump;
-use crate::id::{RoomId, SessionId, SubscriptionId};
+use crate::id::{RoomId, SessionId, SubscriptionId, TapId};
 use crate::keyframe::KeyframeGovernor;
 use crate::layer::{DependencyReader, Layer, Packet};
 use crate::negotiation::ReceiveParameters;
@@ -92,6 +92,7 @@ pub(crate) struct Track {
     /// By rising quality.
     pub(crate) encodings: Vec<Encoding>,
     pub(crate) subscriptions: Vec<SubscriptionId>,
+    pub(crate) taps: Vec<TapId>,
     pub(crate) timestamps: TimestampMap,
     pub(crate) activity: Activity,
     pub(crate) dump: Option<Dump>,
@@ -119,6 +120,7 @@ impl Track {
             stalled: false,
             encodings: Vec::new(),
             subscriptions: Vec::new(),
+            taps: Vec::new(),
             timestamps: TimestampMap::new(kind),
             activity: Activity::new(kind),
             dump: None,
@@ -161,7 +163,8 @@ impl Track {
             let stream = usize::from(layer.stream);
             // Streams are counted in the order of the SDP, which need not be that of quality.
             let place = self.parameters.rids.get(stream).map_or(Some(stream), |rid| self.encoding_of_rid(*rid));
-            if let (Some(encoding), Some(picture)) = (place.and_then(|place| self.encodings.get_mut(place)), layer.picture)
+            if let (Some(encoding), Some(picture)) =
+                (place.and_then(|place| self.encodings.get_mut(place)), layer.picture)
             {
                 encoding.layers.set_size(layer.spatial, size(picture.width, picture.height));
             }

@@ -1,15 +1,15 @@
 //! The dependency descriptor (AV1 RTP payload specification 1.0, appendix A), of whatever codec: what a frame refers to and who
 //! needs it, so that nothing behind the payload descriptor is looked at and encrypted payloads have layers too.
 //!
-//! A packet points into the structure that came with the last keyframe; both that one and the one before are kept, because
-//! packets overtake each other. Invariant: a packet is read against the structure of its own coded video sequence or not at all.
+//! A packet points into the structure that came with the last keyframe; the last few are kept, because packets overtake
+//! each other. Invariant: a packet is read against the structure of its own coded video sequence or not at all.
 
 use std::sync::Arc;
 
 use sfu_wire::payload::DependencyDescriptor;
 use sfu_wire::payload::dependency_descriptor::{DecodeTargets, FrameBounds, FrameDependencies};
 
-use super::facts::FrameFacts;
+use super::facts::{FrameFacts, SwitchUp};
 use super::target::TargetTable;
 
 /// What the descriptor of a packet says.
@@ -37,6 +37,8 @@ pub enum Dependencies<'a> {
     None,
     /// The structure that it points into has not come yet.
     Unresolved,
+    /// The structure that it points into is long gone.
+    Outdated,
     /// Everything is known.
     Known(&'a Dependency),
 }
@@ -46,7 +48,7 @@ impl<'a> Dependencies<'a> {
     pub const fn known(self) -> Option<&'a Dependency> {
         match self {
             Self::Known(dependency) => Some(dependency),
-            Self::None | Self::Unresolved => None,
+            Self::None | Self::Unresolved | Self::Outdated => None,
         }
     }
 }
@@ -59,6 +61,8 @@ pub enum Reading {
     None,
     /// The structure that it points into has not come yet.
     Unresolved,
+    /// The structure that it points into is long gone.
+    Outdated,
     /// Everything is known.
     Known(Dependency),
 }
@@ -69,6 +73,7 @@ impl Reading {
         match self {
             Self::None => Dependencies::None,
             Self::Unresolved => Dependencies::Unresolved,
+            Self::Outdated => Dependencies::Outdated,
             Self::Known(dependency) => Dependencies::Known(dependency),
         }
     }
@@ -87,9 +92,12 @@ struct Sequence {
 pub struct DependencyReader {
     epoch: u16,
     newest: Option<i64>,
-    current: Option<Sequence>,
-    previous: Option<Sequence>,
+    /// Newest first.
+    sequences: [Option<Sequence>; SEQUENCES],
 }
+
+/// Keyframes half a second apart, as often as they are asked for, and packets that come two seconds late.
+const SEQUENCES: usize = 4;
 
 impl DependencyReader {
     /// Reads the value of a packet that has just come. `in_order` says that none with a higher sequence number came before.
@@ -103,9 +111,12 @@ impl DependencyReader {
         if bounds.has_structure {
             return self.begin(number, value);
         }
-        let Some(sequence) = self.sequence_mut(number) else { return Reading::Unresolved };
+        let newest = self.sequences.iter().flatten().next().map(|sequence| sequence.since);
+        let Some(sequence) = self.sequences.iter_mut().flatten().find(|sequence| sequence.since <= number) else {
+            return unknown(newest.is_some());
+        };
         let Ok(parsed) = DependencyDescriptor::parse(value, Some(sequence.targets.structure())) else {
-            return Reading::Unresolved;
+            return unknown(newest != Some(sequence.since));
         };
         if let Some(active) = parsed.descriptor.active_decode_targets
             && number >= sequence.active_since
@@ -119,7 +130,7 @@ impl DependencyReader {
     pub fn look_up(&self, value: &[u8]) -> Reading {
         let Ok(bounds) = FrameBounds::parse(value) else { return Reading::None };
         let number = self.number(bounds, false);
-        let Some(sequence) = self.sequence(number) else { return Reading::Unresolved };
+        let Some(sequence) = self.sequence(number) else { return Reading::Outdated };
         match DependencyDescriptor::parse(value, Some(sequence.targets.structure())) {
             Ok(parsed) => Reading::Known(sequence.dependency(number, bounds, parsed.frame)),
             Err(_) => Reading::Unresolved,
@@ -128,7 +139,7 @@ impl DependencyReader {
 
     /// The structure that packets point into now.
     pub fn structure(&self) -> Option<&sfu_wire::payload::dependency_descriptor::Structure> {
-        self.current.as_ref().map(|sequence| sequence.targets.structure())
+        self.sequences.iter().flatten().next().map(|sequence| sequence.targets.structure())
     }
 
     fn begin(&mut self, number: i64, value: &[u8]) -> Reading {
@@ -143,12 +154,12 @@ impl DependencyReader {
         };
         let begun = Sequence { since: number, targets, active, active_since: number };
         let dependency = begun.dependency(number, bounds, parsed.frame);
-        match self.current.as_ref().map(|current| number.cmp(&current.since)) {
-            None | Some(std::cmp::Ordering::Greater) => self.previous = self.current.replace(begun),
-            Some(std::cmp::Ordering::Less) if self.previous.as_ref().is_none_or(|known| known.since < number) => {
-                self.previous = Some(begun);
-            }
-            Some(_) => {}
+        let place = self.sequences.iter().position(|known| known.as_ref().is_none_or(|known| known.since <= number));
+        if let Some(place) = place
+            && self.sequences[place].as_ref().is_none_or(|known| known.since < number)
+        {
+            self.sequences[place..].rotate_right(1);
+            self.sequences[place] = Some(begun);
         }
         Reading::Known(dependency)
     }
@@ -161,12 +172,12 @@ impl DependencyReader {
     }
 
     fn sequence(&self, number: i64) -> Option<&Sequence> {
-        [&self.current, &self.previous].into_iter().flatten().find(|sequence| sequence.since <= number)
+        self.sequences.iter().flatten().find(|sequence| sequence.since <= number)
     }
+}
 
-    fn sequence_mut(&mut self, number: i64) -> Option<&mut Sequence> {
-        [&mut self.current, &mut self.previous].into_iter().flatten().find(|sequence| sequence.since <= number)
-    }
+const fn unknown(outdated: bool) -> Reading {
+    if outdated { Reading::Outdated } else { Reading::Unresolved }
 }
 
 impl Sequence {
@@ -192,7 +203,7 @@ pub(super) fn facts(dependency: &Dependency, payload: FrameFacts) -> FrameFacts 
         ends_frame: dependency.ends_frame,
         spatial: dependency.frame.spatial,
         temporal: dependency.frame.temporal,
-        switch_up: false,
+        switch_up: SwitchUp::No,
         descriptor: payload.descriptor,
     }
 }

@@ -25,7 +25,6 @@ impl Layer {
 /// What is known of the frame that the packet belongs to. All packets of a frame agree but for `keyframe`,
 /// `starts_frame` and `ends_frame`, which say what this packet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a bit of a payload descriptor, and all of them combine")]
 pub struct FrameFacts {
     /// The packet is the first of a keyframe: a decoder can start here.
     pub keyframe: bool,
@@ -37,8 +36,8 @@ pub struct FrameFacts {
     pub spatial: u8,
     /// The temporal layer; 0 when the codec does not tell.
     pub temporal: u8,
-    /// The frame depends on lower temporal layers only, so its layer may join here.
-    pub switch_up: bool,
+    /// Which temporal layers may join here.
+    pub switch_up: SwitchUp,
     /// What a rewriter must keep continuous.
     pub descriptor: Descriptor,
 }
@@ -52,10 +51,31 @@ impl FrameFacts {
             ends_frame: marker,
             spatial: 0,
             temporal: 0,
-            switch_up: false,
+            switch_up: SwitchUp::No,
             descriptor: Descriptor::Opaque,
         }
     }
+}
+
+/// What a frame says of temporal layers that were left out before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SwitchUp {
+    /// Nothing.
+    #[default]
+    No,
+    /// It depends on lower layers only, so its layer may join here.
+    This,
+    /// Likewise, and those above may join from the next frame on (H.265: temporal sub-layer access).
+    ThisAndAbove,
+}
+
+/// How surely a packet is the first of a keyframe, for the codecs whose packets do not tell where a frame starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyframeStart {
+    /// Nothing of the keyframe comes before it.
+    Certain,
+    /// Unless packets of the same frame precede it, which may be parameter sets.
+    UnlessPreceded,
 }
 
 /// The payload descriptor, for the codecs whose descriptor carries numbers that must be continuous.

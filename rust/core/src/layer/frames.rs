@@ -3,6 +3,8 @@
 //! A run is what comes from one encoding between two switches; a frame is named by its timestamp (in SVC it is a picture with
 //! all its spatial layers). What is decided here is remembered for as long as packets may come late.
 
+use sfu_wire::payload::Vp9Descriptor;
+
 use super::facts::{Descriptor, FrameFacts, Layer, Packet};
 use super::outcome::Outcome;
 use super::picture::picture_of;
@@ -30,6 +32,10 @@ pub(crate) struct Frame {
     left_out_after: u32,
     /// Spatial layers of which a packet was left out already, bit n for layer n.
     refused: u8,
+    /// Its last packet went out, with the marker.
+    ended: bool,
+    /// What comes late of pictures between this timestamp and its own was counted as left out already.
+    unseen_since: Option<u64>,
 }
 
 impl Frame {
@@ -46,7 +52,7 @@ impl Frame {
             // In SVC the picture ends for the subscriber with the highest spatial layer that goes out (RFC 9628 §4.1).
             ends_picture: matches!(facts.descriptor, Descriptor::Vp9(_))
                 && facts.ends_frame
-                && facts.spatial == self.spatial.top,
+                && facts.spatial == self.spatial.top(),
             picture: self.picture,
             left_out_before: self.left_out_before,
             active: None,
@@ -120,21 +126,39 @@ impl FrameLog {
     }
 
     /// Whether all that is missing between the highest packet so far and `packet`, the next one that came, belongs to what is
-    /// left out. Known from picture ids: what lies between two parts of a frame, or between the parts of two frames that
-    /// follow each other, is theirs.
-    pub(crate) fn gap_is_left_out(&self, packet: &Packet<'_>, frame: &Frame, limit: Layer) -> bool {
-        let Some(tail) = self.tail else { return false };
+    /// left out; then how many pictures that is as a whole. Known from picture ids: what lies between two parts of a frame, or
+    /// between the parts of two frames that follow each other, is theirs.
+    pub(crate) fn left_out_in_gap(&self, packet: &Packet<'_>, frame: &Frame, limit: Layer) -> Option<u32> {
+        let tail = self.tail?;
         let facts = &packet.facts;
         if tail.timestamp == packet.timestamp {
-            return !frame.forwarded || (tail.left_out && frame.spatial.leaves_out(tail.spatial..=facts.spatial));
+            let is_out = !frame.forwarded || (tail.left_out && frame.spatial.leaves_out(tail.spatial..=facts.spatial));
+            return is_out.then_some(0);
         }
-        let (Some(before), Some(picture)) = (tail.picture, frame.picture) else {
-            return false;
-        };
+        let (before, picture) = (tail.picture?, frame.picture?);
         let starts_picture = facts.starts_frame && facts.spatial == 0;
         let start_is_out = starts_picture || !frame.forwarded || frame.spatial.leaves_out_before(facts);
         let between_is_out = picture == before + 1 || (limit.temporal == 0 && tail.precedes_no_base_but(facts));
-        picture > before && tail.rest_is_out && start_is_out && between_is_out
+        let is_out = picture > before && tail.rest_is_out && start_is_out && between_is_out;
+        is_out.then(|| (picture - before - 1) as u32)
+    }
+
+    /// So many pictures before the newest frame, which is that of `packet`, are left out without having been seen.
+    pub(crate) fn leave_out_unseen(&mut self, packet: &Packet<'_>, count: u32) -> Option<Frame> {
+        let newest = self.newest.as_mut().filter(|newest| newest.timestamp == packet.timestamp)?;
+        newest.left_out_before += count;
+        newest.left_out_after += count;
+        if count > 0 {
+            newest.unseen_since = self.tail.map(|tail| tail.timestamp);
+        }
+        Some(*newest)
+    }
+
+    /// `packet` of the newest frame goes out with the marker.
+    pub(crate) fn note_end(&mut self, packet: &Packet<'_>) {
+        if let Some(newest) = self.newest.as_mut().filter(|newest| newest.timestamp == packet.timestamp) {
+            newest.ended = true;
+        }
     }
 
     /// `packet` has the highest number so far.
@@ -173,15 +197,18 @@ impl FrameLog {
             self.first_picture = picture;
         }
         let (forwarded, joined) = joined.admit(limit.temporal, facts, self.references_went(facts, picture));
+        let spatial = spatial.next(facts, limit.spatial, self.inter_layer, self.highest_spatial);
         let mut frame = Frame {
             timestamp: packet.timestamp,
             picture,
             forwarded,
-            spatial: spatial.next(facts, limit.spatial, self.inter_layer, self.highest_spatial),
+            spatial: spatial.capped(self.highest_with_references(facts, picture)),
             joined,
             left_out_before: left_out,
             left_out_after: left_out + u32::from(!forwarded),
             refused: 0,
+            ended: false,
+            unseen_since: None,
         };
         frame.note_refusal(facts);
         if let Some(previous) = self.newest.replace(frame) {
@@ -198,9 +225,11 @@ impl FrameLog {
         if facts.keyframe && newest.forwarded {
             (_, newest.joined) = newest.joined.admit(limit.temporal, facts, None);
         } else if starts_over(facts)
-            && facts.spatial == newest.spatial.top.saturating_add(1)
+            && facts.spatial == newest.spatial.top().saturating_add(1)
             && facts.spatial <= limit.spatial
             && newest.refused & spatial_bit(facts) == 0
+            // A picture has one end.
+            && !newest.ended
         {
             newest.spatial = newest.spatial.joined_by(facts.spatial);
         }
@@ -227,10 +256,29 @@ impl FrameLog {
             picture,
             forwarded: before.joined.admits_late(facts, self.references_went(facts, picture)),
             left_out_before: before.left_out_after,
+            ended: false,
+            unseen_since: None,
             ..before
         };
-        self.frames.push(frame);
+        let counted = !frame.forwarded && self.count_late(packet.timestamp);
+        let left_out_after = frame.left_out_before + u32::from(counted);
+        self.frames.push(Frame { left_out_after, ..frame });
         Some(frame)
+    }
+
+    /// A picture is left out that came late: it counts, unless one behind it went out.
+    fn count_late(&mut self, timestamp: u64) -> bool {
+        let later = || self.newest.iter().chain(self.frames.iter()).filter(|frame| frame.timestamp > timestamp);
+        let was_counted = |frame: &Frame| frame.unseen_since.is_some_and(|since| since < timestamp);
+        if later().any(|frame| frame.forwarded || was_counted(frame)) {
+            return false;
+        }
+        let later = self.newest.iter_mut().chain(self.frames.iter_mut());
+        for frame in later.filter(|frame| frame.timestamp > timestamp) {
+            frame.left_out_before += 1;
+            frame.left_out_after += 1;
+        }
+        true
     }
 
     /// Whether the pictures that a frame lists as its references went out; `None` when it lists none (RFC 9628 §4.2, `P_DIFF`).
@@ -240,13 +288,25 @@ impl FrameLog {
         if !descriptor.flexible || !descriptor.inter_picture {
             return None;
         }
-        let known = || self.newest.iter().chain(self.frames.iter());
         let went = |reference: i64| {
-            let frame = known().find(|frame| frame.picture == Some(reference));
-            frame.map_or(self.first_picture.is_none_or(|first| first <= reference), |frame| frame.forwarded)
+            let known = self.known(reference);
+            known.map_or(self.first_picture.is_none_or(|first| first <= reference), |frame| frame.forwarded)
         };
-        let listed = descriptor.references.into_iter().take_while(|diff| *diff > 0);
-        Some(listed.into_iter().all(|diff| went(picture - i64::from(diff))))
+        Some(references(&descriptor).all(|diff| went(picture - i64::from(diff))))
+    }
+
+    /// The highest spatial layer whose references went out too; the layers of a picture refer to the same ones.
+    fn highest_with_references(&self, facts: &FrameFacts, picture: Option<i64>) -> u8 {
+        let (Descriptor::Vp9(descriptor), Some(picture)) = (facts.descriptor, picture) else { return u8::MAX };
+        if !descriptor.flexible || !descriptor.inter_picture {
+            return u8::MAX;
+        }
+        let known = references(&descriptor).filter_map(|diff| self.known(picture - i64::from(diff)));
+        known.map(|frame| frame.spatial.top()).min().unwrap_or(u8::MAX)
+    }
+
+    fn known(&self, picture: i64) -> Option<&Frame> {
+        self.newest.iter().chain(self.frames.iter()).find(|frame| frame.picture == Some(picture))
     }
 
     fn picture(&self, facts: &FrameFacts) -> Option<i64> {
@@ -260,6 +320,11 @@ impl Tail {
         let (Some(before), Some(index)) = (self.base_index, base_index(facts)) else { return false };
         index.wrapping_sub(before) == u8::from(facts.temporal == 0)
     }
+}
+
+/// The pictures that a frame lists as its references, by how far they lie back.
+fn references(descriptor: &Vp9Descriptor) -> impl Iterator<Item = u8> {
+    descriptor.references.into_iter().take_while(|diff| *diff > 0)
 }
 
 const fn base_index(facts: &FrameFacts) -> Option<u8> {
@@ -365,7 +430,7 @@ mod tests {
             let frame = log.decide(&tail, LOWEST).unwrap();
             log.advance(&tail, &frame);
             let frame = log.decide(&next, LOWEST).unwrap();
-            log.gap_is_left_out(&next, &frame, LOWEST)
+            log.left_out_in_gap(&next, &frame, LOWEST).is_some()
         };
         let unfinished = |packet: Packet<'static>| Packet { marker: false, ..packet };
         let middle = |mut packet: Packet<'static>| {

@@ -8,6 +8,7 @@ pub(crate) mod dependency_descriptor;
 mod facts;
 pub(crate) mod frames;
 mod h264;
+mod h265;
 pub(crate) mod outcome;
 mod picture;
 pub(crate) mod references;
@@ -22,7 +23,7 @@ mod vp9;
 use crate::codec::{CodecName, Kind};
 
 pub use dependency_descriptor::{Dependencies, Dependency, DependencyReader, Reading};
-pub use facts::{Descriptor, FrameFacts, Layer, Packet};
+pub use facts::{Descriptor, FrameFacts, KeyframeStart, Layer, Packet, SwitchUp};
 pub use selector::Encodings;
 
 /// What a packet says of its frame: by its dependency descriptor when it has one, else by its payload. Behind a dependency
@@ -31,8 +32,17 @@ pub fn packet_facts(codec: CodecName, payload: &[u8], marker: bool, dependencies
     let facts = frame_facts(codec, payload, marker);
     match dependencies {
         Dependencies::None => facts,
-        Dependencies::Unresolved => FrameFacts { keyframe: false, ..facts },
+        Dependencies::Unresolved | Dependencies::Outdated => FrameFacts { keyframe: false, ..facts },
         Dependencies::Known(dependency) => dependency_descriptor::facts(dependency, facts),
+    }
+}
+
+/// How surely a keyframe starts in `payload`, for the codecs whose packets do not tell where a frame starts; others know.
+pub fn keyframe_start(codec: CodecName, payload: &[u8]) -> Option<KeyframeStart> {
+    match codec {
+        CodecName::H264 => h264::keyframe_start(payload),
+        CodecName::H265 => h265::keyframe_start(payload),
+        _ => None,
     }
 }
 
@@ -42,6 +52,7 @@ pub fn frame_facts(codec: CodecName, payload: &[u8], marker: bool) -> FrameFacts
         CodecName::Vp8 => vp8::facts(payload, marker),
         CodecName::Vp9 => vp9::facts(payload, marker),
         CodecName::H264 => Some(h264::facts(payload, marker)),
+        CodecName::H265 => h265::facts(payload, marker),
         CodecName::Av1 => Some(av1::facts(payload, marker)),
         CodecName::Opus | CodecName::Red => None,
     };

@@ -25,6 +25,8 @@ enum Fate {
     Unknown,
     Forwarded,
     LeftOut,
+    /// Left out when one behind it had gone out: it counts for none.
+    LeftOutBehind,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -192,7 +194,17 @@ impl ReferenceLog {
         let of_its_size = dependency.frame.spatial == spatial;
         let forwarded = (of_target || of_its_size) && self.references_went(dependency);
         let left_out = before.left_out + u32::from(before.fate == Fate::LeftOut);
-        *self.entry_mut(number) = Entry { fate: Fate::of(forwarded), target: before.target, left_out };
+        let mut fate = Fate::of(forwarded);
+        if fate == Fate::LeftOut {
+            let later = number + 1..=self.newest;
+            if later.clone().any(|number| self.entry(number).fate == Fate::Forwarded) {
+                fate = Fate::LeftOutBehind;
+            } else {
+                later.for_each(|number| self.entry_mut(number).left_out += 1);
+                self.left_out += 1;
+            }
+        }
+        *self.entry_mut(number) = Entry { fate, target: before.target, left_out };
     }
 
     /// Whether nothing that the frame refers to was left out; what is before the run or too old to know was.
@@ -200,7 +212,7 @@ impl ReferenceLog {
         let oldest = self.first.max(self.newest + 1 - FRAMES as i64);
         dependency.frame.frame_diffs.as_slice().iter().all(|diff| {
             let number = dependency.number - i64::from(*diff);
-            number >= oldest && (number > self.newest || self.entry(number).fate != Fate::LeftOut)
+            number >= oldest && (number > self.newest || !self.entry(number).fate.is_out())
         })
     }
 
@@ -240,6 +252,10 @@ impl ReferenceLog {
 }
 
 impl Fate {
+    const fn is_out(self) -> bool {
+        matches!(self, Self::LeftOut | Self::LeftOutBehind)
+    }
+
     const fn of(forwarded: bool) -> Self {
         if forwarded { Self::Forwarded } else { Self::LeftOut }
     }

@@ -29,6 +29,11 @@ impl<T> Ring<T> {
         newer.iter().rev().chain(older.iter().rev())
     }
 
+    /// In any order.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.items.iter_mut()
+    }
+
     /// Forgets everything and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.items.clear();

@@ -55,8 +55,10 @@ fn dependencies(facts: &FrameFacts) -> Option<(bool, bool)> {
 /// The spatial layers of one picture that go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SpatialLayers {
-    /// The highest.
+    /// The highest, from one picture to the next.
     pub(crate) top: u8,
+    /// Nothing above goes out in this picture.
+    cap: u8,
     /// The ones below it do not go out.
     only_top: bool,
     /// Lower ones were left out since the last keyframe: they cannot be gone down to.
@@ -66,7 +68,7 @@ pub(crate) struct SpatialLayers {
 impl SpatialLayers {
     /// Of the first picture.
     pub(crate) const fn all() -> Self {
-        Self { top: u8::MAX, only_top: false, lower_left_out: false }
+        Self { top: u8::MAX, cap: u8::MAX, only_top: false, lower_left_out: false }
     }
 
     /// Of a new picture, with nothing above `limit` wanted. `highest` is the highest layer that the stream is known to have.
@@ -75,6 +77,7 @@ impl SpatialLayers {
             let top = limit.min(highest);
             return Self {
                 top: if mode == InterLayer::Never { top } else { limit },
+                cap: u8::MAX,
                 only_top: mode == InterLayer::Never && top > 0,
                 lower_left_out: mode == InterLayer::Never && top > 0,
             };
@@ -83,39 +86,49 @@ impl SpatialLayers {
         let only_top = matches!(mode, InterLayer::KeyPictures | InterLayer::Never) && self.top.min(highest) > 0;
         if only_top {
             let top = top.min(highest);
-            Self { top, only_top: top > 0, lower_left_out: self.lower_left_out || top > 0 }
+            Self { top, cap: u8::MAX, only_top: top > 0, lower_left_out: self.lower_left_out || top > 0 }
         } else {
-            Self { top, only_top: false, ..self }
+            Self { top, cap: u8::MAX, only_top: false, ..self }
         }
     }
 
     /// With a layer right above, which starts over here.
     pub(crate) const fn joined_by(self, spatial: u8) -> Self {
-        Self { top: spatial, ..self }
+        Self { top: spatial, cap: u8::MAX, ..self }
+    }
+
+    /// With nothing above `cap` in this picture.
+    pub(crate) const fn capped(self, cap: u8) -> Self {
+        Self { cap, ..self }
+    }
+
+    /// The highest of this picture.
+    pub(crate) fn top(self) -> u8 {
+        self.top.min(self.cap)
     }
 
     /// Whether the frame that `facts` tell of goes out.
     pub(crate) fn contains(self, facts: &FrameFacts) -> bool {
         if !self.only_top {
-            return facts.spatial <= self.top;
+            return facts.spatial <= self.top();
         }
         // What leans on a frame that was left out cannot be decoded.
-        facts.spatial == self.top && !dependencies(facts).is_some_and(|(_, inter_layer)| inter_layer)
+        facts.spatial == self.top() && !dependencies(facts).is_some_and(|(_, inter_layer)| inter_layer)
     }
 
     /// Whether none of these layers of the picture goes out.
     pub(crate) fn leaves_out(self, mut layers: RangeInclusive<u8>) -> bool {
-        layers.all(|layer| layer > self.top || (self.only_top && layer < self.top))
+        layers.all(|layer| layer > self.top() || (self.only_top && layer < self.top()))
     }
 
     /// Whether nothing that comes before this packet in the picture goes out.
-    pub(crate) const fn leaves_out_before(self, facts: &FrameFacts) -> bool {
-        self.only_top && (facts.spatial < self.top || (facts.spatial == self.top && facts.starts_frame))
+    pub(crate) fn leaves_out_before(self, facts: &FrameFacts) -> bool {
+        self.only_top && (facts.spatial < self.top() || (facts.spatial == self.top() && facts.starts_frame))
     }
 
     /// Whether nothing that comes after this packet in the picture goes out.
-    pub(crate) const fn leaves_out_after(self, facts: &FrameFacts) -> bool {
-        facts.spatial > self.top || (facts.spatial == self.top && facts.ends_frame)
+    pub(crate) fn leaves_out_after(self, facts: &FrameFacts) -> bool {
+        facts.spatial > self.top() || (facts.spatial == self.top() && facts.ends_frame)
     }
 
     /// Whether `limit` can be had by a keyframe only.
@@ -194,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_frame_that_leans_on_what_was_left_out_stays_back() {
-        let inter = SpatialLayers { top: 1, only_top: true, lower_left_out: true };
+        let inter = SpatialLayers { top: 1, cap: u8::MAX, only_top: true, lower_left_out: true };
         assert!(inter.contains(&frame(1, true, false)));
         assert!(!inter.contains(&frame(1, true, true)));
     }

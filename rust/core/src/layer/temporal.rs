@@ -2,7 +2,7 @@
 //!
 //! Invariant: a frame is admitted only if every frame that it may depend on was admitted, as far as the descriptor tells.
 
-use super::facts::{Descriptor, FrameFacts};
+use super::facts::{Descriptor, FrameFacts, SwitchUp};
 
 /// The temporal layers that a subscriber has had without a hole since they were joined: bit n for layer n.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +33,12 @@ impl Joined {
         if let Some(went) = references_went {
             return (went, Self(standing.0 | if went { layer } else { 0 }));
         }
-        let joins = facts.switch_up && (standing.has_below(facts.temporal) || depends_on_base_only(facts));
-        let after = Self(standing.0 | if joins { layer } else { 0 });
+        let joins = may_join(standing, facts);
+        let joined = match facts.switch_up {
+            SwitchUp::ThisAndAbove => wanted & !layer.wrapping_sub(1),
+            SwitchUp::This | SwitchUp::No => layer,
+        };
+        let after = Self(standing.0 | if joins { joined } else { 0 });
         let decodable = joins || (after.0 & layer != 0 && after.has_below(facts.temporal));
         (decodable, after)
     }
@@ -43,8 +47,7 @@ impl Joined {
     /// for it, so it goes out also when nobody wants its layer, as long as it can be decoded: otherwise the number is a gap.
     pub(crate) fn admits_late(self, facts: &FrameFacts, references_went: Option<bool>) -> bool {
         let has_layer = self.has_below(facts.temporal) && self.0 >> facts.temporal.min(7) & 1 == 1;
-        let joins = facts.switch_up && (self.has_below(facts.temporal) || depends_on_base_only(facts));
-        facts.keyframe || references_went.unwrap_or(has_layer || joins)
+        facts.keyframe || references_went.unwrap_or(has_layer || may_join(self, facts))
     }
 
     /// The highest layer without a hole below it.
@@ -61,6 +64,10 @@ const fn up_to(layer: u8) -> u8 {
     if layer >= 7 { u8::MAX } else { (1 << (layer + 1)) - 1 }
 }
 
+fn may_join(joined: Joined, facts: &FrameFacts) -> bool {
+    facts.switch_up != SwitchUp::No && (joined.has_below(facts.temporal) || depends_on_base_only(facts))
+}
+
 const fn depends_on_base_only(facts: &FrameFacts) -> bool {
     matches!(facts.descriptor, Descriptor::Vp8(_))
 }
@@ -72,6 +79,7 @@ mod tests {
     use super::*;
 
     fn vp9(temporal: u8, switch_up: bool) -> FrameFacts {
+        let switch_up = if switch_up { SwitchUp::This } else { SwitchUp::No };
         FrameFacts { temporal, switch_up, ..FrameFacts::opaque(true) }
     }
 
@@ -124,6 +132,16 @@ mod tests {
         let (_, after) = base.admit(2, &vp9(1, true), None);
         assert!(!after.admit(2, &vp9(2, false), None).0);
         assert!(after.admit(2, &vp9(2, true), None).0);
+    }
+
+    #[test]
+    fn an_access_picture_of_h265_opens_the_layers_above_too() {
+        let access = |switch_up| FrameFacts { switch_up, ..vp9(1, false) };
+        let (_, after) = Joined::default().admit(2, &access(SwitchUp::ThisAndAbove), None);
+        assert!(after.admit(2, &vp9(2, false), None).0);
+        let (_, after) = Joined::default().admit(2, &access(SwitchUp::This), None);
+        assert!(!after.admit(2, &vp9(2, false), None).0, "step by step");
+        assert!(after.admit(2, &FrameFacts { switch_up: SwitchUp::This, ..vp9(2, false) }, None).0);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use sfu_wire::payload::Vp8Descriptor;
 
-use super::facts::{Descriptor, FrameFacts};
+use super::facts::{Descriptor, FrameFacts, SwitchUp};
 
 pub(super) fn facts(payload: &[u8], marker: bool) -> Option<FrameFacts> {
     let (descriptor, len) = Vp8Descriptor::parse(payload).ok()?;
@@ -13,7 +13,7 @@ pub(super) fn facts(payload: &[u8], marker: bool) -> Option<FrameFacts> {
         ends_frame: marker,
         spatial: 0,
         temporal: temporal.map_or(0, |temporal| temporal.tid),
-        switch_up: temporal.is_some_and(|temporal| temporal.layer_sync),
+        switch_up: if temporal.is_some_and(|temporal| temporal.layer_sync) { SwitchUp::This } else { SwitchUp::No },
         descriptor: Descriptor::Vp8(descriptor),
     })
 }
@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn the_layer_sync_bit_is_a_switch_point() {
         let facts = facts(&[0x90, 0x20, 0x60, 0x11], false).unwrap();
-        assert_eq!((facts.temporal, facts.switch_up), (1, true));
+        assert_eq!((facts.temporal, facts.switch_up), (1, SwitchUp::This));
     }
 
     #[test]

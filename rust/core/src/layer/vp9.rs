@@ -2,7 +2,7 @@
 
 use sfu_wire::payload::Vp9Descriptor;
 
-use super::facts::{Descriptor, FrameFacts};
+use super::facts::{Descriptor, FrameFacts, SwitchUp};
 
 pub(super) fn facts(payload: &[u8], marker: bool) -> Option<FrameFacts> {
     let (descriptor, _) = Vp9Descriptor::parse(payload).ok()?;
@@ -12,7 +12,7 @@ pub(super) fn facts(payload: &[u8], marker: bool) -> Option<FrameFacts> {
         ends_frame: descriptor.ends_frame || marker,
         spatial: descriptor.spatial(),
         temporal: descriptor.temporal(),
-        switch_up: descriptor.layer.is_some_and(|layer| layer.switch_up),
+        switch_up: if descriptor.layer.is_some_and(|layer| layer.switch_up) { SwitchUp::This } else { SwitchUp::No },
         descriptor: Descriptor::Vp9(descriptor),
     })
 }

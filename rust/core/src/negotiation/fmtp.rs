@@ -20,7 +20,7 @@ pub(super) fn answered_fmtp(name: CodecName, fmtp: &str) -> Arc<str> {
         CodecName::Vp9 if parameter(fmtp, "profile-id").is_none() => Arc::from(""),
         CodecName::Vp9 => Arc::from("profile-id=0"),
         CodecName::Red => Arc::from(fmtp.trim()),
-        CodecName::Opus | CodecName::H264 | CodecName::Av1 => {
+        CodecName::Opus | CodecName::H264 | CodecName::H265 | CodecName::Av1 => {
             let kept = fmtp.split(';').map(str::trim).filter(|pair| {
                 !pair.is_empty() && !pair.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("sprop-"))
             });

@@ -37,6 +37,7 @@ pub(super) fn meaning(section: &RemoteSection<'_>, pt: Pt) -> Meaning {
         "vp9" if parameter(fmtp, "profile-id").is_none_or(|id| id == "0") => CodecName::Vp9,
         "av1" if parameter(fmtp, "profile").is_none_or(|profile| profile == "0") => CodecName::Av1,
         "h264" if parameter(fmtp, "packetization-mode") == Some("1") => CodecName::H264,
+        "h265" if parameter(fmtp, "profile-id").is_none_or(|id| id == "1") => CodecName::H265,
         _ => return Meaning::Foreign,
     };
     let profile = if name == CodecName::H264 { Profile::of_fmtp(fmtp) } else { None };

@@ -118,6 +118,7 @@ fn preferred(wanted: Meaning) -> Option<u8> {
             CodecName::Vp9 => 98,
             CodecName::Av1 => 45,
             CodecName::H264 => 108,
+            CodecName::H265 => 49,
         },
         Meaning::Rtx { apt } if apt.get() < 127 => apt.get() + 1,
         Meaning::Rtx { .. } | Meaning::Foreign => return None,

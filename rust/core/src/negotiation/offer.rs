@@ -9,7 +9,7 @@ use super::config::{NegotiatorConfig, NegotiatorRole};
 use super::direction::Direction;
 use super::error::NegotiationError;
 use super::feedback::Feedback;
-use super::fmtp::parameter;
+use super::fmtp::{answered_fmtp, parameter};
 use super::format::{Format, FormatPool};
 use super::h264::Profile;
 use super::meaning::Meaning;
@@ -184,6 +184,9 @@ fn offered_fmtp(name: CodecName, stream: &str, opus: Option<Pt>) -> String {
         CodecName::Vp8 => String::new(),
         CodecName::Vp9 => String::from("profile-id=0"),
         CodecName::Av1 => String::from("level-idx=5;profile=0;tier=0"),
+        // RFC 7798 §7.1: the main profile at level 3.1, unless the stream is known to be of another.
+        CodecName::H265 if stream.is_empty() => String::from("level-id=93;profile-id=1;tier-flag=0;tx-mode=SRST"),
+        CodecName::H265 => answered_fmtp(name, stream).to_string(),
         CodecName::H264 => {
             let level_id = parameter(stream, "profile-level-id").filter(|id| Profile::of_level_id(id).is_some());
             let level_id = level_id.unwrap_or("42e01f");

@@ -10,10 +10,10 @@ use sfu_wire::{Extension, ExtensionMap, Pt, SeqNo, Ssrc};
 
 use super::Sfu;
 use crate::codec::Kind;
-use crate::connection::Connection;
+use crate::connection::{Binding, Connection};
 use crate::forward::Patch;
 use crate::id::TrackId;
-use crate::layer::{Packet, Reading};
+use crate::layer::{Dependencies, Packet, Reading};
 use crate::rewrite::dependency_descriptor;
 use crate::subscription::{Subscription, Wire};
 use crate::track::Track;
@@ -66,9 +66,38 @@ impl Sfu {
             self.counts.packets_sent += sent.packets;
             self.counts.bytes_sent += sent.bytes;
         }
+        unsettled |= self.feed_taps(now, id, packet);
         if unsettled {
             self.settle_track(now, id, egress);
         }
+    }
+
+    /// A packet of the history is now known to start a keyframe: it goes to those who waited for one.
+    pub(super) fn fan_out_keyframe(&mut self, now: Instant, binding: Binding, seq: SeqNo, egress: &mut Egress) {
+        let Some(track) = self.tracks.get_mut(binding.track) else { return };
+        let Some(encoding) = track.encodings.get_mut(binding.encoding) else { return };
+        encoding.keyframes.arrived(now);
+        let Some(track) = self.tracks.get(binding.track) else { return };
+        let Some(encoding) = track.encodings.get(binding.encoding) else { return };
+        let Some(stored) = encoding.history.get(seq) else { return };
+        let mut packet = stored.packet(encoding.stream.newest(), Dependencies::None);
+        packet.facts.keyframe = true;
+        let send_time = AbsSendTime::from_duration(self.clock.unix(now));
+        let delivery = Delivery { now, send_time, class: class_of(track.kind), track };
+        for subscription_id in &track.subscriptions {
+            let Some(subscription) = self.subscriptions.get_mut(*subscription_id) else { continue };
+            let Some(connection) = self.connections.get_mut(subscription.connection) else { continue };
+            if subscription.forwarder.encoding() == Some(packet.encoding) {
+                continue;
+            }
+            let mut sent = delivery.deliver(subscription, connection, &packet, stored.extensions(), egress);
+            if let Some((encoding, first, last)) = subscription.forwarder.take_catch_up() {
+                sent += delivery.catch_up(subscription, connection, (encoding, first, last), egress);
+            }
+            self.counts.packets_sent += sent.packets;
+            self.counts.bytes_sent += sent.bytes;
+        }
+        self.settle_track(now, binding.track, egress);
     }
 }
 

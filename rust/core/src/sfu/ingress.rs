@@ -70,7 +70,7 @@ impl Sfu {
             None => Reading::None,
         };
         let dependencies = reading.as_ref();
-        let packet_in = Packet {
+        let mut packet_in = Packet {
             encoding: binding.encoding as u8,
             epoch: accepted.epoch,
             seq: accepted.seq,
@@ -83,6 +83,7 @@ impl Sfu {
             dependencies,
             arrival: now,
         };
+        let known = encoding.starts.settle(&mut packet_in, &encoding.history);
         encoding.learn(now, &packet_in);
         encoding.history.push(&packet_in, packet.extensions().iter());
         // Padding only: numbered like the rest so that it is no loss, but nobody is to hear of it (RFC 3550 §5.1).
@@ -91,6 +92,9 @@ impl Sfu {
             self.note_media(now, binding, &packet, media.codec);
         }
         self.fan_out(now, binding.track, &packet_in, packet.extensions(), egress);
+        if let Some(seq) = known {
+            self.fan_out_keyframe(now, binding, seq, egress);
+        }
     }
 
     /// What a packet means to others than its subscribers: speakers, dumps, and whether its track lives.
@@ -116,6 +120,11 @@ impl Sfu {
             for subscription in &track.subscriptions {
                 if let Some(subscription) = self.subscriptions.get_mut(*subscription) {
                     subscription.forwarder.set_available(flowing);
+                }
+            }
+            for tap in &track.taps {
+                if let Some(tap) = self.taps.get_mut(*tap) {
+                    tap.forwarder.set_available(flowing);
                 }
             }
         }
