@@ -16,6 +16,7 @@ use crate::demand::Demand;
 use crate::dump::Dump;
 use crate::id::{RoomId, SessionId, SubscriptionId, TapId};
 use crate::keyframe::KeyframeGovernor;
+use crate::keyframe_start::KeyframeStarts;
 use crate::layer::{DependencyReader, Layer, Packet};
 use crate::negotiation::ReceiveParameters;
 use crate::stream::{Activity, History, KeyframePart, LayerMeter, RecvStream, TimestampMap, ToldLayers};
@@ -32,6 +33,7 @@ pub(crate) struct Encoding {
     pub(crate) stream: RecvStream,
     pub(crate) history: History,
     pub(crate) dependencies: DependencyReader,
+    pub(crate) starts: KeyframeStarts,
     pub(crate) keyframes: KeyframeGovernor,
     pub(crate) layers: LayerMeter,
 }
@@ -45,6 +47,7 @@ impl Encoding {
             stream: RecvStream::new(kind),
             history: History::new(kind),
             dependencies: DependencyReader::default(),
+            starts: KeyframeStarts::default(),
             keyframes: KeyframeGovernor::default(),
             layers: LayerMeter::default(),
         }

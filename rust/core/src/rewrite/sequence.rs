@@ -1,8 +1,8 @@
 //! Sequence numbers of one subscriber for one uninterrupted run of incoming ones.
 //!
 //! A gap is information (RFC 3550 §6.4.1): what the SFU leaves out closes up, what was lost on the way in stays missing. Late
-//! packets get the number that was kept for them at their time; behind the last packet that was sent no number is fixed yet, so
-//! what is left out there closes up in whatever order it comes. Invariant: two incoming numbers never get the same outgoing one.
+//! packets get the number that was kept for them at their time. A number is final when a packet at or behind it is sent; until
+//! then also what comes late may be left out without a trace. Invariant: two incoming numbers never get the same outgoing one.
 
 use sfu_wire::SeqNo;
 
@@ -11,10 +11,6 @@ use crate::layer::ring::Ring;
 /// So many runs of left-out packets are remembered. With two dropped layers at 30 fps a run comes every 66 ms, so this covers
 /// eight seconds, longer than any retransmission takes.
 const RUNS: usize = 128;
-
-/// So many packets behind the last one that was sent may still close up in any order. Higher: none needs to. Lower: a layer's
-/// packets that overtook each other by more leave a gap.
-const TAIL: u64 = 128;
 
 /// Packets from `start` on have `closed` fewer ones before them than came in.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +22,9 @@ struct Run {
     closed: u64,
 }
 
+/// So many numbers behind the last sent packet wait for their fate to be final, a power of two.
+const PENDING: u64 = 1024;
+
 /// See the module's text.
 #[derive(Debug, Clone)]
 pub(crate) struct SequenceMap {
@@ -35,16 +34,23 @@ pub(crate) struct SequenceMap {
     first_in: u64,
     first_out: u64,
     highest: u64,
-    /// Up to here numbers are fixed.
-    fixed: u64,
-    /// What is closed behind it: bit n for `fixed` + 1 + n.
-    closed: u128,
+    /// Up to here the outgoing numbers are final: a packet at or behind it was sent.
+    settled: u64,
+    /// What was left out behind that, a bit each.
+    left_out: [u64; (PENDING / 64) as usize],
 }
 
 impl SequenceMap {
     pub(crate) const fn new() -> Self {
-        let current = Run { start: 0, left_out: 0, closed: 0 };
-        Self { runs: Ring::new(RUNS), current, first_in: 0, first_out: 0, highest: 0, fixed: 0, closed: 0 }
+        Self {
+            runs: Ring::new(RUNS),
+            current: Run { start: 0, left_out: 0, closed: 0 },
+            first_in: 0,
+            first_out: 0,
+            highest: 0,
+            settled: 0,
+            left_out: [0; (PENDING / 64) as usize],
+        }
     }
 
     /// Begins again: `first_in` becomes `first_out`, and nothing before it has a number.
@@ -54,7 +60,8 @@ impl SequenceMap {
         self.first_in = first_in.get();
         self.first_out = first_out.get();
         self.highest = first_in.get().wrapping_sub(1);
-        (self.fixed, self.closed) = (self.highest, 0);
+        self.settled = self.highest;
+        self.left_out = [0; (PENDING / 64) as usize];
     }
 
     /// The highest incoming number so far.
@@ -69,67 +76,74 @@ impl SequenceMap {
 
     /// The outgoing number of a packet that is sent; `None` when its place was closed, or is too long ago to know.
     pub(crate) fn pass(&mut self, seq: SeqNo) -> Option<SeqNo> {
-        if seq.get() > self.fixed {
-            if self.is_closed_in_tail(seq.get()) {
+        let seq = seq.get();
+        if is_ahead(seq, self.settled) {
+            if self.is_left_out(seq) {
                 return None;
             }
-            self.fix(seq.get());
+            self.settle(seq);
         }
-        let out = self.look_up(seq.get())?;
-        self.highest = self.highest.max(seq.get());
+        let out = self.look_up(seq)?;
+        self.note(seq);
         Some(SeqNo::new(out))
     }
 
-    /// A packet is left out. When one behind it was sent already, its place has been kept, and that stays a gap.
+    /// A packet is left out: its place closes, unless one behind it was sent: then it has had its place kept, and that stays
+    /// a gap.
     pub(crate) fn leave_out(&mut self, seq: SeqNo) {
-        if seq.get() > self.fixed {
-            self.close(seq.get(), seq.get());
-        }
-        self.highest = self.highest.max(seq.get());
+        self.leave_out_all(seq.get(), seq.get());
     }
 
     /// What is missing right before `seq` would have been left out.
     pub(crate) fn close_gap_before(&mut self, seq: SeqNo) {
-        if seq.get() > self.highest + 1 {
-            self.close(self.highest + 1, seq.get() - 1);
-            self.highest = seq.get() - 1;
-        }
+        self.leave_out_all(self.highest.wrapping_add(1), seq.get() - 1);
     }
 
-    /// Closes what lies behind everything that is fixed.
-    fn close(&mut self, from: u64, to: u64) {
-        if to - self.fixed > TAIL {
-            // Half of the tail at once, so that a long stretch does not do this with every packet.
-            self.fix(to - TAIL / 2);
-        }
-        let from = from.max(self.fixed + 1);
+    fn leave_out_all(&mut self, from: u64, to: u64) {
         for seq in from..=to {
-            self.closed |= 1 << (seq - self.fixed - 1);
+            if is_ahead(seq, self.settled.wrapping_add(PENDING)) {
+                self.settle(seq - PENDING);
+            }
+            if is_ahead(seq, self.settled) {
+                self.left_out[word(seq)] |= 1 << (seq % 64);
+                self.note(seq);
+            }
         }
     }
 
-    fn is_closed_in_tail(&self, seq: u64) -> bool {
-        let place = seq - self.fixed - 1;
-        place < TAIL && self.closed >> place & 1 == 1
-    }
-
-    /// Fixes all numbers up to `to`.
-    fn fix(&mut self, to: u64) {
-        let count = to - self.fixed;
-        let mut tail = if count < TAIL { self.closed & ((1 << count) - 1) } else { self.closed };
-        let first = self.fixed + 1;
-        while tail != 0 {
-            let from = tail.trailing_zeros();
-            let len = (tail >> from).trailing_ones();
-            self.add_run(first + u64::from(from), u64::from(len));
-            tail = if from + len < 128 { tail >> (from + len) << (from + len) } else { 0 };
+    fn note(&mut self, seq: u64) {
+        if is_ahead(seq, self.highest) {
+            self.highest = seq;
         }
-        self.closed = if count < TAIL { self.closed >> count } else { 0 };
-        self.fixed = to;
     }
 
-    fn add_run(&mut self, from: u64, count: u64) {
-        let start = from + count;
+    fn is_left_out(&self, seq: u64) -> bool {
+        !is_ahead(seq, self.settled.wrapping_add(PENDING)) && self.left_out[word(seq)] >> (seq % 64) & 1 == 1
+    }
+
+    /// Makes the places up to `seq` final.
+    fn settle(&mut self, seq: u64) {
+        let known = seq.min(self.settled.wrapping_add(PENDING));
+        let mut from = None;
+        while self.settled != known {
+            self.settled = self.settled.wrapping_add(1);
+            let bit = 1 << (self.settled % 64);
+            if self.left_out[word(self.settled)] & bit != 0 {
+                self.left_out[word(self.settled)] &= !bit;
+                from.get_or_insert(self.settled);
+            } else if let Some(from) = from.take() {
+                self.close(from, self.settled - 1);
+            }
+        }
+        if let Some(from) = from {
+            self.close(from, self.settled);
+        }
+        self.settled = seq;
+    }
+
+    fn close(&mut self, from: u64, to: u64) {
+        let count = to - from + 1;
+        let start = to + 1;
         if from == self.current.start && self.current.left_out > 0 {
             self.current = Run { start, left_out: self.current.left_out + count, closed: self.current.closed + count };
         } else {
@@ -146,6 +160,15 @@ impl SequenceMap {
         let run = runs.find(|run| seq + run.left_out >= run.start)?;
         (seq >= run.start).then(|| self.first_out + (seq - self.first_in) - run.closed)
     }
+}
+
+/// Behind the last number, or, before the first one, at it: a run may begin at number 0.
+const fn is_ahead(seq: u64, of: u64) -> bool {
+    seq.wrapping_sub(of) as i64 > 0
+}
+
+const fn word(seq: u64) -> usize {
+    (seq % PENDING / 64) as usize
 }
 
 #[cfg(test)]
@@ -172,6 +195,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_out_late_leaves_no_trace_as_long_as_nothing_behind_it_was_sent() {
+        let mut map = started();
+        assert_eq!(pass(&mut map, 1000), Some(1));
+        map.leave_out(SeqNo::new(1003));
+        map.leave_out(SeqNo::new(1001));
+        map.leave_out(SeqNo::new(1004));
+        assert_eq!(pass(&mut map, 1005), Some(3), "1002 keeps 2");
+        assert_eq!((pass(&mut map, 1002), pass(&mut map, 1001)), (Some(2), None));
+    }
+
+    #[test]
+    fn a_long_stretch_of_unwanted_packets_closes_up() {
+        let mut map = started();
+        assert_eq!(pass(&mut map, 1000), Some(1));
+        (1001..6000).filter(|seq| *seq != 1500).for_each(|seq| map.leave_out(SeqNo::new(seq)));
+        map.close_gap_before(SeqNo::new(9000));
+        assert_eq!(pass(&mut map, 9000), Some(3), "1500 keeps 2");
+        assert_eq!((pass(&mut map, 1500), pass(&mut map, 1501)), (Some(2), None));
+    }
+
+    #[test]
+    fn a_run_may_begin_at_number_zero() {
+        let mut map = SequenceMap::new();
+        map.start(SeqNo::new(0), SeqNo::new(7));
+        map.leave_out(SeqNo::new(0));
+        assert_eq!(pass(&mut map, 1), Some(7));
+        assert_eq!(pass(&mut map, 2), Some(8));
+    }
+
+    #[test]
     fn what_is_lost_on_the_way_in_stays_missing() {
         let mut map = started();
         assert_eq!(pass(&mut map, 1000), Some(1));
@@ -181,30 +234,6 @@ mod tests {
         assert_eq!(pass(&mut map, 1003), None, "its place is closed");
         map.leave_out(SeqNo::new(1002));
         assert_eq!(pass(&mut map, 1005), Some(5), "late and unwanted: its place stays a gap");
-    }
-
-    #[test]
-    fn what_is_left_out_before_anything_behind_it_was_sent_closes_up_in_any_order() {
-        let mut map = started();
-        assert_eq!(pass(&mut map, 1000), Some(1));
-        for dropped in [1003, 1001, 1002, 1005] {
-            map.leave_out(SeqNo::new(dropped));
-        }
-        assert_eq!(pass(&mut map, 1006), Some(3), "1004 keeps 2");
-        map.leave_out(SeqNo::new(1004));
-        assert_eq!(pass(&mut map, 1007), Some(4));
-    }
-
-    #[test]
-    fn a_stretch_that_is_longer_than_the_tail_closes_up() {
-        let mut map = started();
-        assert_eq!(pass(&mut map, 1000), Some(1));
-        for dropped in 1001..2000 {
-            map.leave_out(SeqNo::new(dropped));
-        }
-        map.close_gap_before(SeqNo::new(2500));
-        assert_eq!(pass(&mut map, 2500), Some(2));
-        assert_eq!(pass(&mut map, 2501), Some(3));
     }
 
     #[test]
