@@ -22,6 +22,7 @@ __all__ = [
     "Drained",
     "DropCounts",
     "Dump",
+    "EncodedFrame",
     "EncodingStats",
     "Event",
     "KindName",
@@ -42,6 +43,8 @@ __all__ = [
     "Subscribed",
     "SubscriptionFailed",
     "SubscriptionStats",
+    "TapFrames",
+    "TapReady",
     "TrackPublished",
     "TrackStalled",
     "TrackStats",
@@ -157,6 +160,9 @@ class Core:
     def send_message(self, channel: int, binary: bool, payload: bytes) -> int: ...
     def close_channel(self, channel: int) -> int: ...
     def dump(self, track: int, seconds: float, max_bytes: int) -> int: ...
+    def tap(self, track: int, max_layer: tuple[int, int] | None, capacity: int) -> int: ...
+    def take_frames(self, tap: int) -> int: ...
+    def untap(self, tap: int) -> int: ...
     def sfu_stats(self) -> int: ...
     def room_stats(self, room: int) -> int: ...
     def session_stats(self, session: int) -> int: ...
@@ -369,6 +375,11 @@ class ChannelEnded:
     channel: int
 
 @final
+class TapReady:
+    __match_args__ = ("tap",)
+    tap: int
+
+@final
 class Dump:
     __match_args__ = ("track", "data", "last")
     track: int
@@ -394,8 +405,31 @@ Event = (
     | ChannelMessage
     | ChannelWritable
     | ChannelEnded
+    | TapReady
     | Dump
 )
+
+@final
+class EncodedFrame:
+    """One encoded frame, as a decoder wants it."""
+
+    __match_args__ = ("codec", "timestamp", "captured", "keyframe", "layer", "data")
+    codec: CodecName
+    timestamp: int
+    captured: float | None
+    keyframe: bool
+    layer: tuple[int, int]
+    data: bytes
+
+@final
+class TapFrames:
+    """What waited in a tap; `ended`: nothing more comes and the tap is gone."""
+
+    __match_args__ = ("frames", "dropped", "damaged", "ended")
+    frames: list[EncodedFrame]
+    dropped: int
+    damaged: int
+    ended: bool
 
 # Stats: frozen, W3C webrtc-stats names; seconds, bytes and bits per second.
 
@@ -584,5 +618,5 @@ class SubscriptionStats:
     jitter: float
     rtt: float | None
 
-Reply = None | int | bool | Description | tuple[str, str] | CommandFailed | SfuStats | RoomStats | SessionStats
+Reply = None | int | bool | Description | tuple[str, str] | CommandFailed | TapFrames | SfuStats | RoomStats | SessionStats
 """None: done. int: the new id. bool: whether a message was taken. Description: the answer. (ufrag, pwd)."""

@@ -5,7 +5,7 @@
 
 use std::marker::PhantomData;
 
-use crate::id::{ChannelId, RoomId, SessionId, SubscriptionId, TrackId};
+use crate::id::{ChannelId, RoomId, SessionId, SubscriptionId, TapId, TrackId};
 
 const SLOT_BITS: u32 = 24;
 const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
@@ -29,7 +29,7 @@ macro_rules! arena_id {
         }
     )*};
 }
-arena_id!(RoomId, SessionId, TrackId, SubscriptionId, ChannelId);
+arena_id!(RoomId, SessionId, TrackId, SubscriptionId, TapId, ChannelId);
 
 /// One transport of a session, inside one `Sfu`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,10 +6,11 @@ pub use sfu_transport::IceCredentials;
 use thiserror::Error;
 
 use crate::config::{RoomConfig, SessionConfig};
-use crate::id::{ChannelId, RoomId, SessionId, SubscriptionId, TrackId};
+use crate::id::{ChannelId, RoomId, SessionId, SubscriptionId, TapId, TrackId};
 use crate::layer::Layer;
 use crate::negotiation::NegotiationError;
 use crate::stats::{RoomStats, SessionStats, SfuStats};
+use crate::tap::TapFrames;
 use crate::transport::TransportKind;
 
 /// Whether a description offers or answers (RFC 9429 §4.1.8).
@@ -113,6 +114,19 @@ pub enum Command {
         /// Stops at so many bytes.
         max_bytes: usize,
     },
+    /// Gives a track's encoded frames to the application; `Event::TapReady` tells of them. [`Reply::Tap`].
+    Tap {
+        /// Which track.
+        track: TrackId,
+        /// Not above this.
+        max_layer: Option<Layer>,
+        /// So many frames wait at most.
+        capacity: usize,
+    },
+    /// Takes what waits in a tap. [`Reply::Frames`].
+    TakeFrames(TapId),
+    /// Ends a tap. [`Reply::Done`].
+    Untap(TapId),
     /// [`Reply::SfuStats`].
     SfuStats,
     /// [`Reply::RoomStats`].
@@ -140,6 +154,10 @@ pub enum Reply {
     Channel(ChannelId),
     /// Whether the message was taken.
     Sent(bool),
+    /// The new tap.
+    Tap(TapId),
+    /// What waited in a tap.
+    Frames(Box<TapFrames>),
     /// Of the whole shard.
     SfuStats(Box<SfuStats>),
     /// Of a room.
@@ -167,6 +185,9 @@ pub enum CommandError {
     /// The subscription does not exist or has ended.
     #[error("the subscription has ended")]
     SubscriptionEnded,
+    /// The tap does not exist or has ended.
+    #[error("the tap has ended")]
+    TapEnded,
     /// The channel does not exist or is closed.
     #[error("the channel is closed")]
     ChannelClosed,

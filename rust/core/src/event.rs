@@ -6,7 +6,7 @@ use sfu_wire::{Mid, Rid};
 
 use crate::codec::{CodecName, Kind};
 use crate::command::Description;
-use crate::id::{ChannelId, RoomId, SessionId, SubscriptionId, TrackId};
+use crate::id::{ChannelId, RoomId, SessionId, SubscriptionId, TapId, TrackId};
 use crate::layer::Layer;
 use crate::stream::LayerInfo;
 use crate::transport::{ConnectionState, TransportKind};
@@ -210,6 +210,8 @@ pub enum Event {
     ChannelWritable(ChannelId),
     /// The channel is closed.
     ChannelClosed(ChannelId),
+    /// Frames wait in a tap, or its track has ended; `Command::TakeFrames` is due.
+    TapReady(TapId),
     /// A piece of a dump (rtpdump records without the file header); `last` ends it.
     Dump {
         /// Of which track.

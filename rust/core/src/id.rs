@@ -34,5 +34,7 @@ id!(/// A published source, keyed by session and mid.
     TrackId);
 id!(/// A track going to one subscriber.
     SubscriptionId);
+id!(/// A track going to the application itself.
+    TapId);
 id!(/// A data channel of a session.
     ChannelId);

@@ -11,7 +11,7 @@ const WORDS: [(&str, &[&str]); 4] = [
     ("StateName", &["connecting", "connected", "disconnected", "closed"]),
 ];
 
-const EVENTS: [&str; 19] = [
+const EVENTS: [&str; 20] = [
     "OfferReady",
     "SectionsNeeded",
     "ConnectionStateChanged",
@@ -30,10 +30,11 @@ const EVENTS: [&str; 19] = [
     "ChannelMessage",
     "ChannelWritable",
     "ChannelEnded",
+    "TapReady",
     "Dump",
 ];
 
-const REPLIES: [&str; 5] = ["Description", "CommandFailed", "SfuStats", "RoomStats", "SessionStats"];
+const REPLIES: [&str; 6] = ["Description", "CommandFailed", "TapFrames", "SfuStats", "RoomStats", "SessionStats"];
 
 /// Adds the aliases to the module; the classes are there already.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

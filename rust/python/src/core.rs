@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use sfu_core::command::{self, ChannelConfig, Command, IceCredentials};
 use sfu_core::config::{RoomConfig, SessionConfig};
-use sfu_core::id::{ChannelId, RoomId, SessionId, SubscriptionId, TrackId};
+use sfu_core::id::{ChannelId, RoomId, SessionId, SubscriptionId, TapId, TrackId};
 use sfu_runtime::{CertificatePem, CoreSettings, RuntimeConfig, Server, ServerGone, StartError};
 use sfu_wire::Bitrate;
 
@@ -215,6 +215,20 @@ impl Core {
     fn dump(&self, track: u64, seconds: f64, max_bytes: usize) -> PyResult<u64> {
         let duration = arguments::seconds("seconds", seconds)?;
         self.post(Command::Dump { track: TrackId::new(track), duration, max_bytes })
+    }
+
+    #[pyo3(signature = (track, max_layer, capacity))]
+    fn tap(&self, track: u64, max_layer: Option<(i64, i64)>, capacity: usize) -> PyResult<u64> {
+        let max_layer = arguments::layer(max_layer)?;
+        self.post(Command::Tap { track: TrackId::new(track), max_layer, capacity })
+    }
+
+    fn take_frames(&self, tap: u64) -> PyResult<u64> {
+        self.post(Command::TakeFrames(TapId::new(tap)))
+    }
+
+    fn untap(&self, tap: u64) -> PyResult<u64> {
+        self.post(Command::Untap(TapId::new(tap)))
     }
 
     fn sfu_stats(&self) -> PyResult<u64> {

@@ -119,6 +119,10 @@ record! {
     ChannelEnded { channel: u64 }
 }
 record! {
+    /// Frames wait in a tap, or its track has ended.
+    TapReady { tap: u64 }
+}
+record! {
     /// A piece of a dump (rtpdump records without the file header); `last` ends it.
     Dump { track: u64, data: Py<PyBytes>, last: bool }
 }
@@ -144,6 +148,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<ChannelMessage>()?;
     module.add_class::<ChannelWritable>()?;
     module.add_class::<ChannelEnded>()?;
+    module.add_class::<TapReady>()?;
     module.add_class::<Dump>()
 }
 
@@ -224,6 +229,7 @@ pub(crate) fn from_core(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
         }
         Event::ChannelWritable(channel) => object(py, ChannelWritable { channel: channel.get() }),
         Event::ChannelClosed(channel) => object(py, ChannelEnded { channel: channel.get() }),
+        Event::TapReady(tap) => object(py, TapReady { tap: tap.get() }),
         Event::Dump { track, bytes, last } => {
             let data = PyBytes::new(py, &bytes).unbind();
             object(py, Dump { track: track.get(), data, last })

@@ -18,6 +18,7 @@ mod replay;
 mod replies;
 mod self_signed;
 mod stats;
+mod tap;
 mod testing;
 mod torture;
 
@@ -34,6 +35,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(self_signed::self_signed, module)?)?;
     events::register(module)?;
     stats::register(module)?;
+    tap::register(module)?;
     load::register(module)?;
     testing::register(module)?;
     aliases::register(module)

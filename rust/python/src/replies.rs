@@ -6,6 +6,7 @@ use sfu_runtime::CommandFailure;
 
 use crate::description::Description;
 use crate::stats;
+use crate::tap::TapFrames;
 
 record! {
     /// A refused command: nothing has changed.
@@ -23,6 +24,8 @@ pub(crate) fn from_runtime(py: Python<'_>, reply: Result<Reply, CommandFailure>)
         Ok(Reply::Session(id)) => number(py, id.get())?,
         Ok(Reply::Subscription(id)) => number(py, id.get())?,
         Ok(Reply::Channel(id)) => number(py, id.get())?,
+        Ok(Reply::Tap(id)) => number(py, id.get())?,
+        Ok(Reply::Frames(of)) => TapFrames::from_core(py, *of)?.into_any(),
         Ok(Reply::Description(Some(description))) => Description::from_core(py, description)?.into_any(),
         Ok(Reply::IceCredentials(ice)) => (ice.ufrag, ice.pwd).into_pyobject(py)?.into_any().unbind(),
         Ok(Reply::Sent(taken)) => taken.into_pyobject(py)?.to_owned().into_any().unbind(),
@@ -51,6 +54,7 @@ fn code(failure: &CommandFailure) -> &'static str {
         CommandError::SessionClosed => "session_closed",
         CommandError::TrackEnded => "track_ended",
         CommandError::SubscriptionEnded => "subscription_ended",
+        CommandError::TapEnded => "tap_ended",
         CommandError::ChannelClosed => "channel_closed",
         CommandError::NotInRoom => "not_in_room",
         CommandError::AlreadySubscribed => "already_subscribed",

@@ -180,6 +180,8 @@ fn shard_of(command: &Command) -> u16 {
         | Command::SetLayer(subscription, _)
         | Command::SetPaused(subscription, _) => subscription.shard(),
         Command::SetMuted(track, _) | Command::RequestKeyframe(track) | Command::Dump { track, .. } => track.shard(),
+        Command::Tap { track, .. } => track.shard(),
+        Command::TakeFrames(tap) | Command::Untap(tap) => tap.shard(),
         Command::SendMessage { channel, .. } | Command::CloseChannel(channel) => channel.shard(),
     }
 }

@@ -240,6 +240,10 @@ impl Sfu {
                 subscription.forwarder.set_available(flowing);
             }
         }
+        self.each_tap(track_id, |tap| {
+            tap.forwarder.restart();
+            tap.forwarder.set_available(flowing);
+        });
         self.timers.set(Timer::Connection(id), now);
     }
 

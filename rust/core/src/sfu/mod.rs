@@ -16,6 +16,7 @@ mod rooms;
 mod sessions;
 mod stats;
 mod subscriptions;
+mod taps;
 mod ticks;
 mod tracks;
 mod transport_events;
@@ -32,11 +33,12 @@ use crate::config::SfuConfig;
 use crate::connection::{Connection, Progress};
 use crate::demux::Demux;
 use crate::event::Event;
-use crate::id::{ChannelId, RoomId, SessionId, SubscriptionId, TrackId};
+use crate::id::{ChannelId, RoomId, SessionId, SubscriptionId, TapId, TrackId};
 use crate::outbox::Outbox;
 use crate::room::Room;
 use crate::session::Session;
 use crate::subscription::Subscription;
+use crate::tap::Tap;
 use crate::timers::Timers;
 use crate::track::Track;
 
@@ -69,6 +71,7 @@ pub struct Sfu {
     connections: Arena<ConnectionId, Connection>,
     tracks: Arena<TrackId, Track>,
     subscriptions: Arena<SubscriptionId, Subscription>,
+    taps: Arena<TapId, Tap>,
     channels: Arena<ChannelId, Channel>,
     demux: Demux,
     timers: Timers,
@@ -90,6 +93,7 @@ impl Sfu {
             connections: Arena::new(shard),
             tracks: Arena::new(shard),
             subscriptions: Arena::new(shard),
+            taps: Arena::new(shard),
             channels: Arena::new(shard),
             demux: Demux::default(),
             timers: Timers::default(),
@@ -208,6 +212,11 @@ impl Sfu {
             Command::Dump { track, duration, max_bytes } => {
                 self.dump(now, track, duration, max_bytes).map(|()| Reply::Done)
             }
+            Command::Tap { track, max_layer, capacity } => self.tap(now, track, max_layer, capacity).map(Reply::Tap),
+            Command::TakeFrames(tap) => {
+                self.take_frames(now, tap, egress).map(|frames| Reply::Frames(Box::new(frames)))
+            }
+            Command::Untap(tap) => self.untap(now, tap, egress).map(|()| Reply::Done),
             Command::SfuStats => Ok(Reply::SfuStats(Box::new(self.stats()))),
             Command::RoomStats(room) => self.room_stats(now, room).map(|stats| Reply::RoomStats(Box::new(stats))),
             Command::SessionStats(session) => {

@@ -69,6 +69,17 @@ impl Sfu {
                 self.timers.set(Timer::Connection(track.connection), due);
             }
         }
+        for tap in &track.taps {
+            let Some(tap) = self.taps.get_mut(*tap) else { continue };
+            needed.add(tap.max_layer.unwrap_or(Layer::MAX));
+            let wish = tap.keyframe_wish(now, &track.encodings);
+            if let Some((place, wish)) = wish.and_then(|(encoding, wish)| Some((wishes.get_mut(encoding)?, wish))) {
+                *place = (*place).max(Some(wish));
+            }
+            if let Some(due) = tap.picture_loss.poll_timeout() {
+                self.timers.set(Timer::Connection(track.connection), due);
+            }
+        }
         for (wish, encoding) in wishes.into_iter().zip(&mut track.encodings) {
             match wish {
                 Some(wish) => encoding.keyframes.request(now, wish),

@@ -94,6 +94,7 @@ impl Sfu {
                     subscription.forwarder.set_available(active);
                 }
             }
+            self.each_tap(track_id, |tap| tap.forwarder.set_available(active));
             self.tell_layers(now, track_id);
             self.settle_track(now, track_id, egress);
         }

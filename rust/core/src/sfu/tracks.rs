@@ -79,6 +79,7 @@ impl Sfu {
     /// Ends a track; tells which sessions were subscribed, for the caller to settle.
     pub(super) fn drop_track(&mut self, id: TrackId) -> Vec<SessionId> {
         self.finish_dump(id);
+        self.end_taps(id);
         let Some(track) = self.tracks.get(id) else { return Vec::new() };
         let subscriptions = track.subscriptions.clone();
         let mut subscribers = Vec::with_capacity(subscriptions.len());
@@ -119,6 +120,7 @@ impl Sfu {
                 subscription.change.decided(now, LayerReason::Muted);
             }
         }
+        self.each_tap(id, |tap| tap.forwarder.set_muted(muted));
         self.settle_track(now, id, egress);
         Ok(())
     }

@@ -114,6 +114,13 @@ impl TimestampMap {
         Some(timeline + ticks(ntp.nanos_since(anchor), self.rate))
     }
 
+    /// The moment of the publisher's clock at which the timeline stands there, once a sender report came.
+    pub fn moment(&self, timeline: i64) -> Option<NtpTime> {
+        let (anchor, at) = self.anchor?;
+        let fixed = (i128::from(timeline - at) << 32) / i128::from(self.rate);
+        Some(NtpTime::new(anchor.get().wrapping_add(fixed as u64)))
+    }
+
     /// Where the timeline stands now, judged by the last packet.
     pub fn by_arrival(&self, now: Instant) -> Option<i64> {
         let newest = self.places.iter().filter_map(|place| {
@@ -208,6 +215,13 @@ impl PublisherClock {
         let nanos = unix.as_nanos() as i128 - since.as_nanos() as i128;
         let fixed = (nanos << 32) / 1_000_000_000;
         Some(NtpTime::new(ntp.get().wrapping_add(fixed as u64)))
+    }
+
+    /// Our Unix time when the publisher's clock shows `ntp`.
+    pub fn unix(&self, ntp: NtpTime) -> Option<Duration> {
+        let (since, anchor) = self.anchor?;
+        let nanos = since.as_nanos() as i128 + i128::from(ntp.nanos_since(anchor));
+        Some(Duration::from_nanos(u64::try_from(nanos).ok()?))
     }
 }
 

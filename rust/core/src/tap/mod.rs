@@ -1,0 +1,232 @@
+//! A track going to the application itself: a subscription whose sink is a bounded ring instead of a socket.
+//!
+//! The same [`Forwarder`] selects and numbers; what it lets through is put in order, joined to whole frames and kept until it is
+//! taken. Invariant: what is given can be decoded, given everything before it: behind a hole, and behind a frame that found no
+//! room, video goes on at a keyframe.
+
+mod assemble;
+mod frame;
+mod ring;
+mod window;
+
+use std::time::{Duration, Instant};
+
+use sfu_wire::payload::{H264Facts, h265};
+use sfu_wire::{SeqNo, extend_timestamp};
+
+use crate::codec::{CodecName, Kind};
+use crate::forward::Forwarder;
+use crate::id::TrackId;
+use crate::keyframe::{PictureLoss, Wish};
+use crate::layer::{Layer, Packet};
+use crate::stream::TimestampMap;
+use crate::track::Encoding;
+use assemble::Assembler;
+pub use frame::{EncodedFrame, TapFrames};
+use ring::Ring;
+use window::{About, Step, Window};
+
+/// Whether what comes can be decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    Open,
+    /// Until a keyframe, because frames were damaged on their way here, or none has come yet.
+    Damaged,
+    /// Likewise, because a frame found no room.
+    Full,
+}
+
+/// Whether its owner knows that frames wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Notice {
+    /// Nothing to know.
+    None,
+    Due,
+    Given,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Tap {
+    pub(crate) track: TrackId,
+    pub(crate) max_layer: Option<Layer>,
+    pub(crate) forwarder: Forwarder,
+    pub(crate) picture_loss: PictureLoss,
+    kind: Kind,
+    window: Window,
+    assembler: Assembler,
+    ring: Ring,
+    gate: Gate,
+    notice: Notice,
+    timestamp: u64,
+    dropped: u64,
+    damaged: u64,
+    ended: bool,
+}
+
+impl Tap {
+    pub(crate) fn new(track: TrackId, kind: Kind, max_layer: Option<Layer>, capacity: usize) -> Self {
+        let mut forwarder = Forwarder::new(kind, SeqNo::new(0), 0);
+        forwarder.set_max_layer(max_layer);
+        Self {
+            track,
+            max_layer,
+            forwarder,
+            picture_loss: PictureLoss::default(),
+            kind,
+            window: Window::new(kind),
+            assembler: Assembler::default(),
+            ring: Ring::new(capacity),
+            gate: Gate::Damaged,
+            notice: Notice::None,
+            timestamp: 0,
+            dropped: 0,
+            damaged: 0,
+            ended: false,
+        }
+    }
+
+    /// Takes a packet of its track; `simulcast`: spatial layers are encodings.
+    pub(crate) fn feed(
+        &mut self,
+        now: Instant,
+        packet: &Packet<'_>,
+        clock: &TimestampMap,
+        captured: Option<Duration>,
+        simulcast: bool,
+    ) {
+        let Some(patch) = self.forwarder.forward(now, packet, clock) else { return };
+        // Told by each frame.
+        self.forwarder.take_layer_change();
+        if self.forwarder.switched() {
+            self.window.start(patch.seq);
+        }
+        let facts = &packet.facts;
+        let timestamp = extend_timestamp(self.timestamp, patch.timestamp);
+        self.timestamp = self.timestamp.max(timestamp);
+        let about = About {
+            codec: packet.codec,
+            timestamp,
+            captured,
+            layer: Layer { spatial: if simulcast { packet.encoding } else { facts.spatial }, temporal: facts.temporal },
+            keyframe: facts.keyframe || self.kind == Kind::Audio,
+            opens: self.kind == Kind::Audio || opens_picture(packet),
+            ends: self.kind == Kind::Audio || patch.marker,
+        };
+        self.window.insert(patch.seq, about, packet.payload);
+        while let Some(step) = self.window.step(now) {
+            match step {
+                Step::Picture(first, last) => self.picture(now, first, last),
+                Step::Hole => self.hole(now),
+            }
+        }
+    }
+
+    /// Everything that waits; whether a keyframe may have to be asked for now that there is room.
+    pub(crate) fn take(&mut self, now: Instant) -> (TapFrames, bool) {
+        self.notice = Notice::None;
+        let frames = self.ring.take();
+        let resumes = self.gate == Gate::Full && !self.ended;
+        if resumes {
+            self.ask(now);
+        }
+        (TapFrames { frames, dropped: self.dropped, damaged: self.damaged, ended: self.ended }, resumes)
+    }
+
+    /// Its track is gone.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+        self.note();
+    }
+
+    /// Whether its owner is to be told that something waits: once until it is taken.
+    pub(crate) fn take_notice(&mut self) -> bool {
+        let due = self.notice == Notice::Due;
+        if due {
+            self.notice = Notice::Given;
+        }
+        due
+    }
+
+    /// The encoding of which it needs a keyframe, and how much.
+    pub(crate) fn keyframe_wish(&mut self, now: Instant, encodings: &[Encoding]) -> Option<(usize, Wish)> {
+        let current = self.forwarder.encoding();
+        let keyframe = current.and_then(|current| encodings.get(usize::from(current))?.keyframes.last_arrived());
+        if self.picture_loss.poll(now, keyframe) {
+            self.forwarder.picture_lost();
+        }
+        let wanted = self.forwarder.wants_keyframe()?;
+        let wish = if current == Some(wanted) { self.picture_loss.wish() } else { Wish::First };
+        Some((usize::from(wanted), wish))
+    }
+
+    fn picture(&mut self, now: Instant, first: SeqNo, last: SeqNo) {
+        let (Some(begin), Some(end)) = (self.window.about(first).copied(), self.window.about(last).copied()) else {
+            return;
+        };
+        let Some(data) = self.assembler.assemble(begin.codec, self.window.payloads(first, last)) else {
+            self.hole(now);
+            return;
+        };
+        if data.is_empty() {
+            return;
+        }
+        let numbers = (first.get()..=last.get()).map(SeqNo::new);
+        let keyframe = numbers.into_iter().any(|seq| self.window.about(seq).is_some_and(|about| about.keyframe));
+        if keyframe {
+            self.gate = Gate::Open;
+        }
+        match self.gate {
+            Gate::Open => {}
+            Gate::Damaged => return self.damaged += 1,
+            Gate::Full => return self.dropped += 1,
+        }
+        let codec = if begin.codec == CodecName::Red { CodecName::Opus } else { begin.codec };
+        let layer = Layer { spatial: end.layer.spatial, temporal: begin.layer.temporal };
+        let About { timestamp, captured, .. } = begin;
+        if self.ring.push(EncodedFrame { codec, timestamp, captured, keyframe, layer, data }) {
+            self.note();
+        } else {
+            self.dropped += 1;
+            if self.kind == Kind::Video {
+                self.gate = Gate::Full;
+            }
+        }
+    }
+
+    fn hole(&mut self, now: Instant) {
+        self.damaged += 1;
+        if self.kind == Kind::Video {
+            self.gate = Gate::Damaged;
+            self.ask(now);
+        }
+    }
+
+    fn ask(&mut self, now: Instant) {
+        if self.picture_loss.request(now) {
+            self.forwarder.picture_lost();
+        }
+    }
+
+    fn note(&mut self) {
+        if self.notice == Notice::None {
+            self.notice = Notice::Due;
+        }
+    }
+}
+
+/// Whether a picture surely starts with this packet.
+fn opens_picture(packet: &Packet<'_>) -> bool {
+    // Each slice of an IDR picture counts as the start of a keyframe; only the first is the start of the picture.
+    match packet.codec {
+        CodecName::H264 => {
+            let facts = H264Facts::of(packet.payload);
+            facts.sps || facts.starts_picture
+        }
+        CodecName::H265 => h265::starts_keyframe(packet.payload),
+        _ => packet.facts.keyframe || packet.facts.starts_frame && packet.facts.spatial == 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;

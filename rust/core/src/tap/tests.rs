@@ -1,0 +1,1 @@
+//! What is given can be decoded, in whatever order and however incomplete packets come.

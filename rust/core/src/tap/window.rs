@@ -1,0 +1,200 @@
+//! Puts packets back into order until a picture is whole, and says when one is given up.
+//!
+//! Outgoing numbers have no gaps but for losses (what the SFU leaves out is closed), so a missing number is a hole. It is waited
+//! for while its retransmission may come. Invariant: a picture is given only when every packet of it is there.
+
+use std::time::{Duration, Instant};
+
+use sfu_wire::SeqNo;
+
+use crate::codec::{CodecName, Kind};
+use crate::layer::Layer;
+
+/// Packets from the oldest that is waited for to the newest. Higher: larger keyframes fit (this is 1.2 MB). Lower: less memory.
+const SLOTS: usize = 1024;
+
+/// What is known of a packet beside its bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct About {
+    pub(super) codec: CodecName,
+    pub(super) timestamp: u64,
+    pub(super) captured: Option<Duration>,
+    pub(super) layer: Layer,
+    /// The first packet of a keyframe.
+    pub(super) keyframe: bool,
+    /// Surely the first packet of a picture.
+    pub(super) opens: bool,
+    /// The last packet of a picture.
+    pub(super) ends: bool,
+}
+
+/// What has become of the oldest packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// These, first and last, are a whole picture.
+    Picture(SeqNo, SeqNo),
+    /// Some are given up; the next picture may need them.
+    Hole,
+}
+
+#[derive(Debug, Clone)]
+struct Slot {
+    seq: SeqNo,
+    about: About,
+    bytes: Vec<u8>,
+}
+
+/// Where the next packet stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// A picture starts there.
+    Start,
+    /// Behind a hole: perhaps in the middle of a picture.
+    Unknown,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(super) struct Window {
+    slots: Vec<Option<Slot>>,
+    patience: Duration,
+    /// The first packet of the picture that comes next.
+    next: Option<SeqNo>,
+    place: Place,
+    /// Everything from `next` up to here is there.
+    scanned: SeqNo,
+    newest: SeqNo,
+    /// The number that is missing, and since when.
+    missing: Option<(SeqNo, Instant)>,
+    /// So much was lost at once that nothing in front is left.
+    overrun: bool,
+}
+
+impl Window {
+    pub(super) fn new(kind: Kind) -> Self {
+        // A retransmission takes a round trip, and some when it is lost again. Higher: more is repaired. Lower: a live picture
+        // stands still for shorter.
+        let patience = Duration::from_millis(if kind == Kind::Audio { 200 } else { 500 });
+        let start = SeqNo::new(0);
+        Self {
+            slots: Vec::new(),
+            patience,
+            next: None,
+            place: Place::Start,
+            scanned: start,
+            newest: start,
+            missing: None,
+            overrun: false,
+        }
+    }
+
+    /// A run begins with this number: what is still missing in front of it is left alone.
+    pub(super) fn start(&mut self, first: SeqNo) {
+        (self.next, self.scanned, self.newest) = (Some(first), first, self.newest.max(first));
+        (self.place, self.missing, self.overrun) = (Place::Start, None, false);
+    }
+
+    /// Keeps a copy of a packet.
+    pub(super) fn insert(&mut self, seq: SeqNo, about: About, payload: &[u8]) {
+        if self.next.is_none() {
+            self.start(seq);
+        }
+        let next = self.next.unwrap_or(seq);
+        if seq < next {
+            return;
+        }
+        if seq.get() - next.get() >= SLOTS as u64 {
+            (self.next, self.scanned) = (Some(seq), seq);
+            (self.place, self.missing, self.overrun) = (Place::Unknown, None, true);
+        }
+        self.newest = self.newest.max(seq);
+        let index = index_of(seq);
+        if self.slots.len() <= index {
+            self.slots.resize_with(index + 1, || None);
+        }
+        // The memory of the packet that was here before is used again.
+        let mut bytes = self.slots[index].take().map_or_else(Vec::new, |slot| slot.bytes);
+        bytes.clear();
+        bytes.extend_from_slice(payload);
+        self.slots[index] = Some(Slot { seq, about, bytes });
+    }
+
+    /// What has become of the oldest packets, to be asked until there is nothing.
+    pub(super) fn step(&mut self, now: Instant) -> Option<Step> {
+        if std::mem::take(&mut self.overrun) {
+            return Some(Step::Hole);
+        }
+        loop {
+            let next = self.next?;
+            let Some(about) = self.about(self.scanned) else {
+                return self.wait(now);
+            };
+            let (ends, opens, timestamp) = (about.ends, about.opens, about.timestamp);
+            let at = self.scanned;
+            if self.place == Place::Unknown {
+                if opens {
+                    self.place = Place::Start;
+                    continue;
+                }
+                // The rest of a picture without its beginning.
+                self.place = if ends { Place::Start } else { Place::Unknown };
+                self.go_on_at(at.next());
+                continue;
+            }
+            if self.about(next).is_some_and(|first| first.timestamp != timestamp) {
+                // No marker: a publisher may do without.
+                self.go_on_at(at);
+                return Some(Step::Picture(next, SeqNo::new(at.get() - 1)));
+            }
+            if ends {
+                self.go_on_at(at.next());
+                return Some(Step::Picture(next, at));
+            }
+            self.scanned = at.next();
+        }
+    }
+
+    /// What is known of a packet that is there.
+    pub(super) fn about(&self, seq: SeqNo) -> Option<&About> {
+        self.slot(seq).map(|slot| &slot.about)
+    }
+
+    /// The payloads of a picture.
+    pub(super) fn payloads(&self, first: SeqNo, last: SeqNo) -> impl Iterator<Item = &[u8]> {
+        (first.get()..=last.get()).filter_map(|seq| self.slot(SeqNo::new(seq)).map(|slot| slot.bytes.as_slice()))
+    }
+
+    /// At a number that is not there.
+    fn wait(&mut self, now: Instant) -> Option<Step> {
+        if self.scanned > self.newest {
+            self.missing = None;
+            return None;
+        }
+        let since = match self.missing {
+            Some((seq, since)) if seq == self.scanned => since,
+            _ => {
+                self.missing = Some((self.scanned, now));
+                now
+            }
+        };
+        if now < since + self.patience {
+            return None;
+        }
+        let present = (self.scanned.get()..=self.newest.get()).map(SeqNo::new).find(|seq| self.slot(*seq).is_some());
+        self.go_on_at(present.unwrap_or(self.newest.next()));
+        self.place = Place::Unknown;
+        Some(Step::Hole)
+    }
+
+    fn go_on_at(&mut self, seq: SeqNo) {
+        (self.next, self.scanned, self.missing) = (Some(seq), seq, None);
+    }
+
+    fn slot(&self, seq: SeqNo) -> Option<&Slot> {
+        self.slots.get(index_of(seq))?.as_ref().filter(|slot| slot.seq == seq)
+    }
+}
+
+const fn index_of(seq: SeqNo) -> usize {
+    (seq.get() % SLOTS as u64) as usize
+}
