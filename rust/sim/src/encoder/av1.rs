@@ -7,7 +7,7 @@ use sfu_wire::payload::dependency_descriptor::{
     ChainDiffs, DependencyDescriptor, Dti, Dtis, FrameDependencies, FrameDiffs, Resolution, Structure as Templates,
 };
 
-use super::Frame;
+use super::frame::Frame;
 use super::references::References;
 use super::structure::{InterLayer, Structure};
 

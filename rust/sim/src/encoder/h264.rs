@@ -1,6 +1,6 @@
 //! H.264 payloads (RFC 6184): a keyframe is a packet of parameter sets and an IDR picture in fragments.
 
-use super::Frame;
+use super::frame::Frame;
 
 /// `nal_ref_idc` 3 and the type.
 const fn nal(nal_type: u8) -> u8 {

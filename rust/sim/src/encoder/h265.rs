@@ -1,7 +1,7 @@
 //! H.265 payloads (RFC 7798): a keyframe is a packet of parameter sets and an IDR picture in fragments; temporal layers are
 //! in the NAL unit header, switch points are TSA pictures.
 
-use super::Frame;
+use super::frame::Frame;
 
 const TRAIL_R: u8 = 1;
 const TSA_N: u8 = 2;

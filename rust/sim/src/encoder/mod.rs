@@ -4,6 +4,7 @@
 //! [`Token`] in its last bytes, so that a judge knows each packet without trusting any header.
 
 mod av1;
+mod frame;
 mod h264;
 mod h265;
 mod references;
@@ -13,67 +14,13 @@ mod vp8;
 mod vp9;
 
 use crate::random::Random;
+use frame::Counters;
 use references::References;
 
 pub use av1::dependency_structure;
+pub use frame::{EncodedPacket, Frame};
 pub use structure::{InterLayer, Payload, Structure};
 pub use token::Token;
-
-/// One frame of one spatial layer, as it truly is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
-    /// Counts pictures (temporal units): its layers share it.
-    pub picture: u32,
-    /// The spatial layer inside the encoding.
-    pub spatial: u8,
-    /// The temporal layer.
-    pub temporal: u8,
-    /// Frames of the same encoding that it cannot be decoded without, none for a keyframe.
-    pub references: Vec<u32>,
-    /// The descriptor tells that a subscriber of the lower temporal layers can enter its layer here.
-    pub entry: bool,
-    /// A layer of this picture is a keyframe: nothing in it refers to an earlier picture.
-    pub in_keyframe: bool,
-    /// The highest spatial layer that this picture has.
-    pub top: u8,
-    /// Of its first packet, without wraps.
-    pub first_seq: u64,
-    /// How many packets it has.
-    pub packets: u8,
-    /// Without wraps.
-    pub timestamp: u64,
-}
-
-impl Frame {
-    /// Whether decoding can start here.
-    pub fn is_keyframe(&self) -> bool {
-        self.references.is_empty()
-    }
-}
-
-/// A packet before it has a header.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct EncodedPacket {
-    /// Without wraps.
-    pub seq: u64,
-    /// Without wraps.
-    pub timestamp: u64,
-    /// The last of its picture.
-    pub marker: bool,
-    /// Empty for padding.
-    pub payload: Vec<u8>,
-    /// The value of the dependency descriptor extension, if the structure has one.
-    pub descriptor: Vec<u8>,
-}
-
-/// The numbers that descriptors carry, all close to where they wrap.
-#[derive(Debug, Clone, Copy)]
-struct Counters {
-    picture_id: u32,
-    tl0: u8,
-    key: u8,
-    frame_number: u32,
-}
 
 /// See the module's text.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use sfu_wire::payload::vp8::Vp8Temporal;
 use sfu_wire::payload::{PictureId, Vp8Descriptor};
 
-use super::{Counters, Frame};
+use super::frame::{Counters, Frame};
 
 pub(super) fn write(frames: &[Frame], counters: Counters, part: u8, payload: &mut Vec<u8>) {
     let Some(frame) = frames.last() else { return };

@@ -4,8 +4,8 @@
 use sfu_wire::payload::vp9::Vp9Layer;
 use sfu_wire::payload::{PictureId, Vp9Descriptor};
 
+use super::frame::{Counters, Frame};
 use super::structure::{InterLayer, Structure};
-use super::{Counters, Frame};
 
 /// Temporal layer, U, and distances of one picture in the group.
 type GroupPicture = (u8, bool, &'static [u8]);

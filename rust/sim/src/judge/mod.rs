@@ -11,14 +11,15 @@ mod flow;
 mod markers;
 mod numbers;
 mod observer;
+mod reader;
 mod truth;
 mod verdict;
 mod withheld;
 
 use flow::Flow;
 
-pub use descriptors::Descriptors;
 pub use observer::{Got, Observer, Target};
+pub use reader::Descriptors;
 pub use truth::{Source, Truth};
 pub use verdict::{Problem, Rule, Verdict};
 

@@ -6,7 +6,7 @@ use sfu_core::layer::Layer;
 use sfu_wire::rtp::RtpPacket;
 use sfu_wire::{SeqExtender, Ssrc};
 
-use super::descriptors::{Descriptors, Reader};
+use super::reader::{Descriptors, Reader};
 use crate::encoder::{Payload, Token};
 
 /// One packet on the subscriber's primary stream.
