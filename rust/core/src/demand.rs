@@ -69,7 +69,8 @@ impl Demand {
             self.falling = None;
             return None;
         }
-        if wanted.or(told) != told {
+        let more = wanted.or(told) != told;
+        if more {
             self.told = self.told.or(needed);
             self.falling = (self.told.within(top) != wanted).then_some(now);
         } else {
@@ -96,7 +97,9 @@ mod tests {
 
     fn needed(layers: &[(u8, u8)]) -> Layers {
         let mut needed = Layers::default();
-        layers.iter().for_each(|(spatial, temporal)| needed.add(Layer { spatial: *spatial, temporal: *temporal }));
+        for (spatial, temporal) in layers.iter().copied() {
+            needed.add(Layer { spatial, temporal });
+        }
         needed
     }
 

@@ -334,3 +334,33 @@ fn a_viewers_sender_report_stands_on_the_timeline_of_what_it_was_sent() {
     assert!((0..=1000).contains(&since), "{since} ms after the packet");
     assert!((ticks - since * 90).abs() <= 180, "{ticks} ticks in {since} ms");
 }
+
+/// Time, timestamp, packets and bytes of the sender reports that the viewer got.
+fn sender_reports(client: &Client) -> Vec<(NtpTime, u32, u32, u32)> {
+    let reports = client.reports.iter().flat_map(|report| packets(report)).filter_map(|packet| match packet.unwrap() {
+        Rtcp::SenderReport(report) => Some((report.ntp, report.rtp_timestamp, report.packet_count, report.octet_count)),
+        _ => None,
+    });
+    reports.collect()
+}
+
+#[test]
+fn a_first_picture_brings_a_sender_report_at_once_and_a_silent_stream_none() {
+    let mut hall = two(&[&format!("extmap:4 {MID}")], &[]);
+    assert_eq!(sender_reports(&hall.clients[1]).len(), 1, "in the same moment");
+    let mut seq = 2;
+    for _ in 0..75 {
+        hall.wait(40);
+        seq += 1;
+        hall.send(0, &frame(seq, DELTA));
+    }
+    let reports = sender_reports(&hall.clients[1]);
+    assert!((3..=5).contains(&reports.len()), "{reports:?}");
+    assert!(reports.windows(2).all(|pair| pair[1].0 > pair[0].0 && pair[1].1.wrapping_sub(pair[0].1) as i32 >= 0));
+    assert!(reports.windows(2).all(|pair| pair[1].2 >= pair[0].2 && pair[1].3 >= pair[0].3), "{reports:?}");
+    assert!(matches!(reports.last(), Some((_, _, 50..=76, 205..=320))), "what was sent by then: {reports:?}");
+    hall.wait(2000);
+    hall.clients[1].reports.clear();
+    hall.wait(5000);
+    assert_eq!(sender_reports(&hall.clients[1]), [], "nobody knows where the clock of a stream that rests would stand");
+}
