@@ -165,7 +165,7 @@ impl ReferenceLog {
         self.active = dependency.active;
         if dependency.sequence == self.sequence {
             let starts_picture = timestamp != self.newest_timestamp;
-            let occasion = Occasion { dtis: frame.dtis, spatial: frame.spatial, starts_picture, decodable };
+            let occasion = Occasion { dtis: frame.dtis, starts_picture, decodable };
             self.target = dependency.targets.choose(self.target, limit, dependency.active, &occasion);
         } else if dependency.sequence > self.sequence {
             self.begin_sequence(dependency, limit);

@@ -52,6 +52,16 @@ fn dependencies(facts: &FrameFacts) -> Option<(bool, bool)> {
     }
 }
 
+/// Whether a packet belongs to a keyframe's picture, also when the first packet of that was overtaken.
+fn is_of_key_picture(facts: &FrameFacts, mode: InterLayer) -> bool {
+    let Descriptor::Vp9(descriptor) = facts.descriptor else { return facts.keyframe };
+    match dependencies(facts) {
+        // In full SVC a layer may start over in the middle.
+        Some((inter_picture, inter_layer)) => mode == InterLayer::KeyPictures && !inter_picture && inter_layer,
+        None => !descriptor.inter_picture,
+    }
+}
+
 /// The spatial layers of one picture that go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SpatialLayers {
@@ -73,7 +83,7 @@ impl SpatialLayers {
 
     /// Of a new picture, with nothing above `limit` wanted. `highest` is the highest layer that the stream is known to have.
     pub(crate) fn next(self, facts: &FrameFacts, limit: u8, mode: InterLayer, highest: u8) -> Self {
-        if facts.keyframe {
+        if is_of_key_picture(facts, mode) {
             let top = limit.min(highest);
             return Self {
                 top: if mode == InterLayer::Never { top } else { limit },

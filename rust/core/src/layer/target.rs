@@ -22,7 +22,6 @@ pub(crate) struct TargetTable {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Occasion {
     pub(crate) dtis: Dtis,
-    pub(crate) spatial: u8,
     /// It is the first frame of its picture that came.
     pub(crate) starts_picture: bool,
     /// All that it refers to went out.
@@ -92,8 +91,8 @@ impl TargetTable {
 
     fn is_reachable(&self, current: u8, target: u8, occasion: &Occasion) -> bool {
         let (from, to) = (self.layer(current).spatial, self.layer(target).spatial);
-        // Another size in the middle of a picture would give it two ends, except upwards at the very layer that begins.
-        let place = from == to || occasion.starts_picture || (to > from && occasion.spatial == to);
+        // Another size in the middle of a picture would give it two ends.
+        let place = from == to || occasion.starts_picture;
         let switches = occasion.decodable && occasion.dtis.get(usize::from(target)) == Dti::Switch;
         place && (self.is_nested(target, current) || switches)
     }
@@ -165,7 +164,7 @@ pub(crate) mod tests {
 
     fn at(table: &TargetTable, template: usize, starts_picture: bool) -> Occasion {
         let row = &table.structure().templates()[template];
-        Occasion { dtis: row.dtis, spatial: row.spatial, starts_picture, decodable: true }
+        Occasion { dtis: row.dtis, starts_picture, decodable: true }
     }
 
     #[test]
