@@ -30,7 +30,7 @@ pub(super) fn judge(truth: &Truth<'_>, flow: &Flow<'_>, fates: &[Fates], verdict
 
 /// In VP8 dropped frames close their ids, in VP9 they keep them; TL0PICIDX and KEYIDX go as they went.
 fn pictures_go_on(source: &Source<'_>, run: &Run<'_>, verdict: &mut Verdict) {
-    for pair in run.steps.windows(2) {
+    for (pair, fixed) in run.steps.windows(2).zip(&run.fixed()[1..]) {
         let (before, after) = (&pair[0], &pair[1]);
         let (Descriptors::Picture { id: from, tl0: tl0_from, .. }, Descriptors::Picture { id: to, tl0: tl0_to, .. }) =
             (before.got.descriptors, after.got.descriptors)
@@ -43,8 +43,8 @@ fn pictures_go_on(source: &Source<'_>, run: &Run<'_>, verdict: &mut Verdict) {
         let fits = if before.picture == after.picture {
             passed == 0
         } else if source.structure.payload == Payload::Vp8 {
-            // What did not reach the SFU before the later of them left may have been a frame for this subscriber.
-            let lost = between.clone().filter(|frame| source.noticed(*frame) >= after.got.step).count() as u64;
+            // What had not reached the SFU when the later one's numbers were fixed may have been a frame for this subscriber.
+            let lost = between.clone().filter(|frame| source.noticed(*frame) >= *fixed).count() as u64;
             (1..=1 + lost).contains(&passed)
         } else {
             passed == u64::from(after.picture - before.picture)
@@ -56,9 +56,12 @@ fn pictures_go_on(source: &Source<'_>, run: &Run<'_>, verdict: &mut Verdict) {
             _ => true,
         };
         if !fits || !tl0_fits {
+            let came: Vec<_> = (before.got.token.frame + 1..after.got.token.frame)
+                .map(|frame| (source.frames[frame as usize].temporal, source.arrivals(frame).collect::<Vec<_>>()))
+                .collect();
             verdict.add(Rule::Undecodable, 1, after.got.at, || {
                 format!(
-                    "numbers do not go on (pictures by {passed}, {bases} base pictures): {:?} and {:?}",
+                    "numbers do not go on (pictures by {passed}, {bases} base pictures): {:?} and {:?}; between came {came:?}",
                     before.got, after.got
                 )
             });

@@ -57,3 +57,14 @@ impl<'a> Flow<'a> {
         Self { runs }
     }
 }
+
+impl Run<'_> {
+    /// For each step, when the first packet with its or a higher number left: then the numbers below it were fixed.
+    pub(super) fn fixed(&self) -> Vec<u64> {
+        let mut fixed: Vec<u64> = self.steps.iter().map(|step| step.got.step).collect();
+        for index in (1..fixed.len()).rev() {
+            fixed[index - 1] = fixed[index - 1].min(fixed[index]);
+        }
+        fixed
+    }
+}

@@ -8,11 +8,7 @@ use crate::encoder::InterLayer;
 pub(super) fn judge(truth: &Truth<'_>, flow: &Flow<'_>, verdict: &mut Verdict) {
     for run in &flow.runs {
         let Some(source) = truth.source(run.source) else { continue };
-        // When the first packet with this or a higher number left: then the numbers below were fixed.
-        let mut fixed: Vec<u64> = run.steps.iter().map(|step| step.got.step).collect();
-        for index in (1..fixed.len()).rev() {
-            fixed[index - 1] = fixed[index - 1].min(fixed[index]);
-        }
+        let fixed = run.fixed();
         for (pair, fixed) in run.steps.windows(2).zip(&fixed[1..]) {
             in_run(source, run, (&pair[0], &pair[1]), *fixed, verdict);
         }
