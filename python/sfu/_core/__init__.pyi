@@ -121,7 +121,13 @@ class Core:
 
     # Commands; each returns a ticket. RuntimeError after close().
     def create_room(
-        self, *, max_sessions: int | None, video_codecs: list[CodecName], audio_codecs: list[CodecName]
+        self,
+        *,
+        max_sessions: int | None,
+        video_codecs: list[CodecName],
+        audio_codecs: list[CodecName],
+        red: int = 0,
+        audio_slots: int | None = None,
     ) -> int: ...
     def close_room(self, room: int) -> int: ...
     def join(
@@ -197,6 +203,7 @@ class CommandFailed:
         "session_closed",
         "track_ended",
         "subscription_ended",
+        "tap_ended",
         "channel_closed",
         "not_in_room",
         "already_subscribed",
@@ -618,5 +625,7 @@ class SubscriptionStats:
     jitter: float
     rtt: float | None
 
-Reply = None | int | bool | Description | tuple[str, str] | CommandFailed | TapFrames | SfuStats | RoomStats | SessionStats
+Reply = (
+    None | int | bool | Description | tuple[str, str] | CommandFailed | TapFrames | SfuStats | RoomStats | SessionStats
+)
 """None: done. int: the new id. bool: whether a message was taken. Description: the answer. (ufrag, pwd)."""

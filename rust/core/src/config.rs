@@ -48,6 +48,11 @@ pub struct RoomConfig {
     pub video_codecs: Vec<CodecName>,
     /// Allowed audio codecs in order of preference; empty: all.
     pub audio_codecs: Vec<CodecName>,
+    /// So many earlier frames go with each Opus packet to those who take RED, at most 2; 0: what the publisher sends passes as it is.
+    pub red: u8,
+    /// Who subscribes to everything gets so many audio sections, in which the loudest of the others are heard; `None`: each track of
+    /// audio has a section of its own.
+    pub audio_slots: Option<u8>,
 }
 
 /// Who offers (see DESIGN: dialects differ).

@@ -143,6 +143,11 @@ impl Forwarder {
         }
     }
 
+    /// Whether `seq` comes before where the run began.
+    pub(crate) fn precedes(&self, seq: SeqNo) -> bool {
+        self.rewriter.precedes(seq)
+    }
+
     /// The subscriber cannot go on decoding (PLI, RFC 4585 §6.3.1; FIR, RFC 5104 §4.3.1).
     pub fn picture_lost(&mut self) {
         self.picture_lost = self.kind == Kind::Video && self.encoding().is_some();

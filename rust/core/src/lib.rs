@@ -4,6 +4,7 @@
 //! events come out. The same input gives the same output. [`Sfu`] is the door.
 
 mod arena;
+mod audio;
 mod binding;
 mod change;
 mod channel;

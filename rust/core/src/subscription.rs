@@ -3,6 +3,7 @@
 use sfu_wire::{ExtensionMap, Mid, Pt};
 
 use crate::arena::ConnectionId;
+use crate::audio::Way;
 use crate::change::Change;
 use crate::codec::CodecName;
 use crate::event::SubscriptionProblem;
@@ -37,6 +38,28 @@ impl Wire {
                 .map(|codec| (codec.name, codec.pt, codec.rtx))
                 .collect(),
         }
+    }
+
+    /// How packets of `codec` go to this subscriber, and under which payload type: of audio it takes what it has of Opus and RED.
+    /// `redundant`: Opus goes as RED where that is taken.
+    pub(crate) fn way(&self, codec: CodecName, redundant: bool) -> Option<(Pt, Way)> {
+        let pt = |codec| self.payload_types(codec).map(|(pt, _)| pt);
+        match codec {
+            CodecName::Red => match (pt(CodecName::Red), self.opus()) {
+                (Some(red), opus) => Some((red, opus.map_or(Way::Whole, Way::Red))),
+                (None, opus) => Some((opus?, Way::Frame)),
+            },
+            CodecName::Opus if redundant => {
+                let opus = self.opus()?;
+                Some(pt(CodecName::Red).map_or((opus, Way::Whole), |red| (red, Way::Red(opus))))
+            }
+            _ => Some((pt(codec)?, Way::Whole)),
+        }
+    }
+
+    /// The payload type of Opus.
+    pub(crate) fn opus(&self) -> Option<Pt> {
+        self.payload_types(CodecName::Opus).map(|(pt, _)| pt)
     }
 
     /// The payload types of a codec and of its retransmissions.

@@ -11,6 +11,7 @@ use sfu_wire::rtp::video_layers::VideoLayersAllocation;
 use sfu_wire::{Mid, Rid, Ssrc};
 
 use crate::arena::ConnectionId;
+use crate::audio::{Recovered, Recovery, Talkspurts};
 use crate::codec::{CodecName, Kind};
 use crate::demand::Demand;
 use crate::dump::Dump;
@@ -36,6 +37,8 @@ pub(crate) struct Encoding {
     pub(crate) starts: KeyframeStarts,
     pub(crate) keyframes: KeyframeGovernor,
     pub(crate) layers: LayerMeter,
+    pub(crate) recovery: Recovery,
+    pub(crate) talkspurts: Talkspurts,
 }
 
 impl Encoding {
@@ -50,7 +53,18 @@ impl Encoding {
             starts: KeyframeStarts::default(),
             keyframes: KeyframeGovernor::default(),
             layers: LayerMeter::default(),
+            recovery: Recovery::default(),
+            talkspurts: Talkspurts::default(),
         }
+    }
+
+    /// Audio: marks the start of a talkspurt, and finds what was missing before.
+    pub(crate) fn listen(&mut self, packet: &mut Packet<'_>) -> Option<Recovered> {
+        if packet.codec.kind() != Kind::Audio || packet.payload.is_empty() {
+            return None;
+        }
+        packet.marker |= self.talkspurts.starts(packet);
+        Some(self.recovery.take(packet, &self.history)).filter(|recovered| !recovered.is_empty())
     }
 
     /// Draws from a packet what others than its subscribers want to know.
@@ -89,6 +103,8 @@ pub(crate) struct Track {
     pub(crate) codec: Option<CodecName>,
     /// The format parameters of what it carries: they tell H.264 profiles apart.
     pub(crate) fmtp: Arc<str>,
+    /// So many earlier frames go with each Opus packet to those who take RED.
+    pub(crate) red: u8,
     /// Muted by the server.
     pub(crate) muted: bool,
     pub(crate) stalled: bool,
@@ -119,6 +135,7 @@ impl Track {
             parameters,
             codec: None,
             fmtp: Arc::default(),
+            red: 0,
             muted: false,
             stalled: false,
             encodings: Vec::new(),

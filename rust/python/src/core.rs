@@ -102,17 +102,21 @@ impl Core {
         Drained::from_runtime(py, drained)
     }
 
-    #[pyo3(signature = (*, max_sessions, video_codecs, audio_codecs))]
+    #[pyo3(signature = (*, max_sessions, video_codecs, audio_codecs, red=0, audio_slots=None))]
     fn create_room(
         &self,
         max_sessions: Option<u32>,
         video_codecs: Vec<String>,
         audio_codecs: Vec<String>,
+        red: u8,
+        audio_slots: Option<u8>,
     ) -> PyResult<u64> {
         self.post(Command::CreateRoom(RoomConfig {
             max_sessions,
             video_codecs: arguments::codecs("video_codecs", video_codecs)?,
             audio_codecs: arguments::codecs("audio_codecs", audio_codecs)?,
+            red,
+            audio_slots,
         }))
     }
 

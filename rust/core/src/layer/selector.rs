@@ -68,7 +68,12 @@ pub(crate) struct Source {
 impl Source {
     /// Where `packet` comes from.
     pub(crate) const fn of(packet: &Packet<'_>) -> Self {
-        Self { encoding: packet.encoding, epoch: packet.epoch, codec: packet.codec }
+        // RED is Opus in another form (RFC 2198): a publisher may change between them with every packet.
+        let codec = match packet.codec {
+            CodecName::Red => CodecName::Opus,
+            codec => codec,
+        };
+        Self { encoding: packet.encoding, epoch: packet.epoch, codec }
     }
 }
 

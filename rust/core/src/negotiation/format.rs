@@ -54,6 +54,10 @@ pub(super) fn accept(section: &RemoteSection<'_>, allowed: &[CodecName], numbers
 /// decodes it.
 pub(super) fn format_for<'a>(formats: &'a [Format], name: CodecName, stream: &str) -> Option<&'a Format> {
     let mut same = formats.iter().filter(|format| format.codec.name == name);
+    if name == CodecName::Red {
+        // Who does not take it gets the Opus out of it.
+        return same.next().or_else(|| formats.iter().find(|format| format.codec.name == CodecName::Opus));
+    }
     if name != CodecName::H264 || stream.is_empty() {
         return same.next();
     }

@@ -35,6 +35,8 @@ pub(crate) struct Rewriter {
     kind: Kind,
     first_seq: SeqNo,
     last: Option<Last>,
+    /// Audio: the next packet begins a run, and with it a talkspurt.
+    starts_talkspurt: bool,
     sequence: SequenceMap,
     timestamps: TimestampRewriter,
     vp8: Vp8Rewriter,
@@ -52,6 +54,7 @@ impl Rewriter {
             kind,
             first_seq,
             last: None,
+            starts_talkspurt: false,
             sequence: SequenceMap::new(),
             timestamps: TimestampRewriter::new(first_timestamp, slew),
             vp8: Vp8Rewriter::default(),
@@ -67,6 +70,7 @@ impl Rewriter {
     pub(crate) fn start(&mut self, packet: &Packet<'_>, picture: Option<i64>, offset: i64) {
         let first = self.last.map_or(self.first_seq, |last| last.seq.plus(if last.ended_frame { 1 } else { 2 }));
         self.sequence.start(packet.seq, first);
+        self.starts_talkspurt = self.kind == Kind::Audio;
         self.timestamps.start(packet.timestamp, offset);
         match (packet.facts.descriptor, picture) {
             (Descriptor::Vp8(descriptor), Some(picture)) => self.vp8.switch(&descriptor, picture),
@@ -106,7 +110,8 @@ impl Rewriter {
     /// The numbers of a packet that goes out; `None` when it comes too late to have any.
     pub(crate) fn rewrite(&mut self, packet: &Packet<'_>, outcome: Option<&Outcome>, offset: i64) -> Option<Patch> {
         let seq = self.sequence.pass(packet.seq)?;
-        let marker = packet.marker || outcome.is_some_and(|outcome| outcome.ends_picture);
+        let starts_talkspurt = std::mem::take(&mut self.starts_talkspurt);
+        let marker = packet.marker || starts_talkspurt || outcome.is_some_and(|outcome| outcome.ends_picture);
         let mut patch = Patch::new(seq, self.timestamps.rewrite(packet.timestamp, offset), marker);
         let newest = self.last.is_none_or(|last| seq > last.seq);
         if newest {

@@ -3,6 +3,7 @@
 use sfu_wire::SeqNo;
 
 use super::dependency_descriptor::DependencyPatch;
+use crate::audio::Form;
 
 /// What to write instead of what came: the RTP fields, and a prefix in place of the first `strip` payload bytes,
 /// and a few fields of the dependency descriptor.
@@ -19,6 +20,8 @@ pub struct Patch {
     prefix: [u8; Self::MAX_PREFIX],
     prefix_len: u8,
     pub(crate) dependency: DependencyPatch,
+    /// What the payload is made of, before anything is stripped from it.
+    pub(crate) form: Form,
 }
 
 impl Patch {
@@ -28,7 +31,12 @@ impl Patch {
     /// Keeps the payload as it is.
     pub const fn new(seq: SeqNo, timestamp: u32, marker: bool) -> Self {
         let dependency = DependencyPatch::NONE;
-        Self { seq, timestamp, marker, strip: 0, prefix: [0; Self::MAX_PREFIX], prefix_len: 0, dependency }
+        Self { seq, timestamp, marker, strip: 0, prefix: [0; Self::MAX_PREFIX], prefix_len: 0, dependency, form: Form::Whole }
+    }
+
+    /// With the payload in another form.
+    pub(crate) const fn in_form(self, form: Form) -> Self {
+        Self { form, ..self }
     }
 
     /// Puts what `write` writes in place of the first `strip` bytes of the payload. Whatever does not fit changes nothing.

@@ -9,6 +9,7 @@ use sfu_wire::rtp::{ExtensionBlock, ExtensionForms, MAX_EXTENSIONS, RtpHeader, w
 use sfu_wire::{Extension, ExtensionMap, Pt, SeqNo, Ssrc};
 
 use super::Sfu;
+use crate::audio::Way;
 use crate::codec::Kind;
 use crate::connection::{Binding, Connection};
 use crate::forward::Patch;
@@ -35,11 +36,11 @@ pub(super) struct Outgoing<'a> {
 }
 
 /// What is the same for all subscribers of a packet.
-struct Delivery<'a> {
-    now: Instant,
-    send_time: AbsSendTime,
-    class: Class,
-    track: &'a Track,
+pub(super) struct Delivery<'a> {
+    pub(super) now: Instant,
+    pub(super) send_time: AbsSendTime,
+    pub(super) class: Class,
+    pub(super) track: &'a Track,
 }
 
 impl Sfu {
@@ -112,10 +113,17 @@ impl Delivery<'_> {
         egress: &mut Egress,
     ) -> Sent {
         let Some(wire) = &subscription.wire else { return Sent::default() };
-        let Some((pt, _)) = wire.payload_types(packet.codec) else { return Sent::default() };
+        let Some((pt, way)) = wire.way(packet.codec, self.track.red > 0) else { return Sent::default() };
+        if way == Way::Frame && self.was_recovered(packet) {
+            return Sent::default();
+        }
         let Some(patch) = subscription.forwarder.forward(self.now, packet, &self.track.timestamps) else {
             return Sent::default();
         };
+        if way != Way::Whole {
+            let patch = patch.in_form(self.form(subscription, packet, way));
+            return self.deliver_form(subscription, connection, (packet, patch), extensions, egress);
+        }
         let ssrc = subscription.send.ssrc();
         let outgoing = Outgoing { pt, ssrc, seq: patch.seq, patch, original: None, payload: packet.payload };
         let passed = passing(extensions, &self.track.parameters.extensions, &wire.extensions);
@@ -151,9 +159,9 @@ impl Delivery<'_> {
 
 /// What left.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sent {
-    packets: u64,
-    bytes: u64,
+pub(super) struct Sent {
+    pub(super) packets: u64,
+    pub(super) bytes: u64,
 }
 
 impl AddAssign for Sent {

@@ -10,7 +10,9 @@ use sfu_wire::{NtpTime, Ssrc};
 use super::Sfu;
 use super::fan_out::{Outgoing, passing, write};
 use crate::arena::ConnectionId;
+use crate::audio::{MAX_RED, Material};
 use crate::id::SubscriptionId;
+use crate::layer::Dependencies;
 use crate::nack::Refusal;
 use crate::timers::Timer;
 
@@ -140,16 +142,24 @@ impl Sfu {
                 continue;
             };
             // Without RTX nothing can be sent again under the same index: its nonce is used.
-            let Some((_, Some(rtx))) = wire.payload_types(stored.codec()) else { continue };
+            let form = sent.patch.form;
+            let Some((_, Some(rtx))) = wire.payload_types(form.codec(stored.codec())) else { continue };
+            let mut buffer = [0; MAX_RED];
+            let material = Material { packet: stored.packet(sent.seq, Dependencies::None), history: &encoding.history };
+            let Some(payload) = material.payload(form, wire.opus(), &mut buffer) else {
+                subscription.send.refuse(Refusal::Unknown);
+                continue;
+            };
             let outgoing = Outgoing {
                 pt: rtx,
                 ssrc: subscription.send.rtx_ssrc(),
                 seq: subscription.send.next_rtx(),
                 patch: sent.patch,
                 original: Some(sent.patch.seq.as_u16()),
-                payload: stored.payload(),
+                payload,
             };
-            let passed = passing(stored.extensions(), &track.parameters.extensions, &wire.extensions);
+            let extensions = stored.extensions().filter(|_| !form.is_earlier());
+            let passed = passing(extensions, &track.parameters.extensions, &wire.extensions);
             let len = write(now, connection, wire, &outgoing, passed, send_time, Class::Retransmission, egress);
             if len > 0 {
                 subscription.send.retransmitted(len);

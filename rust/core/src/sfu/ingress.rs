@@ -83,6 +83,7 @@ impl Sfu {
             dependencies,
             arrival: now,
         };
+        let recovered = encoding.listen(&mut packet_in);
         let known = encoding.starts.settle(&mut packet_in, &encoding.history);
         encoding.learn(now, &packet_in);
         encoding.history.push(&packet_in, packet.extensions().iter());
@@ -90,6 +91,9 @@ impl Sfu {
         if !media.payload.is_empty() {
             track.timestamps.arrived(now, binding.encoding, accepted.timestamp);
             self.note_media(now, binding, &packet, media.codec);
+        }
+        if let Some(recovered) = recovered {
+            self.fan_out_recovered(now, binding.track, (&packet_in, &recovered), egress);
         }
         self.fan_out(now, binding.track, &packet_in, packet.extensions(), egress);
         if let Some(seq) = known {

@@ -4,6 +4,7 @@
 //! [`Sfu::handle_command`] → the file named after its subject. Every input ends in `settle`, which turns what changed into
 //! events, offers and deadlines.
 
+mod audio;
 mod channels;
 mod describe;
 mod fan_out;

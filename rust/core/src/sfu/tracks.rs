@@ -21,7 +21,8 @@ impl Sfu {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let Some(session) = self.sessions.get_mut(connection.session) else { return };
         let owner = (session.room, connection.session, id);
-        let track = self.tracks.insert_with(|_| Track::new(owner, mid, kind, parameters));
+        let red = self.rooms.get(session.room).map_or(0, |room| room.config.red);
+        let track = self.tracks.insert_with(|_| Track { red, ..Track::new(owner, mid, kind, parameters) });
         connection.tracks.push((mid, track));
         session.tracks.insert(track);
     }
@@ -63,7 +64,7 @@ impl Sfu {
                 connection.negotiator.change_codec(*subscription_id, codec, &track.fmtp);
             }
             let problem = SubscriptionProblem::CodecUnsupported(codec);
-            let lacks = subscription.wire.as_ref().is_some_and(|wire| wire.payload_types(codec).is_none());
+            let lacks = subscription.wire.as_ref().is_some_and(|wire| wire.way(codec, false).is_none());
             if lacks && subscription.problem.as_ref() != Some(&problem) {
                 subscription.problem = Some(problem.clone());
                 self.outbox.push(Event::SubscriptionFailed {

@@ -59,7 +59,8 @@ fn after_a_pause_numbers_go_on_and_the_time_has_passed() {
     call.forwarder.set_paused(true);
     assert_eq!(call.packet(0, 1, false), None);
     call.forwarder.set_paused(false);
-    assert_eq!(call.packet(0, 50, false), Some((101, 5000 + 50 * 960, false)));
+    assert_eq!(call.packet(0, 50, false), Some((101, 5000 + 50 * 960, true)), "a talkspurt begins");
+    assert_eq!(call.packet(0, 51, false), Some((102, 5000 + 51 * 960, false)));
     assert_eq!(call.packet(0, 49, false), None, "from before it resumed");
 }
 

@@ -1,0 +1,14 @@
+//! Audio on its way: in which form a packet leaves, what redundancy gives back, where a talkspurt starts, who is loudest.
+//!
+//! Opus and RED (RFC 2198) are one codec as far as numbers go: a subscriber gets whichever it has negotiated, under the numbers of
+//! the packets that came. Invariant: a form and the history give the same bytes again.
+
+mod form;
+mod loudest;
+mod recovery;
+mod talkspurt;
+
+pub(crate) use form::{Form, MAX_RED, Material, Way};
+pub(crate) use loudest::Loudest;
+pub(crate) use recovery::{Recovered, Recovery};
+pub(crate) use talkspurt::{Talkspurts, is_silent};
