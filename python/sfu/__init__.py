@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sfu._emitter import EventsDropped, EventStream
+from sfu._taps import EncodedFrame, TapStats
 from sfu._version import VERSION
 from sfu.channel import DataChannel
 from sfu.config import Config
@@ -26,7 +27,10 @@ from sfu.errors import (
     ChannelClosed,
     ChannelError,
     ConfigError,
+    DecoderMissing,
     Forbidden,
+    MediaError,
+    MediaMissing,
     MessageTooLarge,
     NegotiationError,
     NotInRoom,
@@ -114,8 +118,10 @@ __all__ = [
     "ConfigError",
     "ConnectionStateChanged",
     "DataChannel",
+    "DecoderMissing",
     "Description",
     "DropCounts",
+    "EncodedFrame",
     "EncodingStats",
     "EventStream",
     "EventsDropped",
@@ -125,6 +131,8 @@ __all__ = [
     "LayerInfo",
     "LayersChanged",
     "LayersWanted",
+    "MediaError",
+    "MediaMissing",
     "Member",
     "MessageReceived",
     "MessageTooLarge",
@@ -169,6 +177,7 @@ __all__ = [
     "SubscriptionError",
     "SubscriptionFailed",
     "SubscriptionStats",
+    "TapStats",
     "TokenError",
     "TooManyRooms",
     "TooManySessions",

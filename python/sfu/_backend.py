@@ -129,6 +129,15 @@ class Backend(Protocol):
     async def dump(self, track: int, seconds: float, max_bytes: int) -> None:
         """Deliver a track's packets as `Dump` events."""
 
+    async def tap(self, track: int, max_layer: LayerTuple | None, capacity: int, adopt: Adopt) -> None:
+        """Make a tap; `TapReady` tells of frames."""
+
+    async def take_frames(self, tap: int) -> _core.TapFrames:
+        """What waits in it."""
+
+    async def untap(self, tap: int) -> None:
+        """End it."""
+
     async def sfu_stats(self) -> _core.SfuStats:
         """Of everything."""
 

@@ -41,6 +41,7 @@ _ROUTES: dict[str, str] = {
     "TrackStalled": "track",
     "LayersChanged": "track",
     "Dump": "track",
+    "TapReady": "tap",
     "ChannelMessage": "channel",
     "ChannelWritable": "channel",
     "ChannelEnded": "channel",
@@ -64,7 +65,7 @@ class Hub:
         self.config = config
         self.joining = 0
         """Joins under way, for `max_sessions`."""
-        self.sinks: dict[str, dict[int, Sink]] = {"room": {}, "session": {}, "track": {}, "channel": {}}
+        self.sinks: dict[str, dict[int, Sink]] = {"room": {}, "session": {}, "track": {}, "channel": {}, "tap": {}}
         self.at_end: set[Callable[[], None]] = set()
         """Whoever waits for events that a closed data plane will not bring."""
         self._dropped = dropped
@@ -99,6 +100,8 @@ class Hub:
         if dropped:
             _log.warning("%d events were dropped: the event loop did not run for too long", dropped)
             self._dropped(dropped)
+            for tap in list(self.sinks["tap"].values()):
+                tap.handle(None)  # it may have been told of frames
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run in the background, until the server closes at most; a failure is logged."""

@@ -49,6 +49,7 @@ _ERRORS: dict[str, type[SfuError]] = {
     "session_closed": SessionClosed,
     "track_ended": TrackEnded,
     "subscription_ended": SubscriptionEnded,
+    "tap_ended": TrackEnded,
     "channel_closed": ChannelClosed,
     "not_in_room": NotInRoom,
     "already_subscribed": AlreadySubscribed,
@@ -272,6 +273,19 @@ class NativeBackend:
     async def dump(self, track: int, seconds: float, max_bytes: int) -> None:
         """Deliver a track's packets as events."""
         await self._ask(lambda: self._core.dump(track, seconds, max_bytes))
+
+    async def tap(self, track: int, max_layer: LayerTuple | None, capacity: int, adopt: Adopt) -> None:
+        """Make a tap."""
+        await self._ask(lambda: self._core.tap(track, max_layer, capacity), adopt, lambda made: self._core.untap(made))
+
+    async def take_frames(self, tap: int) -> _core.TapFrames:
+        """What waits in it."""
+        reply: _core.TapFrames = await self._ask(lambda: self._core.take_frames(tap))
+        return reply
+
+    async def untap(self, tap: int) -> None:
+        """End it; it may have ended already."""
+        await self._ask_gone(lambda: self._core.untap(tap), TrackEnded)
 
     async def sfu_stats(self) -> _core.SfuStats:
         """Of everything."""

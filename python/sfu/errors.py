@@ -30,9 +30,12 @@ expect::
     ├── SubscriptionError
     │   ├── AlreadySubscribed
     │   └── SubscriptionEnded
-    └── ChannelError
-        ├── ChannelClosed (ConnectionError)
-        └── MessageTooLarge (ValueError)
+    ├── ChannelError
+    │   ├── ChannelClosed (ConnectionError)
+    │   └── MessageTooLarge (ValueError)
+    └── MediaError                          frames cannot be decoded here
+        ├── MediaMissing (ImportError)      PyAV is not installed: `pip install sfu[media]`
+        └── DecoderMissing                  PyAV was built without the codec
 
 Wrong types raise the built-in `TypeError`, as everywhere in Python.
 """
@@ -42,7 +45,10 @@ __all__ = [
     "ChannelClosed",
     "ChannelError",
     "ConfigError",
+    "DecoderMissing",
     "Forbidden",
+    "MediaError",
+    "MediaMissing",
     "MessageTooLarge",
     "NegotiationError",
     "NotInRoom",
@@ -189,3 +195,15 @@ class ChannelClosed(ChannelError, ConnectionError):
 
 class MessageTooLarge(ChannelError, ValueError):
     """A message is larger than 256 KiB."""
+
+
+class MediaError(SfuError):
+    """Frames cannot be decoded here; `encoded_frames` work."""
+
+
+class MediaMissing(MediaError, ImportError):
+    """PyAV is not installed: `pip install sfu[media]`."""
+
+
+class DecoderMissing(MediaError):
+    """PyAV was built without a decoder for the track's codec."""

@@ -13,14 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
 from sfu._arguments import check_whole
-from sfu.errors import SfuError, TrackBusy, TrackEnded
-from sfu.layer import LayerInfo, layer_info
+from sfu._taps import EncodedFrame, Tap, TapStats, encoded_frames
+from sfu.errors import MediaMissing, SfuError, TrackBusy, TrackEnded
+from sfu.layer import Layer, LayerInfo, layer_info, layer_tuple
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
     from os import PathLike
 
+    import av
+
     from sfu import _core
+    from sfu._backend import LayerTuple
     from sfu._hub import Hub
+    from sfu.media.decoding import Decoding
     from sfu.member import Member, Source
 
 __all__ = ["Track", "Watcher"]
@@ -63,6 +69,8 @@ class Track:
         self._layers: tuple[LayerInfo, ...] = ()
         self._ended = False
         self._dump: _Dump | None = None
+        self._taps: set[Tap] = set()
+        self._decodings: dict[LayerTuple | None, Decoding] = {}
 
     @property
     def id(self) -> int:
@@ -158,6 +166,57 @@ class Track:
         """Ask the publisher for a keyframe on every encoding. Raises `TrackEnded`."""
         self._check()
         await self._hub.backend.request_keyframe(self._id)
+
+    def frames(
+        self, *, format: str | None = None, queue: int = 1, max_layer: Layer | None = None
+    ) -> AsyncGenerator[av.VideoFrame | av.AudioFrame, None]:
+        """Decoded frames, the latest only: `async for frame in track.frames(format="rgb24"): frame.to_ndarray()`.
+
+        PyAV's frames as they are: `pts` in `time_base`, `width` and `height` in pixels; `to_ndarray()` has the shape
+        (height, width, 3) in `rgb24`, (channels, samples) in planar audio at 48 kHz. `format`: an FFmpeg pixel or
+        sample format, the decoder's own when not given. `queue`: so many frames wait at most, 1 to 1000; when they are
+        not taken in time the oldest gives way. `max_layer`: not above this, `None` is the highest that flows. All who
+        take the same layer share one decoder. The iteration ends with the track; closing it, `break` or cancelling ends
+        the tap.
+
+        Raises `MediaMissing` without PyAV, `TrackEnded`; while iterating `DecoderMissing` for a codec that PyAV was
+        built without.
+        """
+        self._check()
+        pair = layer_tuple(max_layer)
+        check_whole("queue", queue, 1, 1000)
+        try:
+            from sfu.media import decoding
+        except ImportError as error:
+            raise MediaMissing("decoding needs PyAV: pip install sfu[media]") from error
+        decoding.check_format(self._kind, format)
+        return decoding.decoded_frames(self._hub, self._id, pair, format, queue, self._decodings)
+
+    def encoded_frames(self, *, max_layer: Layer | None = None, queue: int = 64) -> AsyncGenerator[EncodedFrame, None]:
+        """Encoded frames, whole and in order: `async for frame in track.encoded_frames()`.
+
+        What is given can be decoded, given everything before it. Who takes them too slowly loses whole frames once
+        `queue` of them wait (1 to 10000); video then goes on at a keyframe, which is asked for. `max_layer`: not above
+        this, `None` is the highest that flows. The iteration ends with the track; closing it, `break` or cancelling
+        ends the tap. Raises `TrackEnded`.
+        """
+        self._check()
+        check_whole("queue", queue, 1, 10_000)
+        return encoded_frames(self._hub, self._id, layer_tuple(max_layer), queue, self._taps)
+
+    @property
+    def tap_stats(self) -> TapStats:
+        """What `frames` and `encoded_frames` cost and lost."""
+        decodings = self._decodings.values()
+        taps = [*self._taps, *(one.tap for one in decodings if one.tap is not None)]
+        return TapStats(
+            taps=len(taps),
+            decoders=len(decodings),
+            takers=sum(len(one.takers) for one in decodings),
+            frames_decoded=sum(one.decoder.decoded for one in decodings),
+            frames_dropped=sum(tap.dropped for tap in taps),
+            frames_damaged=sum(tap.damaged for tap in taps),
+        )
 
     async def dump(self, path: str | PathLike[str], *, seconds: float, max_bytes: int = 64 * 1024 * 1024) -> int:
         """Write the track's packets as received and decrypted to `path`, for `seconds` or until `max_bytes` or its end.

@@ -48,6 +48,7 @@ PYTHON_FLOORS: list[set[str]] = [
         "_native",
         "_version",
     },
+    {"_taps", "media"},  # frames of a track for the application; `media` is imported by those who use it
     {"channel", "track", "subscription"},
     {"events"},  # they carry what happened to the above, and sessions report them
     {"_channels", "_negotiation", "_sections", "_subscriptions"},  # what a session is made of
@@ -55,7 +56,7 @@ PYTHON_FLOORS: list[set[str]] = [
     {"_occupancy", "_published"},  # what a room is made of
     {"room"},
     {"server"},
-    {"cluster", "media", "metrics", "record", "settings", "signaling", "testing", "tokens"},
+    {"cluster", "metrics", "record", "settings", "signaling", "testing", "tokens"},
     {"web"},
     {"demo"},
     {"_replay", "_torture"},  # commands of their own files

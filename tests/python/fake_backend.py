@@ -200,6 +200,17 @@ class FakeBackend:
     async def dump(self, track: int, seconds: float, max_bytes: int) -> None:
         await self._answer(("dump", track, seconds, max_bytes), lambda: None)
 
+    async def tap(self, track: int, max_layer: Any, capacity: int, adopt: Callable[[int], None]) -> None:
+        await self._answer(("tap", track, max_layer, capacity), self._number, adopt, lambda _: None)
+
+    async def take_frames(self, tap: int) -> Any:
+        # The track has ended.
+        taken = SimpleNamespace(frames=[], dropped=0, damaged=0, ended=True)
+        return await self._answer(("take_frames", tap), lambda: taken)
+
+    async def untap(self, tap: int) -> None:
+        await self._answer(("untap", tap), lambda: None)
+
     async def sfu_stats(self) -> Any:
         return await self._answer(("sfu_stats",), lambda: sfu_stats(len(self.rooms), len(self.sessions)))
 

@@ -1,0 +1,266 @@
+"""Taps on the native data plane: real clips go in over UDP, pictures and frames come out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import itertools
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+import pytest
+
+import sfu
+from sfu.demo import people
+from sfu.errors import DecoderMissing, MediaMissing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+SIZES = [(240, 136), (480, 270), (960, 540)]
+
+
+@asynccontextmanager
+async def anna() -> AsyncIterator[tuple[sfu.Server, dict[str, sfu.Track]]]:
+    """A server in whose room Anna publishes; her tracks by kind."""
+    async with sfu.Server(sfu.Config(udp="127.0.0.1:0")) as server:
+        room = await server.create_room("demo")
+        async with people(server, "demo", ("anna",)), asyncio.timeout(30):
+            tracks: dict[str, sfu.Track] = {}
+            async for event in room.events():
+                if isinstance(event, sfu.TrackPublished):
+                    tracks[event.track.kind] = event.track
+                if len(tracks) == 2:
+                    break
+            yield server, tracks
+
+
+def taps(server: sfu.Server) -> int:
+    return server._running().count("tap")
+
+
+async def nothing_left(server: sfu.Server, track: sfu.Track) -> None:
+    """Wait until every tap is gone on both sides."""
+    gc.collect()
+    async with asyncio.timeout(10):
+        while taps(server) or track.tap_stats.taps:
+            await server.stats()  # turns of the loop, and of the data plane
+    assert track.tap_stats == sfu.TapStats(0, 0, 0, 0, 0, 0)
+
+
+async def test_pictures_have_their_size_and_move() -> None:
+    async with anna() as (server, tracks):
+        found: list[np.ndarray] = []
+        times = []
+        async for frame in tracks["video"].frames(format="rgb24", queue=100, max_layer=sfu.Layer(0)):
+            assert isinstance(frame, av.VideoFrame)
+            found.append(frame.to_ndarray())
+            times.append(frame.time)
+            if len(found) == 10:
+                break
+        height, width = found[0].shape[:2]
+        assert all(one.shape == (height, width, 3) for one in found)
+        assert (width, height) in SIZES
+        assert (width, height) == min(SIZES)
+        assert all(np.abs(b.astype(int) - a).mean() > 0.01 for a, b in itertools.pairwise(found))
+        assert found[0].std() > 10, "a picture, not a plain colour"
+        assert times == sorted(set(times))
+        await nothing_left(server, tracks["video"])
+
+
+async def test_the_layer_is_the_callers_choice() -> None:
+    async with anna() as (_, tracks):
+        widths = []
+        for spatial in range(3):
+            async for frame in tracks["video"].frames(max_layer=sfu.Layer(spatial)):
+                assert isinstance(frame, av.VideoFrame)
+                widths.append(frame.width)
+                break
+        assert widths == [width for width, _ in SIZES]
+
+
+async def test_two_takers_share_one_decoder() -> None:
+    async with anna() as (server, tracks):
+        track = tracks["video"]
+        one, other = track.frames(format="rgb24"), track.frames(format="gray")
+        colour, gray = await anext(one), await anext(other)
+        assert colour.to_ndarray().ndim == 3
+        assert gray.to_ndarray().ndim == 2
+        stats = track.tap_stats
+        assert (stats.decoders, stats.takers, stats.taps, taps(server)) == (1, 2, 1, 1)
+        another = track.frames(max_layer=sfu.Layer(0))
+        await anext(another)
+        assert track.tap_stats.decoders == 2
+        await one.aclose()
+        assert await anext(other)
+        assert track.tap_stats.takers == 2
+        await other.aclose()
+        await another.aclose()
+        await nothing_left(server, track)
+
+
+async def test_who_sleeps_gets_the_latest_and_decoding_goes_on() -> None:
+    async with anna() as (_, tracks):
+        track = tracks["video"]
+        sleeper = track.frames(max_layer=sfu.Layer(0))
+        first = await anext(sleeper)
+        async for _ in track.frames(max_layer=sfu.Layer(0), queue=100):
+            if track.tap_stats.frames_decoded > 20:
+                break
+        latest = await anext(sleeper)
+        assert first.time is not None
+        assert latest.time is not None
+        assert latest.time - first.time > 0.3, "not the one behind the first"
+        assert track.tap_stats.frames_dropped == 0
+        await sleeper.aclose()
+
+
+async def test_encoded_frames_are_whole_and_decode_without_a_gap() -> None:
+    async with anna() as (server, tracks):
+        frames: list[sfu.EncodedFrame] = []
+        async for frame in tracks["video"].encoded_frames(max_layer=sfu.Layer(1)):
+            frames.append(frame)
+            if len(frames) == 30:
+                break
+        assert frames[0].keyframe
+        assert frames[0].timestamp == 0
+        assert {one.codec for one in frames} == {"VP8"}
+        assert {one.layer.spatial for one in frames} <= {0, 1}
+        steps = {b.timestamp - a.timestamp for a, b in itertools.pairwise(frames)}
+        assert all(step > 0 for step in steps)
+        decoder = av.CodecContext.create("vp8", "r")
+        decoder.options = {"err_detect": "explode"}
+        assert sum(len(decoder.decode(av.Packet(one.data))) for one in frames) == 30
+        await nothing_left(server, tracks["video"])
+
+
+async def test_a_slow_taker_loses_whole_frames_and_goes_on_at_a_keyframe() -> None:
+    async with anna() as (_, tracks):
+        track = tracks["video"]
+        frames = track.encoded_frames(max_layer=sfu.Layer(0), queue=3)
+        taken = [await anext(frames)]
+        assert taken[0].keyframe
+        async for frame in track.encoded_frames(max_layer=sfu.Layer(0)):  # the other's ring is full meanwhile
+            if frame.timestamp > 90_000:
+                break
+        async with asyncio.timeout(20):
+            while True:
+                taken.append(await anext(frames))
+                if taken[-1].timestamp - taken[-2].timestamp > 45_000:
+                    break
+        assert taken[-1].keyframe, "behind what was dropped"
+        assert track.tap_stats.frames_dropped > 0
+        decoder = av.CodecContext.create("vp8", "r")
+        decoder.options = {"err_detect": "explode"}
+        assert sum(len(decoder.decode(av.Packet(one.data))) for one in taken) == len(taken)
+        await frames.aclose()
+
+
+async def test_audio_comes_as_packets_and_as_samples() -> None:
+    async with anna() as (server, tracks):
+        packets = []
+        async for frame in tracks["audio"].encoded_frames():
+            packets.append(frame)
+            if len(packets) == 5:
+                break
+        assert {(one.codec, one.keyframe) for one in packets} == {("opus", True)}
+        assert {b.timestamp - a.timestamp for a, b in itertools.pairwise(packets)} == {960}
+        loud = 0.0
+        async for sound in tracks["audio"].frames(queue=50):
+            assert isinstance(sound, av.AudioFrame)
+            assert sound.sample_rate == 48_000
+            loud = max(loud, float(np.abs(sound.to_ndarray()).max()))
+            if loud > 0.01:
+                break
+        await nothing_left(server, tracks["audio"])
+
+
+async def test_the_iteration_ends_with_the_track() -> None:
+    async with anna() as (server, tracks):
+        track = tracks["video"]
+        frames, encoded = track.frames(), track.encoded_frames()
+        await anext(frames)
+        await anext(encoded)
+        await server.rooms["demo"].close()
+        async with asyncio.timeout(10):
+            async for _ in frames:
+                pass
+            async for _ in encoded:
+                pass
+        with pytest.raises(sfu.TrackEnded):
+            track.frames()
+        with pytest.raises(sfu.TrackEnded):
+            track.encoded_frames()
+        await nothing_left(server, track)
+
+
+@pytest.mark.parametrize("kind", ["frames", "encoded_frames"])
+async def test_cancelling_leaves_nothing(kind: str) -> None:
+    async with anna() as (server, tracks):
+        track = tracks["video"]
+        before = asyncio.all_tasks()
+
+        async def take() -> None:
+            async for _ in getattr(track, kind)():
+                pass
+
+        for turns in range(12):
+            task = asyncio.create_task(take())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            if turns == 11:
+                await asyncio.sleep(0.3)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await nothing_left(server, track)
+        async with asyncio.timeout(10):
+            while asyncio.all_tasks() - before:
+                await server.stats()
+
+
+async def test_without_pyav_the_error_says_what_to_install(
+    room: sfu.Room, backend: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    track = await published(room, backend)
+    monkeypatch.setitem(sys.modules, "av", None)
+    for name in [name for name in sys.modules if name.startswith("sfu.media")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("sfu.media", raising=False)
+    with pytest.raises(MediaMissing, match=r"pip install sfu\[media\]") as caught:
+        track.frames()
+    assert isinstance(caught.value, ImportError)
+
+
+async def test_misuse_is_named(room: sfu.Room, backend: object) -> None:
+    track = await published(room, backend)
+    with pytest.raises(ValueError, match="rgb24"):
+        track.frames(format="purple")
+    with pytest.raises(ValueError, match="queue must be 1"):
+        track.frames(queue=0)
+    with pytest.raises(TypeError, match="Layer"):
+        track.frames(max_layer=1)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="queue must be 1"):
+        track.encoded_frames(queue=0)
+
+
+async def test_a_codec_without_decoder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sfu.media import decoder
+
+    async with anna() as (server, tracks):
+        monkeypatch.setitem(decoder._DECODERS, "VP8", ("no_such_decoder",))
+        with pytest.raises(DecoderMissing, match="VP8"):
+            await anext(tracks["video"].frames())
+        await nothing_left(server, tracks["video"])
+
+
+async def published(room: sfu.Room, backend: object) -> sfu.Track:
+    session = await room.join("alice")
+    backend.publish(room.id, session.id)  # type: ignore[attr-defined]
+    return room.tracks[0]
