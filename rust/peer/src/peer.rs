@@ -217,6 +217,13 @@ impl Peer {
         index
     }
 
+    /// Sections more in which it can receive, in the next offer.
+    pub fn add_receivers(&mut self, audio: usize, video: usize) {
+        for (kind, count) in [(SectionKind::Audio, audio), (SectionKind::Video, video)] {
+            (0..count).for_each(|_| self.negotiation.add(kind, None));
+        }
+    }
+
     /// Stops a video source or lets it go on: `inactive` or `sendonly` in the next offer.
     pub fn set_video_sends(&mut self, source: usize, sends: bool) {
         self.negotiation.set_sends(SectionKind::Video, source, sends);
@@ -325,12 +332,7 @@ impl Peer {
         for source in self.config.clips.clone() {
             self.add_clips(source);
         }
-        for _ in 0..self.config.receive_audio {
-            self.negotiation.add(SectionKind::Audio, None);
-        }
-        for _ in 0..self.config.receive_video {
-            self.negotiation.add(SectionKind::Video, None);
-        }
+        self.add_receivers(self.config.receive_audio, self.config.receive_video);
         if self.config.channels {
             self.negotiation.add(SectionKind::Application, None);
         }

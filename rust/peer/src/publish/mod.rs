@@ -64,6 +64,7 @@ impl Uplink {
         let index = self.video.len();
         // Sources of both kinds are told apart in the payload.
         self.video.push(VideoPublisher::new(source, VIDEO_SOURCES + index as u16, random));
+        self.start_late();
         index
     }
 

@@ -4,9 +4,12 @@
 //! keyframe.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use sfu_wire::SeqNo;
 use sfu_wire::payload::Vp8Descriptor;
+
+use super::playback::Playback;
 
 /// What a packet says of its frame.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +43,12 @@ pub struct FrameStats {
     pub bad_switches: u64,
     /// Times the picture broke for a loss.
     pub broken: u64,
+    /// Pauses that a viewer notices (W3C webrtc-stats `freezeCount`).
+    pub freezes: u64,
+    /// When the first frame was decoded.
+    pub first: Option<Instant>,
+    /// When the last frame was decoded.
+    pub last: Option<Instant>,
 }
 
 /// The frames of one stream.
@@ -53,30 +62,31 @@ pub(crate) struct Frames {
     last: Option<Facts>,
     /// A decoder has all that the next frame may refer to.
     intact: bool,
+    playback: Playback,
     stats: FrameStats,
 }
 
 impl Frames {
     /// A packet arrived; `None`: it carries no frame (padding).
-    pub(crate) fn insert(&mut self, seq: SeqNo, facts: Option<Facts>) {
+    pub(crate) fn insert(&mut self, now: Instant, seq: SeqNo, facts: Option<Facts>) {
         let next = *self.next.get_or_insert(seq);
         if seq == next && self.waiting.is_empty() {
-            self.take(facts);
+            self.take(now, facts);
             return;
         }
         if seq >= next {
             self.waiting.insert(seq, facts);
-            self.drain();
+            self.drain(now);
         }
     }
 
     /// A packet is given up.
-    pub(crate) fn skip(&mut self, seq: SeqNo) {
+    pub(crate) fn skip(&mut self, now: Instant, seq: SeqNo) {
         while let (Some(next), Some((&first, _))) = (self.next, self.waiting.first_key_value()) {
             if first > seq || next > seq {
                 break;
             }
-            self.drain();
+            self.drain(now);
             if self.next == Some(next) {
                 break;
             }
@@ -84,7 +94,7 @@ impl Frames {
         if self.next == Some(seq) {
             self.break_picture();
             self.next = Some(seq.next());
-            self.drain();
+            self.drain(now);
         }
     }
 
@@ -119,16 +129,16 @@ impl Frames {
         self.last = None;
     }
 
-    fn drain(&mut self) {
+    fn drain(&mut self, now: Instant) {
         while let Some(next) = self.next
             && let Some(facts) = self.waiting.remove(&next)
         {
-            self.take(facts);
+            self.take(now, facts);
         }
     }
 
     /// The next packet in order.
-    fn take(&mut self, facts: Option<Facts>) {
+    fn take(&mut self, now: Instant, facts: Option<Facts>) {
         self.next = self.next.map(SeqNo::next);
         let Some(facts) = facts else { return };
         if facts.descriptor.starts_frame() {
@@ -141,7 +151,7 @@ impl Frames {
             return;
         }
         if facts.marker {
-            self.end();
+            self.end(now);
         }
     }
 
@@ -162,7 +172,7 @@ impl Frames {
         self.last = Some(facts);
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, now: Instant) {
         let Some(facts) = self.open.take() else { return };
         if !self.intact {
             self.stats.undecodable += 1;
@@ -170,6 +180,9 @@ impl Frames {
         }
         self.stats.decoded += 1;
         self.stats.keyframes += u64::from(facts.keyframe);
+        self.stats.freezes += u64::from(self.playback.shown(now));
+        self.stats.first.get_or_insert(now);
+        self.stats.last = Some(now);
     }
 }
 
@@ -213,38 +226,43 @@ mod tests {
         SeqNo::new(number)
     }
 
+    /// Nothing but frames at this time.
+    fn shown(now: Instant) -> FrameStats {
+        FrameStats { first: Some(now), last: Some(now), ..FrameStats::default() }
+    }
+
     #[test]
     fn frames_are_counted_in_order_whatever_the_arrival() {
-        let mut frames = Frames::default();
-        frames.insert(seq(10), Some(facts(1, true, false, true)));
-        frames.insert(seq(12), Some(facts(2, true, true, false)));
-        frames.insert(seq(13), None);
+        let (now, mut frames) = (Instant::now(), Frames::default());
+        frames.insert(now, seq(10), Some(facts(1, true, false, true)));
+        frames.insert(now, seq(12), Some(facts(2, true, true, false)));
+        frames.insert(now, seq(13), None);
         assert_eq!(frames.stats().decoded, 0);
-        frames.insert(seq(11), Some(facts(1, false, true, false)));
-        assert_eq!(*frames.stats(), FrameStats { decoded: 2, keyframes: 1, ..FrameStats::default() });
+        frames.insert(now, seq(11), Some(facts(1, false, true, false)));
+        assert_eq!(*frames.stats(), FrameStats { decoded: 2, keyframes: 1, ..shown(now) });
     }
 
     #[test]
     fn a_lost_packet_breaks_the_picture_until_a_keyframe() {
-        let mut frames = Frames::default();
-        frames.insert(seq(1), Some(facts(1, true, true, true)));
-        frames.insert(seq(3), Some(facts(3, true, true, false)));
-        frames.skip(seq(2));
+        let (now, mut frames) = (Instant::now(), Frames::default());
+        frames.insert(now, seq(1), Some(facts(1, true, true, true)));
+        frames.insert(now, seq(3), Some(facts(3, true, true, false)));
+        frames.skip(now, seq(2));
         assert!(frames.is_broken());
-        frames.insert(seq(4), Some(facts(4, true, true, true)));
-        let expected = FrameStats { decoded: 2, keyframes: 2, undecodable: 1, broken: 1, ..FrameStats::default() };
+        frames.insert(now, seq(4), Some(facts(4, true, true, true)));
+        let expected = FrameStats { decoded: 2, keyframes: 2, undecodable: 1, broken: 1, ..shown(now) };
         assert_eq!(*frames.stats(), expected);
     }
 
     #[test]
     fn the_senders_mistakes_are_seen() {
-        let mut frames = Frames::default();
-        frames.insert(seq(1), Some(facts(1, true, true, true)));
-        frames.insert(seq(2), Some(facts(3, true, false, false)));
+        let (now, mut frames) = (Instant::now(), Frames::default());
+        frames.insert(now, seq(1), Some(facts(1, true, true, true)));
+        frames.insert(now, seq(2), Some(facts(3, true, false, false)));
         assert_eq!(frames.stats().discontinuities, 1);
-        frames.insert(seq(3), Some(facts(4, true, true, false)));
+        frames.insert(now, seq(3), Some(facts(4, true, true, false)));
         assert_eq!(frames.stats().torn, 1);
-        frames.insert(seq(4), Some(Facts { encoding: 2, ..facts(5, true, true, false) }));
+        frames.insert(now, seq(4), Some(Facts { encoding: 2, ..facts(5, true, true, false) }));
         assert_eq!(frames.stats().bad_switches, 1);
     }
 }

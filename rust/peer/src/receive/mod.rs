@@ -2,6 +2,7 @@
 
 mod frames;
 mod gaps;
+mod playback;
 mod stream;
 
 use std::collections::BTreeMap;
