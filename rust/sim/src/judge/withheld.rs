@@ -52,10 +52,25 @@ fn in_run(source: &Source<'_>, run: &Run<'_>, observer: &Observer, verdict: &mut
         if is_asked_for(source, frame, target) && is_provable(source, observer, (index, target), &was_sent) {
             let at = run.steps.first().map(|step| step.got.at).unwrap_or_default();
             verdict.add(Rule::Withheld, 1, at, || {
+                let before: Vec<_> = (index.saturating_sub(6 * u32::from(source.structure.spatial))..index)
+                    .filter(|before| source.frames[*before as usize].spatial == frame.spatial)
+                    .map(|before| {
+                        let temporal = source.frames[before as usize].temporal;
+                        (before, temporal, was_sent(before), source.arrivals(before).collect::<Vec<_>>())
+                    })
+                    .collect();
                 format!(
-                    "source {} frame {index} (picture {} S{}T{} entry {}) refers to {:?}, came in steps {:?}, target {target:?}",
-                    run.source, frame.picture, frame.spatial, frame.temporal, frame.entry, frame.references,
-                    source.arrivals(index).collect::<Vec<_>>()
+                    "source {} frame {index} (picture {} S{}T{} entry {}) refers to {:?}, came in steps {:?}, {target:?}, \
+                     the run is of steps {}..{}; before it {before:?}",
+                    run.source,
+                    frame.picture,
+                    frame.spatial,
+                    frame.temporal,
+                    frame.entry,
+                    frame.references,
+                    source.arrivals(index).collect::<Vec<_>>(),
+                    run.begins,
+                    run.ends
                 )
             });
         }
@@ -105,7 +120,11 @@ fn is_provable(
     }
     let unbroken = |fits: &dyn Fn(&Frame) -> bool| {
         let before = (0..index).rev().take(40).find(|before| fits(&source.frames[*before as usize]));
-        before.is_none_or(|before| was_sent(before) && stayed(observer, source, before, frame, target))
+        before.is_none_or(|before| {
+            // Where a layer was entered by a frame that came late, it is not known to be whole.
+            let entered_late = source.frames[before as usize].entry && !in_order(source, before);
+            was_sent(before) && !entered_late && stayed(observer, source, before, frame, target)
+        })
     };
     // A spatial layer that was left is entered again at a keyframe.
     let spatial = |other: &Frame| other.spatial == frame.spatial && other.temporal <= target.layer.temporal;

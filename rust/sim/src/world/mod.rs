@@ -6,7 +6,7 @@
 
 mod keys;
 mod participant;
-mod queue;
+pub(crate) mod queue;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
@@ -31,7 +31,7 @@ use queue::Queue;
 const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// The wall clock when a world begins: 2026-01-01.
-const UNIX_TIME: Duration = Duration::from_secs(1_767_225_600);
+pub(crate) const UNIX_TIME: Duration = Duration::from_secs(1_767_225_600);
 
 /// Settings of a [`World`].
 #[derive(Debug, Clone)]
@@ -434,7 +434,7 @@ pub fn sfu_config(seed: u64) -> SfuConfig {
 }
 
 /// One for all worlds: nothing is signed with it, and making one takes longer than many a scenario.
-fn certificate() -> Arc<Certificate> {
+pub(crate) fn certificate() -> Arc<Certificate> {
     static CERTIFICATE: OnceLock<Arc<Certificate>> = OnceLock::new();
     let make = || Arc::new(Certificate::generate().expect("the library makes P-256 certificates"));
     Arc::clone(CERTIFICATE.get_or_init(make))

@@ -9,7 +9,7 @@ const POOL: usize = 4096;
 
 /// See the module's text.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(crate) struct Queue {
     /// Arrival, then the order of departure, then the place in `flights`.
     order: BinaryHeap<Reverse<(Instant, u64, usize)>>,
     flights: Vec<Flight>,
@@ -27,12 +27,12 @@ struct Flight {
 
 impl Queue {
     /// When the next arrives.
-    pub(super) fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         self.order.peek().map(|Reverse((at, ..))| *at)
     }
 
     /// A datagram of or for a participant arrives at `at`.
-    pub(super) fn push(&mut self, at: Instant, who: usize, to_sfu: bool, datagram: Vec<u8>) {
+    pub(crate) fn push(&mut self, at: Instant, who: usize, to_sfu: bool, datagram: Vec<u8>) {
         let flight = Flight { who, to_sfu, datagram };
         let place = if let Some(place) = self.free.pop() {
             self.flights[place] = flight;
@@ -46,7 +46,7 @@ impl Queue {
     }
 
     /// The next to arrive: whose, whether towards the SFU, and the bytes.
-    pub(super) fn pop(&mut self) -> Option<(usize, bool, Vec<u8>)> {
+    pub(crate) fn pop(&mut self) -> Option<(usize, bool, Vec<u8>)> {
         let Reverse((_, _, place)) = self.order.pop()?;
         self.free.push(place);
         let Flight { who, to_sfu, datagram } = std::mem::take(&mut self.flights[place]);
@@ -54,14 +54,14 @@ impl Queue {
     }
 
     /// A copy in used memory.
-    pub(super) fn copy(&mut self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn copy(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut copy = self.pool.pop().unwrap_or_default();
         copy.clear();
         copy.extend_from_slice(bytes);
         copy
     }
 
-    pub(super) fn recycle(&mut self, bytes: Vec<u8>) {
+    pub(crate) fn recycle(&mut self, bytes: Vec<u8>) {
         if self.pool.len() < POOL {
             self.pool.push(bytes);
         }

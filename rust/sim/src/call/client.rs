@@ -1,0 +1,141 @@
+//! The far end: a peer, its address and its two links.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use sfu_peer::{AudioSource, Peer, PeerConfig, VideoSource};
+use sfu_transport::Path;
+
+use crate::link::{Link, LinkConfig};
+use crate::random::Random;
+use crate::world::certificate;
+
+/// The clients' network, 11.0.0.0/8: their index is in the address.
+const NETWORK: u32 = 11 << 24;
+/// Their first port; each move takes the next.
+const PORT: u16 = 5000;
+
+/// Names a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub(super) usize);
+
+impl ClientId {
+    /// Counts the clients in the order in which they were added.
+    pub const fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// What a client is.
+#[derive(Debug, Clone, Default)]
+pub struct ClientConfig {
+    /// What it publishes.
+    pub audio: Vec<AudioSource>,
+    /// What it publishes.
+    pub video: Vec<VideoSource>,
+    /// Offers data channels.
+    pub channels: bool,
+    /// To the SFU.
+    pub uplink: LinkConfig,
+    /// From the SFU.
+    pub downlink: LinkConfig,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Client {
+    pub(super) peer: Peer,
+    pub(super) uplink: Link,
+    pub(super) downlink: Link,
+    address: SocketAddr,
+    /// When the peer wants the time; `None`: never again.
+    due: Option<Instant>,
+    vanished: bool,
+}
+
+impl Client {
+    pub(super) fn new(
+        index: usize,
+        (now, unix_time): (Instant, Duration),
+        config: ClientConfig,
+        mut random: Random,
+    ) -> Self {
+        let address = SocketAddr::new(Ipv4Addr::from_bits(NETWORK + index as u32).into(), PORT);
+        let (uplink, downlink) = (random.fork(1), random.fork(2));
+        let mut seed = [0; 32];
+        seed.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&random.next().to_be_bytes()));
+        let peer = PeerConfig {
+            seed,
+            unix_time,
+            audio: config.audio,
+            video: config.video,
+            channels: config.channels,
+            ..PeerConfig::new(index as u32, address, certificate())
+        };
+        Self {
+            peer: Peer::new(now, peer),
+            uplink: Link::new(config.uplink, uplink),
+            downlink: Link::new(config.downlink, downlink),
+            address,
+            due: None,
+            vanished: false,
+        }
+    }
+
+    /// What it sent and received.
+    pub const fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// Datagrams that vanished on the way to the SFU, and from it.
+    pub const fn lost(&self) -> (u64, u64) {
+        (self.uplink.lost(), self.downlink.lost())
+    }
+
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) const fn path(&self) -> Path {
+        Path { local: self.address, remote: super::SERVER }
+    }
+
+    pub(super) const fn path_at_sfu(&self) -> Path {
+        Path { local: super::SERVER, remote: self.address }
+    }
+
+    pub(super) const fn poll_timeout(&self) -> Option<Instant> {
+        self.due
+    }
+
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.due.is_some_and(|due| due <= now)
+    }
+
+    /// It was given something: it may want the time at another moment.
+    pub(super) fn touched(&mut self) {
+        self.due = if self.vanished { None } else { self.peer.poll_timeout() };
+    }
+
+    pub(super) fn move_away(&mut self, now: Instant) {
+        self.address.set_port(self.address.port().wrapping_add(1).max(1));
+        self.peer.move_to(now, self.address);
+    }
+
+    pub(super) fn vanish(&mut self) {
+        self.vanished = true;
+        self.touched();
+    }
+
+    pub(super) const fn has_vanished(&self) -> bool {
+        self.vanished
+    }
+}
+
+/// Whose address it is.
+pub(super) fn index_of(address: SocketAddr) -> Option<usize> {
+    match address.ip() {
+        IpAddr::V4(ip) => ip.to_bits().checked_sub(NETWORK).map(|index| index as usize),
+        IpAddr::V6(_) => None,
+    }
+}
