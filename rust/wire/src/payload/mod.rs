@@ -10,6 +10,7 @@ pub mod red;
 pub mod vp8;
 pub mod vp9;
 
+mod bits;
 mod picture_id;
 
 pub use dependency_descriptor::DependencyDescriptor;

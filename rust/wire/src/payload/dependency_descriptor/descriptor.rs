@@ -2,7 +2,7 @@
 
 use crate::bytes::Reader;
 use crate::error::ParseError;
-use crate::payload::dependency_descriptor::bits::{BitReader, BitWriter};
+use crate::payload::bits::{BitReader, BitWriter};
 use crate::payload::dependency_descriptor::diffs::{ChainDiffs, FrameDiffs};
 use crate::payload::dependency_descriptor::indication::{DecodeTargets, Dtis};
 use crate::payload::dependency_descriptor::structure::{FrameDependencies, Structure};

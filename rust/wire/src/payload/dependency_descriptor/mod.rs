@@ -5,7 +5,6 @@
 //! structure (boxed, once per encoding); a packet without one costs no allocation. To rewrite: [`DependencyDescriptor::parse`],
 //! change the fields, [`DependencyDescriptor::write`] against the same structure. What is not changed keeps its bits.
 
-mod bits;
 mod descriptor;
 mod diffs;
 mod indication;

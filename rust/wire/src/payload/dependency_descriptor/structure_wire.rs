@@ -1,7 +1,7 @@
 //! The structure's bits, read and written (§A.8.2 `template_dependency_structure`).
 
 use crate::error::ParseError;
-use crate::payload::dependency_descriptor::bits::{BitReader, BitWriter};
+use crate::payload::bits::{BitReader, BitWriter};
 use crate::payload::dependency_descriptor::indication::{Dti, Dtis};
 use crate::payload::dependency_descriptor::structure::{FrameDependencies, Resolution, Structure, step};
 

@@ -1,4 +1,5 @@
-//! A reader and a writer of single bits, high to low, and the non-symmetric numbers of §A.8.2. Neither can panic.
+//! A reader and a writer of single bits, high to low, and the non-symmetric numbers of AV1 (bitstream §4.10.7; dependency descriptor
+//! §A.8.2). Neither can panic.
 
 use crate::error::ParseError;
 
