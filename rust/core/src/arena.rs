@@ -72,7 +72,8 @@ impl<I: Id, T> Arena<I, T> {
             (self.slots.len() - 1) as u32
         });
         let entry = &mut self.slots[slot as usize];
-        entry.generation = (entry.generation + 1) & GENERATION_MASK;
+        // Never 0, so that no id is: 0 names nothing.
+        entry.generation = ((entry.generation + 1) & GENERATION_MASK).max(1);
         let id = I::from_u64(u64::from(self.shard) << 48 | entry.generation << SLOT_BITS | u64::from(slot));
         entry.value = Some(make(id));
         self.len += 1;

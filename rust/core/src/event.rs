@@ -53,6 +53,19 @@ pub enum LayerReason {
     Flow,
 }
 
+impl LayerReason {
+    /// Its name in the API and in signalling.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Chosen => "chosen",
+            Self::Paused => "paused",
+            Self::Muted => "muted",
+            Self::Flow => "flow",
+        }
+    }
+}
+
 /// One who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Speaker {
@@ -179,6 +192,19 @@ pub enum Event {
         track: TrackId,
         /// Empty: nobody needs any.
         layers: Vec<Layer>,
+    },
+    /// Somebody else is heard in an audio slot (`RoomConfig::audio_slots`), or the slot has got its section.
+    AudioSlotChanged {
+        /// Who hears it.
+        session: SessionId,
+        /// The slot, as statistics name it.
+        subscription: SubscriptionId,
+        /// Its number, from 0.
+        slot: u8,
+        /// Its section in the subscriber's SDP.
+        mid: Mid,
+        /// Whose voice; `None`: nobody's.
+        track: Option<TrackId>,
     },
     /// The ranking of speakers changed; loudest first.
     SpeakersChanged(RoomId, Vec<Speaker>),

@@ -44,6 +44,10 @@ pub struct Forwarder {
     report_due: bool,
     catch_up: Option<(u8, SeqNo, SeqNo)>,
     told: Told,
+    /// When the last packet of audio went out.
+    last_sent: Option<Instant>,
+    /// The next packet is of another track than the last.
+    moved: bool,
 }
 
 /// By what a run is judged.
@@ -89,6 +93,8 @@ impl Forwarder {
             report_due: false,
             catch_up: None,
             told: Told::default(),
+            last_sent: None,
+            moved: false,
         }
     }
 
@@ -125,13 +131,16 @@ impl Forwarder {
         self.selector.observe(now, packet);
         match self.selector.decide(now, packet) {
             Decision::Drop => return None,
-            Decision::Switch => self.switch(packet, clock),
+            Decision::Switch => self.switch(now, packet, clock),
             Decision::Forward if self.rewriter.precedes(packet.seq) => return None,
             Decision::Forward => {}
         }
         let offset = clock.offset(packet.encoding);
         match self.kind {
-            Kind::Audio => self.rewriter.rewrite(packet, None, offset),
+            Kind::Audio => {
+                self.last_sent = Some(now);
+                self.rewriter.rewrite(packet, None, offset)
+            }
             Kind::Video => self.forward_video(now, packet, offset),
         }
     }
@@ -156,6 +165,14 @@ impl Forwarder {
     /// What the subscriber has is not there any more: it starts over.
     pub fn restart(&mut self) {
         self.selector.start_over();
+    }
+
+    /// What comes from now on is of another track, whose clock has nothing to do with the last one's: numbers go on, and time by
+    /// as much as has passed. Audio only.
+    pub fn change_track(&mut self) {
+        self.selector.start_over();
+        self.selector.set_flowing(Encodings::default());
+        self.moved = true;
     }
 
     /// The encoding whose keyframe is awaited.
@@ -306,7 +323,11 @@ impl Forwarder {
         self.references.start(dependency, self.limit());
     }
 
-    fn switch(&mut self, packet: &Packet<'_>, clock: &TimestampMap) {
+    fn switch(&mut self, now: Instant, packet: &Packet<'_>, clock: &TimestampMap) {
+        if std::mem::take(&mut self.moved) {
+            let passed = self.last_sent.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
+            self.rewriter.change_track(passed);
+        }
         let limit = self.limit();
         let picture = if let Dependencies::Known(dependency) = packet.dependencies {
             self.start_references(dependency);

@@ -68,11 +68,16 @@ impl Wire {
     }
 }
 
+/// What an audio slot carries while nobody is in it: no id is zero (generations begin with one).
+pub(crate) const NO_TRACK: TrackId = TrackId::new(0);
+
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Subscription {
     pub(crate) session: SessionId,
     pub(crate) track: TrackId,
+    /// An audio slot, whose track changes.
+    pub(crate) slot: Option<u8>,
     /// The subscriber's.
     pub(crate) connection: ConnectionId,
     pub(crate) forwarder: Forwarder,

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use sfu_core::codec::Kind;
-use sfu_core::event::{self, CloseReason, Event, LayerReason, SubscriptionProblem};
+use sfu_core::event::{self, CloseReason, Event, SubscriptionProblem};
 use sfu_core::layer::Layer;
 use sfu_core::transport::ConnectionState;
 
@@ -99,6 +99,10 @@ record! {
     LayersWanted { session: u64, track: u64, layers: Vec<(u8, u8)> }
 }
 record! {
+    /// Somebody else is heard in an audio slot, or it has got its section; `track` `None`: nobody.
+    AudioSlotChanged { session: u64, subscription: u64, slot: u8, mid: String, track: Option<u64> }
+}
+record! {
     /// The ranking of speakers changed: (session, track, level in dBov), loudest first.
     SpeakersChanged { room: u64, speakers: Vec<(u64, u64, i8)> }
 }
@@ -143,6 +147,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<LayerInfo>()?;
     module.add_class::<LayersChanged>()?;
     module.add_class::<LayersWanted>()?;
+    module.add_class::<AudioSlotChanged>()?;
     module.add_class::<SpeakersChanged>()?;
     module.add_class::<ChannelOpened>()?;
     module.add_class::<ChannelMessage>()?;
@@ -202,7 +207,7 @@ pub(crate) fn from_core(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
                 subscription: subscription.get(),
                 before: from.map(layer_numbers),
                 after: to.map(layer_numbers),
-                reason: reason_name(reason),
+                reason: reason.as_str(),
                 wait: wait.as_secs_f64(),
                 keyframe_wait: keyframe_wait.as_secs_f64(),
             },
@@ -215,6 +220,16 @@ pub(crate) fn from_core(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
             let layers = layers.into_iter().map(layer_numbers).collect();
             object(py, LayersWanted { session: session.get(), track: track.get(), layers })
         }
+        Event::AudioSlotChanged { session, subscription, slot, mid, track } => object(
+            py,
+            AudioSlotChanged {
+                session: session.get(),
+                subscription: subscription.get(),
+                slot,
+                mid: mid.to_string(),
+                track: track.map(sfu_core::id::TrackId::get),
+            },
+        ),
         Event::SpeakersChanged(room, speakers) => {
             let speakers = speakers.iter().map(|s| (s.session.get(), s.track.get(), s.level)).collect();
             object(py, SpeakersChanged { room: room.get(), speakers })
@@ -269,16 +284,6 @@ impl From<&sfu_core::stream::LayerInfo> for LayerInfo {
             bitrate: of.bitrate.get(),
             flowing: of.flowing,
         }
-    }
-}
-
-const fn reason_name(reason: LayerReason) -> &'static str {
-    match reason {
-        LayerReason::Started => "started",
-        LayerReason::Chosen => "chosen",
-        LayerReason::Paused => "paused",
-        LayerReason::Muted => "muted",
-        LayerReason::Flow => "flow",
     }
 }
 

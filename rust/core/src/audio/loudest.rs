@@ -60,11 +60,6 @@ impl<K: Copy + Ord> Loudest<K> {
         Self { places: vec![None; places], voices: BTreeMap::new() }
     }
 
-    /// Who has the place.
-    pub(crate) fn holder(&self, place: usize) -> Option<K> {
-        self.places.get(place).copied().flatten().map(|place| place.key)
-    }
-
     /// Those who have the places, in their order.
     pub(crate) fn holders(&self) -> impl Iterator<Item = Option<K>> {
         self.places.iter().map(|place| place.map(|place| place.key))

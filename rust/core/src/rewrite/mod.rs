@@ -10,6 +10,8 @@ pub(crate) mod timeline;
 mod vp8;
 mod vp9;
 
+use std::time::Duration;
+
 use sfu_wire::SeqNo;
 
 use crate::codec::Kind;
@@ -80,6 +82,11 @@ impl Rewriter {
         if let Some(dependency) = packet.dependencies.known() {
             self.dependencies.switch(dependency);
         }
+    }
+
+    /// The next run is of another track and begins so much later than what was sent last.
+    pub(crate) fn change_track(&mut self, passed: Duration) {
+        self.timestamps.change_track((passed.as_micros() as i64) * 48 / 1000);
     }
 
     /// In the middle of a run packets begin to have dependency descriptors.

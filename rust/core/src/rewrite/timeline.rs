@@ -44,6 +44,13 @@ impl TimestampRewriter {
         Self { slew, first, base: None, shift: 0, since: 0, newest: 0, highest_out: first - 1, past: Ring::new(FRAMES) }
     }
 
+    /// The next run is on another timeline; its first packet stands `passed` ticks after what was sent last.
+    pub(crate) fn change_track(&mut self, passed: i64) {
+        if self.base.take().is_some() {
+            self.first = self.highest_out + passed.max(1);
+        }
+    }
+
     /// A run begins at `timestamp`; `offset` brings it onto the timeline.
     pub(crate) fn start(&mut self, timestamp: u64, offset: i64) {
         let timestamp = timestamp as i64;

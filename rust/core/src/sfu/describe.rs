@@ -174,7 +174,7 @@ impl Sfu {
             .filter(|(mid, _)| !sections.iter().any(|section| section.mid == *mid && section.receive.is_some()))
             .map(|(_, track)| *track)
             .collect();
-        let affected: BTreeSet<SessionId> = ended.into_iter().flat_map(|track| self.drop_track(track)).collect();
+        let affected: BTreeSet<SessionId> = ended.into_iter().flat_map(|track| self.drop_track(now, track)).collect();
         for section in sections {
             if let (Some(parameters), Some(kind)) = (section.receive, section.kind.media()) {
                 self.apply_receive(now, id, section.mid, kind, parameters);
@@ -260,6 +260,10 @@ impl Sfu {
             return;
         }
         subscription.problem = None;
+        if subscription.slot.is_some() {
+            self.tell_slot(subscription_id);
+            return;
+        }
         self.outbox.push(Event::Subscribed { session, subscription: subscription_id, track, mid, transport });
         self.want_keyframe_soon(now, subscription_id);
     }

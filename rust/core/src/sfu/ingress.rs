@@ -143,11 +143,12 @@ impl Sfu {
             }
             Some(_) => {}
         }
+        self.rank_voice(now, binding.track, packet, codec);
     }
 }
 
 /// The level that the client says the packet has; a muted track is not heard.
-fn audio_level(track: &Track, packet: &RtpPacket<'_>) -> Option<AudioLevel> {
+pub(super) fn audio_level(track: &Track, packet: &RtpPacket<'_>) -> Option<AudioLevel> {
     let id = track.parameters.extensions.id(Extension::AudioLevel).filter(|_| !track.muted)?;
     let (_, value) = packet.extensions().iter().find(|(found, _)| *found == id)?;
     AudioLevel::parse(value)

@@ -5,6 +5,7 @@
 //! events, offers and deadlines.
 
 mod audio;
+mod audio_slots;
 mod channels;
 mod describe;
 mod fan_out;

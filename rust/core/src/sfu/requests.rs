@@ -128,6 +128,9 @@ impl Sfu {
 fn layer_change(now: Instant, id: SubscriptionId, subscription: &mut Subscription) -> Option<Event> {
     let (from, to) = subscription.forwarder.take_layer_change()?;
     let Applied { reason, wait, keyframe_wait } = subscription.change.applied(now);
+    if subscription.slot.is_some() {
+        return None;
+    }
     let session = subscription.session;
     Some(Event::LayerChanged { session, subscription: id, from, to, reason, wait, keyframe_wait })
 }

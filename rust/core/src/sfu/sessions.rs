@@ -49,8 +49,11 @@ impl Sfu {
         }
         if auto_subscribe {
             for track in tracks {
-                self.add_subscription(now, id, track, None);
+                if !self.is_in_slots(track) {
+                    self.add_subscription(now, id, track, None);
+                }
             }
+            self.add_slots(now, id);
             self.settle_negotiation(now, id);
         }
         Ok(id)
@@ -81,6 +84,7 @@ impl Sfu {
         let Some(session) = self.sessions.remove(id) else { return BTreeSet::new() };
         if let Some(room) = self.rooms.get_mut(session.room) {
             room.sessions.remove(&id);
+            room.slots.remove(&id);
         }
         for channel in session.channels {
             self.channels.remove(channel);
@@ -88,7 +92,7 @@ impl Sfu {
         for subscription in session.subscriptions {
             self.drop_subscription(subscription);
         }
-        let affected = session.tracks.into_iter().flat_map(|track| self.drop_track(track)).collect();
+        let affected = session.tracks.into_iter().flat_map(|track| self.drop_track(now, track)).collect();
         for (_, connection) in session.connections {
             self.disconnect(now, connection, egress);
         }

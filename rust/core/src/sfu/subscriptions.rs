@@ -8,6 +8,7 @@ use sfu_wire::Ssrc;
 use super::Sfu;
 use super::sessions::first_sequence_number;
 use crate::change::Change;
+use crate::codec::Kind;
 use crate::command::CommandError;
 use crate::connection::Progress;
 use crate::event::{Event, LayerReason};
@@ -34,10 +35,13 @@ impl Sfu {
             return Err(CommandError::NotInRoom);
         }
         let mut subscribed = source.subscriptions.iter().filter_map(|id| self.subscriptions.get(*id));
-        if subscribed.any(|subscription| subscription.session == session) {
+        if subscribed.any(|subscription| subscription.session == session && subscription.slot.is_none()) {
             return Err(CommandError::AlreadySubscribed);
         }
+        let room = source.room;
         let id = self.add_subscription(now, session, track, max_layer).ok_or(CommandError::SessionClosed)?;
+        // It is not to be heard twice.
+        self.assign_slots(now, room);
         self.settle_negotiation(now, session);
         self.settle_track(now, track, egress);
         Ok(id)
@@ -47,6 +51,9 @@ impl Sfu {
         let subscription = self.subscriptions.get(id).ok_or(CommandError::SubscriptionEnded)?;
         let session = subscription.session;
         self.drop_subscription(id);
+        if let Some(room) = self.sessions.get(session).map(|session| session.room) {
+            self.assign_slots(now, room);
+        }
         self.settle_negotiation(now, session);
         Ok(())
     }
@@ -93,22 +100,55 @@ impl Sfu {
         track: TrackId,
         max_layer: Option<Layer>,
     ) -> Option<SubscriptionId> {
+        let source = self.tracks.get(track)?;
+        let (kind, codec) = (source.kind, source.codec?);
+        let id = self.insert_subscription(now, session, track, (kind, max_layer), None)?;
         let source = self.tracks.get_mut(track)?;
+        source.subscriptions.push(id);
+        let subscription = self.subscriptions.get_mut(id)?;
+        subscription.forwarder.set_muted(source.muted);
+        subscription.forwarder.set_available(source.activity.flowing(now));
+        // Tracks of one source stay in step (audio with its video), unrelated ones do not wait for each other: the stream
+        // repeats the publisher's grouping.
+        let publisher = self.sessions.get(source.session)?;
+        let (stream, _) = &source.parameters.msid;
+        let sender = Sender {
+            subscription: id,
+            kind,
+            codec,
+            ssrc: subscription.send.ssrc(),
+            rtx_ssrc: Some(subscription.send.rtx_ssrc()),
+            stream: format!("{}.{stream}", publisher.config.label),
+            track: format!("{:x}", track.get()),
+            fmtp: source.fmtp.to_string(),
+        };
+        self.connections.get_mut(subscription.connection)?.negotiator.add_sender(sender);
+        self.want_keyframe_soon(now, id);
+        Some(id)
+    }
+
+    /// Makes a subscription that stands with its subscriber, and not yet with a track.
+    pub(super) fn insert_subscription(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        track: TrackId,
+        (kind, max_layer): (Kind, Option<Layer>),
+        slot: Option<u8>,
+    ) -> Option<SubscriptionId> {
         let subscriber = self.sessions.get_mut(session)?;
         let connection_id = subscriber.sending_connection()?;
         let connection = self.connections.get_mut(connection_id)?;
-        let (kind, codec) = (source.kind, source.codec?);
         let ssrc = Ssrc::new(self.random.u32());
         let rtx = Ssrc::new(self.random.u32());
         let mut forwarder = Forwarder::new(kind, first_sequence_number(&mut self.random), self.random.u32());
         forwarder.set_max_layer(max_layer);
         forwarder.set_paused(connection.progress != Progress::Connected);
-        forwarder.set_muted(source.muted);
-        forwarder.set_available(source.activity.flowing(now));
         let send = SendStream::new(kind, ssrc, rtx, first_sequence_number(&mut self.random));
         let id = self.subscriptions.insert_with(|_| Subscription {
             session,
             track,
+            slot,
             connection: connection_id,
             forwarder,
             send,
@@ -120,29 +160,10 @@ impl Sfu {
             picture_loss: PictureLoss::default(),
             problem: None,
         });
-        source.subscriptions.push(id);
         subscriber.subscriptions.insert(id);
         connection.subscriptions.push(id);
         // Reports and requests are about the media; nothing is asked about its retransmissions.
         connection.outgoing.insert(ssrc, id);
-        // Tracks of one source stay in step (audio with its video), unrelated ones do not wait for each other: the stream
-        // repeats the publisher's grouping.
-        let publisher = self.sessions.get(self.tracks.get(track)?.session)?;
-        let source = self.tracks.get(track)?;
-        let (stream, _) = &source.parameters.msid;
-        let fmtp = source.fmtp.to_string();
-        let stream = format!("{}.{stream}", publisher.config.label);
-        self.connections.get_mut(connection_id)?.negotiator.add_sender(Sender {
-            subscription: id,
-            kind,
-            codec,
-            ssrc,
-            rtx_ssrc: Some(rtx),
-            stream,
-            track: format!("{:x}", track.get()),
-            fmtp,
-        });
-        self.want_keyframe_soon(now, id);
         Some(id)
     }
 
@@ -162,6 +183,14 @@ impl Sfu {
                 connection.transport.forget(ssrc);
             }
             connection.negotiator.remove_sender(id);
+        }
+        if subscription.slot.is_some() {
+            let room = self.sessions.get(subscription.session).map(|session| session.room);
+            let room = room.and_then(|room| self.rooms.get_mut(room));
+            if let Some(slots) = room.and_then(|room| room.slots.get_mut(&subscription.session)) {
+                slots.retain(|known| *known != id);
+            }
+            return;
         }
         self.outbox.push(Event::Unsubscribed {
             session: subscription.session,

@@ -44,6 +44,9 @@ impl Sfu {
         }));
         let Some(room) = self.rooms.get_mut(room_id) else { return };
         room.tracks.insert(id);
+        if room.has_slots_for(track.kind) {
+            return;
+        }
         let subscribers: Vec<SessionId> = room.sessions.iter().copied().filter(|session| *session != owner).collect();
         for session in subscribers {
             if self.sessions.get(session).is_some_and(|session| session.config.auto_subscribe) {
@@ -59,7 +62,8 @@ impl Sfu {
         let Some(track) = self.tracks.get_mut(id) else { return };
         track.codec = Some(codec);
         for subscription_id in &track.subscriptions {
-            let Some(subscription) = self.subscriptions.get_mut(*subscription_id) else { continue };
+            let subscription = self.subscriptions.get_mut(*subscription_id);
+            let Some(subscription) = subscription.filter(|subscription| subscription.slot.is_none()) else { continue };
             if let Some(connection) = self.connections.get_mut(subscription.connection) {
                 connection.negotiator.change_codec(*subscription_id, codec, &track.fmtp);
             }
@@ -78,7 +82,8 @@ impl Sfu {
     }
 
     /// Ends a track; tells which sessions were subscribed, for the caller to settle.
-    pub(super) fn drop_track(&mut self, id: TrackId) -> Vec<SessionId> {
+    pub(super) fn drop_track(&mut self, now: Instant, id: TrackId) -> Vec<SessionId> {
+        self.leave_place(now, id);
         self.finish_dump(id);
         self.end_taps(id);
         let Some(track) = self.tracks.get(id) else { return Vec::new() };
