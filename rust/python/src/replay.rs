@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use sfu_core::event::LayerReason;
 use sfu_core::layer::Layer;
 use sfu_sim::capture::Capture;
 use sfu_sim::replay::{EncodingReport, ReplayConfig, Replayed, Report, Schedule, Switch, extension};
@@ -117,14 +116,7 @@ fn switch<'py>(py: Python<'py>, switch: &Switch) -> PyResult<Bound<'py, PyDict>>
     dict.set_item("target", switch.target.map(pair))?;
     dict.set_item("from", switch.from.map(pair))?;
     dict.set_item("to", switch.to.map(pair))?;
-    let reason = match switch.reason {
-        LayerReason::Started => "started",
-        LayerReason::Chosen => "chosen",
-        LayerReason::Paused => "paused",
-        LayerReason::Muted => "muted",
-        LayerReason::Flow => "flow",
-    };
-    dict.set_item("reason", reason)?;
+    dict.set_item("reason", switch.reason.as_str())?;
     dict.set_item("wait_ms", milliseconds(switch.wait))?;
     dict.set_item("keyframe_wait_ms", milliseconds(switch.keyframe_wait))?;
     Ok(dict)
