@@ -24,7 +24,7 @@ impl Layers {
     /// With everything at or below `max` in it.
     pub(crate) fn add(&mut self, max: Layer) {
         for count in self.0.iter_mut().take(usize::from(max.spatial) + 1) {
-            *count = (*count).max(max.temporal + 1);
+            *count = (*count).max(max.temporal.saturating_add(1));
         }
     }
 
