@@ -1,5 +1,6 @@
 //! A million random and mutated datagrams at a live `Sfu`: nothing panics, grows or closes, and each of them is accounted
-//! for: dropped and counted, but for keep-alives and for what a handshake under way has to take on trust. Alone in its file: it looks at the memory of the whole process.
+//! for: dropped and counted, but for keep-alives and for what a handshake under way has to take on trust. Alone in its
+//! file: it looks at the memory of the whole process.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
 #[path = "scenarios/world.rs"]

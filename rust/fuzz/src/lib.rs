@@ -1,4 +1,5 @@
-//! What must hold for every parser, and for an SFU around them, whatever the bytes: one target, one file, each a function that panics when it does not.
+//! What must hold for every parser, and for an SFU around them, whatever the bytes: one target, one file, each a function that
+//! panics when it does not.
 //!
 //! The tests replay the corpora (`corpus/TARGET/*`) and mutations of them on every run; `make fuzz-smoke` and `make fuzz`
 //! let libFuzzer search (`engine`). A crash that it finds goes into the corpus once it is mended.
