@@ -66,19 +66,6 @@ impl LayerReason {
     }
 }
 
-impl LayerReason {
-    /// Its name in the API and in signalling.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Started => "started",
-            Self::Chosen => "chosen",
-            Self::Paused => "paused",
-            Self::Muted => "muted",
-            Self::Flow => "flow",
-        }
-    }
-}
-
 /// One who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Speaker {
