@@ -10,7 +10,7 @@ use super::outcome::Outcome;
 use super::picture::picture_of;
 use super::ring::Ring;
 use super::spatial::{InterLayer, SpatialLayers};
-use super::temporal::Joined;
+use super::temporal::{Joined, References};
 
 /// So many frames are remembered: one second at 60 fps, longer than a receiver waits for a retransmission.
 const FRAMES: usize = 64;
@@ -140,7 +140,10 @@ impl FrameLog {
         let start_is_out = starts_picture || !frame.forwarded || frame.spatial.leaves_out_before(facts);
         let between_is_out = picture == before + 1 || (limit.temporal == 0 && tail.precedes_no_base_but(facts));
         let is_out = picture > before && tail.rest_is_out && start_is_out && between_is_out;
-        is_out.then(|| (picture - before - 1) as u32)
+        // Some may have been seen behind padding that had overtaken them.
+        let between = |frame: &&Frame| frame.picture.is_some_and(|seen| seen > before && seen < picture);
+        is_out
+            .then(|| ((picture - before - 1) as u32).saturating_sub(self.frames.iter().filter(between).count() as u32))
     }
 
     /// So many pictures before the newest frame, which is that of `packet`, are left out without having been seen.
@@ -196,7 +199,7 @@ impl FrameLog {
         if self.newest.is_none() {
             self.first_picture = picture;
         }
-        let (forwarded, joined) = joined.admit(limit.temporal, facts, self.references_went(facts, picture));
+        let (forwarded, joined) = joined.admit(limit.temporal, facts, self.references(facts, picture));
         let spatial = spatial.next(facts, limit.spatial, self.inter_layer, self.highest_spatial);
         let mut frame = Frame {
             timestamp: packet.timestamp,
@@ -254,7 +257,7 @@ impl FrameLog {
         let frame = Frame {
             timestamp: packet.timestamp,
             picture,
-            forwarded: before.joined.admits_late(facts, self.references_went(facts, picture)),
+            forwarded: before.joined.admits_late(facts, self.references(facts, picture)),
             left_out_before: before.left_out_after,
             ended: false,
             unseen_since: None,
@@ -281,18 +284,20 @@ impl FrameLog {
         true
     }
 
-    /// Whether the pictures that a frame lists as its references went out; `None` when it lists none (RFC 9628 §4.2, `P_DIFF`).
-    /// Of those that are missing one must hope.
-    fn references_went(&self, facts: &FrameFacts, picture: Option<i64>) -> Option<bool> {
+    /// What became of the pictures that a frame lists as its references; `None` when it lists none (RFC 9628 §4.2, `P_DIFF`).
+    fn references(&self, facts: &FrameFacts, picture: Option<i64>) -> Option<References> {
         let (Descriptor::Vp9(descriptor), Some(picture)) = (facts.descriptor, picture) else { return None };
         if !descriptor.flexible || !descriptor.inter_picture {
             return None;
         }
-        let went = |reference: i64| {
-            let known = self.known(reference);
-            known.map_or(self.first_picture.is_none_or(|first| first <= reference), |frame| frame.forwarded)
+        let fate = |reference: i64| match self.known(reference) {
+            Some(frame) if frame.forwarded => References::Sent,
+            None if self.first_picture.is_none_or(|first| first <= reference) => References::Missing,
+            Some(_) | None => References::Broken,
         };
-        Some(references(&descriptor).all(|diff| went(picture - i64::from(diff))))
+        let fates = || listed(&descriptor).map(|diff| fate(picture - i64::from(diff)));
+        let worst = [References::Broken, References::Missing];
+        Some(worst.into_iter().find(|worst| fates().any(|fate| fate == *worst)).unwrap_or(References::Sent))
     }
 
     /// The highest spatial layer whose references went out too; the layers of a picture refer to the same ones.
@@ -301,7 +306,7 @@ impl FrameLog {
         if !descriptor.flexible || !descriptor.inter_picture {
             return u8::MAX;
         }
-        let known = references(&descriptor).filter_map(|diff| self.known(picture - i64::from(diff)));
+        let known = listed(&descriptor).filter_map(|diff| self.known(picture - i64::from(diff)));
         known.map(|frame| frame.spatial.top()).min().unwrap_or(u8::MAX)
     }
 
@@ -323,7 +328,7 @@ impl Tail {
 }
 
 /// The pictures that a frame lists as its references, by how far they lie back.
-fn references(descriptor: &Vp9Descriptor) -> impl Iterator<Item = u8> {
+fn listed(descriptor: &Vp9Descriptor) -> impl Iterator<Item = u8> {
     descriptor.references.into_iter().take_while(|diff| *diff > 0)
 }
 

@@ -18,6 +18,9 @@ use super::target::{Occasion, TargetTable};
 /// twelve frames in L3T3.
 const FRAMES: usize = 256;
 
+/// More frames than this a picture does not have.
+const MAX_SPATIAL: usize = 4;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Fate {
     /// No packet of it has come.
@@ -33,6 +36,8 @@ enum Fate {
 struct Entry {
     fate: Fate,
     target: u8,
+    /// The lower half, which tells pictures apart.
+    timestamp: u32,
     /// Frames that were left out before it.
     left_out: u32,
 }
@@ -119,8 +124,9 @@ impl ReferenceLog {
         } else if number < self.first || number + FRAMES as i64 <= self.newest {
             return None;
         } else if self.entry(number).fate == Fate::Unknown {
-            self.decide_late(dependency);
+            self.decide_late(dependency, packet.timestamp as u32);
         }
+        self.adopt(dependency);
         let entry = *self.entry(number);
         let top = dependency.targets.layer(entry.target).spatial;
         Some(Outcome {
@@ -159,13 +165,27 @@ impl ReferenceLog {
         self.broken = false;
     }
 
+    /// The structure of a frame that was decided by the one before it has come: encoders repeat the same one with each keyframe,
+    /// so packets that overtook it were understood.
+    fn adopt(&mut self, dependency: &Dependency) {
+        let layer = self.layer();
+        if dependency.sequence > self.sequence {
+            let same = (0..).take(dependency.targets.structure().decode_targets().len());
+            let same = same.into_iter().find(|target| dependency.targets.layer(*target) == layer);
+            self.begin_sequence(dependency, layer);
+            self.target = same.unwrap_or(self.target);
+        }
+    }
+
     fn decide_new(&mut self, dependency: &Dependency, timestamp: u64, limit: Layer) {
         let frame = &dependency.frame;
         let decodable = self.references_went(dependency);
         self.active = dependency.active;
         if dependency.sequence == self.sequence {
             let starts_picture = timestamp != self.newest_timestamp;
-            let occasion = Occasion { dtis: frame.dtis, starts_picture, decodable };
+            // What may still come must not be what a move rests on: it may have been left out until then.
+            let certain = decodable && self.references_are(dependency, |fate| fate == Fate::Forwarded);
+            let occasion = Occasion { dtis: frame.dtis, starts_picture, decodable: certain };
             self.target = dependency.targets.choose(self.target, limit, dependency.active, &occasion);
         } else if dependency.sequence > self.sequence {
             self.begin_sequence(dependency, limit);
@@ -178,19 +198,25 @@ impl ReferenceLog {
             self.broken = !decodable;
         }
         let (target, left_out) = (self.target, self.left_out);
-        *self.entry_mut(dependency.number) = Entry { fate: Fate::of(forwarded), target, left_out };
+        let (fate, timestamp) = (Fate::of(forwarded), timestamp as u32);
+        *self.entry_mut(dependency.number) = Entry { fate, target, timestamp, left_out };
         self.left_out += u32::from(!forwarded);
     }
 
     /// A frame whose number was kept for it: it goes out whenever it can be decoded and adds no spatial layer, also when its
     /// frame rate is not wanted, because otherwise its packets are gaps that the receiver asks for in vain.
-    fn decide_late(&mut self, dependency: &Dependency) {
+    fn decide_late(&mut self, dependency: &Dependency, timestamp: u32) {
         let number = dependency.number;
+        // A picture has one target: that of its other frames, if they came before.
+        let later = (number + 1..=self.newest).map(|number| *self.entry(number));
+        let same_picture = later.take(MAX_SPATIAL).find(|entry| entry.fate != Fate::Unknown);
+        let same_picture = same_picture.filter(|entry| entry.timestamp == timestamp);
         let oldest = self.first.max(self.newest + 1 - FRAMES as i64);
         let before = (oldest..number).rev().map(|number| *self.entry(number)).find(|entry| entry.fate != Fate::Unknown);
-        let before = before.unwrap_or(Entry { fate: Fate::Unknown, target: self.target, left_out: 0 });
-        let spatial = dependency.targets.layer(before.target).spatial;
-        let of_target = dependency.frame.dtis.get(usize::from(before.target)) != Dti::NotPresent;
+        let before = before.unwrap_or(Entry { target: self.target, ..Entry::default() });
+        let target = same_picture.unwrap_or(before).target;
+        let spatial = dependency.targets.layer(target).spatial;
+        let of_target = dependency.frame.dtis.get(usize::from(target)) != Dti::NotPresent;
         let of_its_size = dependency.frame.spatial == spatial;
         let forwarded = (of_target || of_its_size) && self.references_went(dependency);
         let left_out = before.left_out + u32::from(before.fate == Fate::LeftOut);
@@ -204,15 +230,19 @@ impl ReferenceLog {
                 self.left_out += 1;
             }
         }
-        *self.entry_mut(number) = Entry { fate, target: before.target, left_out };
+        *self.entry_mut(number) = Entry { fate, target, timestamp, left_out };
     }
 
     /// Whether nothing that the frame refers to was left out; what is before the run or too old to know was.
     fn references_went(&self, dependency: &Dependency) -> bool {
+        self.references_are(dependency, |fate| !fate.is_out())
+    }
+
+    fn references_are(&self, dependency: &Dependency, fits: impl Fn(Fate) -> bool) -> bool {
         let oldest = self.first.max(self.newest + 1 - FRAMES as i64);
         dependency.frame.frame_diffs.as_slice().iter().all(|diff| {
             let number = dependency.number - i64::from(*diff);
-            number >= oldest && (number > self.newest || !self.entry(number).fate.is_out())
+            number >= oldest && number <= self.newest && fits(self.entry(number).fate)
         })
     }
 
@@ -231,7 +261,7 @@ impl ReferenceLog {
         if dependency.sequence == self.sequence {
             self.narrowed |= possible != all;
         }
-        self.narrowed.then_some(possible)
+        (self.narrowed || possible != all).then_some(possible)
     }
 
     fn advance_to(&mut self, number: i64) {
@@ -332,6 +362,7 @@ mod tests {
         assert!(run.frame(1, 3, 3, LOWEST).forwarded);
         let down = run.frame(2, 4, 4, LOWEST);
         assert!(!down.forwarded && down.active == Some(DecodeTargets::from_bits(0b10)));
+        assert!(run.frame(1, 5, 5, LOWEST).forwarded);
         assert!(!run.frame(2, 6, 6, Layer::MAX).forwarded, "discardable is no switch");
         let up = run.frame(1, 7, 7, Layer::MAX);
         assert_eq!((up.forwarded, run.log.layer().temporal, up.left_out_before), (true, 1, 2));

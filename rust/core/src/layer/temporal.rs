@@ -14,13 +14,35 @@ impl Default for Joined {
     }
 }
 
+/// What became of the pictures that a frame lists as its references.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum References {
+    /// One was left out.
+    Broken,
+    /// One has not come.
+    Missing,
+    /// All went out.
+    Sent,
+}
+
+impl References {
+    /// Whether the frame goes out. What has not come may be of a layer that was not joined; then it will be left out.
+    const fn allow(self, joined: bool) -> bool {
+        match self {
+            Self::Broken => false,
+            Self::Missing => joined,
+            Self::Sent => true,
+        }
+    }
+}
+
 impl Joined {
     /// Whether a new frame goes out when nothing above layer `target` is wanted, and what the subscriber has after it.
     ///
     /// Down is at the next frame. Up is at a keyframe or a switch point: VP8's Y says that the frame depends on layer 0 only
-    /// (RFC 7741 §4.2), VP9's U, as encoders set it, that it depends on lower layers only. `references_went` says whether all
-    /// that the frame refers to went out, where the descriptor lists it: nothing has to be guessed then.
-    pub(crate) fn admit(self, target: u8, facts: &FrameFacts, references_went: Option<bool>) -> (bool, Self) {
+    /// (RFC 7741 §4.2), VP9's U, as encoders set it, that it depends on lower layers only. `references` says what became
+    /// of all that the frame refers to, where the descriptor lists it.
+    pub(crate) fn admit(self, target: u8, facts: &FrameFacts, references: Option<References>) -> (bool, Self) {
         let wanted = up_to(target);
         let standing = Self(self.0 & wanted | 1);
         if facts.keyframe {
@@ -30,7 +52,8 @@ impl Joined {
         if layer & wanted == 0 {
             return (false, standing);
         }
-        if let Some(went) = references_went {
+        if let Some(references) = references {
+            let went = references.allow(standing.0 & layer != 0 && standing.has_below(facts.temporal));
             return (went, Self(standing.0 | if went { layer } else { 0 }));
         }
         let joins = may_join(standing, facts);
@@ -45,9 +68,10 @@ impl Joined {
 
     /// Whether a frame that comes later than it should goes out, when the subscriber had this at its time. Its number was kept
     /// for it, so it goes out also when nobody wants its layer, as long as it can be decoded: otherwise the number is a gap.
-    pub(crate) fn admits_late(self, facts: &FrameFacts, references_went: Option<bool>) -> bool {
+    pub(crate) fn admits_late(self, facts: &FrameFacts, references: Option<References>) -> bool {
         let has_layer = self.has_below(facts.temporal) && self.0 >> facts.temporal.min(7) & 1 == 1;
-        facts.keyframe || references_went.unwrap_or(has_layer || may_join(self, facts))
+        let guess = || has_layer || may_join(self, facts);
+        facts.keyframe || references.map_or_else(guess, |references| references.allow(has_layer))
     }
 
     /// The highest layer without a hole below it.
@@ -132,6 +156,15 @@ mod tests {
         let (_, after) = base.admit(2, &vp9(1, true), None);
         assert!(!after.admit(2, &vp9(2, false), None).0);
         assert!(after.admit(2, &vp9(2, true), None).0);
+    }
+
+    #[test]
+    fn what_refers_to_what_is_missing_goes_out_in_a_layer_that_was_joined() {
+        let base = Joined::default();
+        assert!(!base.admit(2, &vp9(2, true), Some(References::Missing)).0);
+        assert!(base.admit(2, &vp9(2, false), Some(References::Sent)).0, "nothing has to be guessed");
+        assert!(Joined(0b111).admit(2, &vp9(2, false), Some(References::Missing)).0);
+        assert!(!Joined(0b111).admit(2, &vp9(2, true), Some(References::Broken)).0);
     }
 
     #[test]
