@@ -97,7 +97,7 @@ def with_a_jump_in_time(packets: Packets) -> Packets:
 
 def with_a_number_used_twice(packets: Packets) -> Packets:
     at, packet = packets[30]
-    return [*packets[:31], (at, bytearray(packet[:12])), *packets[31:]]
+    return [*packets[:31], (at, bytearray(packet)), *packets[31:]]
 
 
 DAMAGE = [

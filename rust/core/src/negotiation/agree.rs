@@ -65,9 +65,6 @@ pub(super) fn agree(
     section.allow_mixed = remote.allow_mixed;
     section.rtcp_rsize = remote.rtcp_rsize;
     section.extensions = extensions(remote, numbers);
-    if remote.direction.sends && formats.first().is_some_and(hides_its_layers) {
-        section.extensions.retain(|extmap| extmap.extension != Extension::DependencyDescriptor);
-    }
     section.simulcast = !remote.simulcast.is_empty();
     let takes_rids = section.extensions.iter().any(|extmap| extmap.extension == Extension::Rid);
     section.rids = if takes_rids && remote.direction.sends { rids(remote, &formats) } else { Vec::new() };
@@ -109,12 +106,6 @@ pub(super) fn allowed(config: &NegotiatorConfig, kind: Kind) -> &[CodecName] {
         Kind::Audio => &config.audio_codecs,
         Kind::Video => &config.video_codecs,
     }
-}
-
-/// With a dependency descriptor beside it libwebrtc shortens the VP8 descriptor to nothing (`MinimizeDescriptor`): its layers
-/// would then be in the structures of the former alone, which selection does not read yet.
-fn hides_its_layers(format: &Format) -> bool {
-    format.codec.name == CodecName::Vp8
 }
 
 fn extensions(remote: &RemoteSection<'_>, numbers: &Numbers) -> Vec<Extmap> {

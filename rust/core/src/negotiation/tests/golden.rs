@@ -83,7 +83,7 @@ fn firefox_publishes_with_everything() {
     let first = (Ssrc::new(2_396_690_431), Some(Ssrc::new(3_177_362_382)));
     assert_eq!((video.ssrcs.len(), video.ssrcs[0]), (3, first));
     assert!(video.extensions.contains(Extension::Rid), "a sendonly extension is received");
-    assert!(!video.extensions.contains(Extension::DependencyDescriptor), "it would empty the VP8 descriptor");
+    assert!(video.extensions.contains(Extension::DependencyDescriptor), "for VP8 too");
     let audio = received(&negotiator, "1");
     assert_eq!(codecs(audio), [(Opus, 109, None)], "port 0 with bundle-only is no rejection");
     assert!(!audio.rtcp_rsize);
