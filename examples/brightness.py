@@ -21,8 +21,8 @@ async def main(pictures: int = 15) -> dict[str, float]:
     found: dict[str, float] = {}
     async with sfu.Server(sfu.Config(udp="127.0.0.1:0")) as server:
         room = await server.create_room("demo")
+        events = room.events()
         async with people(server, "demo"), asyncio.TaskGroup() as tasks:
-            events = room.events()
             watching = {}
             async for event in events:
                 if isinstance(event, sfu.TrackPublished) and event.track.kind == "video":

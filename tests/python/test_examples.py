@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import sys
 from pathlib import Path
@@ -43,6 +44,13 @@ def test_thirty_lines(monkeypatch: pytest.MonkeyPatch) -> None:
         assert answer["type"] == "answer"
         assert "a=setup:passive" in answer["sdp"]
         assert example.server.rooms["a"].session("alice") is not None
+
+
+async def test_brightness(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with asyncio.timeout(30):
+        found = await load("brightness", monkeypatch).main(pictures=3)
+    assert set(found) == {"anna", "ben", "cleo"}
+    assert all(10 < value < 245 for value in found.values())
 
 
 def test_fastapi_app(monkeypatch: pytest.MonkeyPatch) -> None:
