@@ -4,7 +4,7 @@
 //! keyframe.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::Duration;
 
 use sfu_wire::SeqNo;
 use sfu_wire::payload::Vp8Descriptor;
@@ -45,10 +45,10 @@ pub struct FrameStats {
     pub broken: u64,
     /// Pauses that a viewer notices (W3C webrtc-stats `freezeCount`).
     pub freezes: u64,
-    /// When the first frame was decoded.
-    pub first: Option<Instant>,
+    /// When the first frame was decoded, since the Unix epoch.
+    pub first: Option<Duration>,
     /// When the last frame was decoded.
-    pub last: Option<Instant>,
+    pub last: Option<Duration>,
 }
 
 /// The frames of one stream.
@@ -68,25 +68,25 @@ pub(crate) struct Frames {
 
 impl Frames {
     /// A packet arrived; `None`: it carries no frame (padding).
-    pub(crate) fn insert(&mut self, now: Instant, seq: SeqNo, facts: Option<Facts>) {
+    pub(crate) fn insert(&mut self, at: Duration, seq: SeqNo, facts: Option<Facts>) {
         let next = *self.next.get_or_insert(seq);
         if seq == next && self.waiting.is_empty() {
-            self.take(now, facts);
+            self.take(at, facts);
             return;
         }
         if seq >= next {
             self.waiting.insert(seq, facts);
-            self.drain(now);
+            self.drain(at);
         }
     }
 
     /// A packet is given up.
-    pub(crate) fn skip(&mut self, now: Instant, seq: SeqNo) {
+    pub(crate) fn skip(&mut self, at: Duration, seq: SeqNo) {
         while let (Some(next), Some((&first, _))) = (self.next, self.waiting.first_key_value()) {
             if first > seq || next > seq {
                 break;
             }
-            self.drain(now);
+            self.drain(at);
             if self.next == Some(next) {
                 break;
             }
@@ -94,7 +94,7 @@ impl Frames {
         if self.next == Some(seq) {
             self.break_picture();
             self.next = Some(seq.next());
-            self.drain(now);
+            self.drain(at);
         }
     }
 
@@ -129,16 +129,16 @@ impl Frames {
         self.last = None;
     }
 
-    fn drain(&mut self, now: Instant) {
+    fn drain(&mut self, at: Duration) {
         while let Some(next) = self.next
             && let Some(facts) = self.waiting.remove(&next)
         {
-            self.take(now, facts);
+            self.take(at, facts);
         }
     }
 
     /// The next packet in order.
-    fn take(&mut self, now: Instant, facts: Option<Facts>) {
+    fn take(&mut self, at: Duration, facts: Option<Facts>) {
         self.next = self.next.map(SeqNo::next);
         let Some(facts) = facts else { return };
         if facts.descriptor.starts_frame() {
@@ -151,7 +151,7 @@ impl Frames {
             return;
         }
         if facts.marker {
-            self.end(now);
+            self.end(at);
         }
     }
 
@@ -172,7 +172,7 @@ impl Frames {
         self.last = Some(facts);
     }
 
-    fn end(&mut self, now: Instant) {
+    fn end(&mut self, at: Duration) {
         let Some(facts) = self.open.take() else { return };
         if !self.intact {
             self.stats.undecodable += 1;
@@ -180,9 +180,9 @@ impl Frames {
         }
         self.stats.decoded += 1;
         self.stats.keyframes += u64::from(facts.keyframe);
-        self.stats.freezes += u64::from(self.playback.shown(now));
-        self.stats.first.get_or_insert(now);
-        self.stats.last = Some(now);
+        self.stats.freezes += u64::from(self.playback.decoded(at, facts.timestamp));
+        self.stats.first.get_or_insert(at);
+        self.stats.last = Some(at);
     }
 }
 
@@ -227,42 +227,42 @@ mod tests {
     }
 
     /// Nothing but frames at this time.
-    fn shown(now: Instant) -> FrameStats {
-        FrameStats { first: Some(now), last: Some(now), ..FrameStats::default() }
+    fn shown(at: Duration) -> FrameStats {
+        FrameStats { first: Some(at), last: Some(at), ..FrameStats::default() }
     }
 
     #[test]
     fn frames_are_counted_in_order_whatever_the_arrival() {
-        let (now, mut frames) = (Instant::now(), Frames::default());
-        frames.insert(now, seq(10), Some(facts(1, true, false, true)));
-        frames.insert(now, seq(12), Some(facts(2, true, true, false)));
-        frames.insert(now, seq(13), None);
+        let (at, mut frames) = (Duration::from_secs(1), Frames::default());
+        frames.insert(at, seq(10), Some(facts(1, true, false, true)));
+        frames.insert(at, seq(12), Some(facts(2, true, true, false)));
+        frames.insert(at, seq(13), None);
         assert_eq!(frames.stats().decoded, 0);
-        frames.insert(now, seq(11), Some(facts(1, false, true, false)));
-        assert_eq!(*frames.stats(), FrameStats { decoded: 2, keyframes: 1, ..shown(now) });
+        frames.insert(at, seq(11), Some(facts(1, false, true, false)));
+        assert_eq!(*frames.stats(), FrameStats { decoded: 2, keyframes: 1, ..shown(at) });
     }
 
     #[test]
     fn a_lost_packet_breaks_the_picture_until_a_keyframe() {
-        let (now, mut frames) = (Instant::now(), Frames::default());
-        frames.insert(now, seq(1), Some(facts(1, true, true, true)));
-        frames.insert(now, seq(3), Some(facts(3, true, true, false)));
-        frames.skip(now, seq(2));
+        let (at, mut frames) = (Duration::from_secs(1), Frames::default());
+        frames.insert(at, seq(1), Some(facts(1, true, true, true)));
+        frames.insert(at, seq(3), Some(facts(3, true, true, false)));
+        frames.skip(at, seq(2));
         assert!(frames.is_broken());
-        frames.insert(now, seq(4), Some(facts(4, true, true, true)));
-        let expected = FrameStats { decoded: 2, keyframes: 2, undecodable: 1, broken: 1, ..shown(now) };
+        frames.insert(at, seq(4), Some(facts(4, true, true, true)));
+        let expected = FrameStats { decoded: 2, keyframes: 2, undecodable: 1, broken: 1, ..shown(at) };
         assert_eq!(*frames.stats(), expected);
     }
 
     #[test]
     fn the_senders_mistakes_are_seen() {
-        let (now, mut frames) = (Instant::now(), Frames::default());
-        frames.insert(now, seq(1), Some(facts(1, true, true, true)));
-        frames.insert(now, seq(2), Some(facts(3, true, false, false)));
+        let (at, mut frames) = (Duration::from_secs(1), Frames::default());
+        frames.insert(at, seq(1), Some(facts(1, true, true, true)));
+        frames.insert(at, seq(2), Some(facts(3, true, false, false)));
         assert_eq!(frames.stats().discontinuities, 1);
-        frames.insert(now, seq(3), Some(facts(4, true, true, false)));
+        frames.insert(at, seq(3), Some(facts(4, true, true, false)));
         assert_eq!(frames.stats().torn, 1);
-        frames.insert(now, seq(4), Some(Facts { encoding: 2, ..facts(5, true, true, false) }));
+        frames.insert(at, seq(4), Some(Facts { encoding: 2, ..facts(5, true, true, false) }));
         assert_eq!(frames.stats().bad_switches, 1);
     }
 }

@@ -158,7 +158,7 @@ impl Downlink {
         let mut buffer = [0; MAX_COMPOUND];
         let mut compound = CompoundWriter::new(&mut buffer);
         for (&ssrc, stream) in &mut self.streams {
-            let seqs = stream.missing(outlet.now, reporter.rtt);
+            let seqs = stream.missing(outlet.now, outlet.unix_time, reporter.rtt);
             let pairs: Vec<NackPair> = NackPair::pack(seqs).collect();
             let nack = Nack { sender: reporter.ssrc, media: ssrc, pairs: pairs[..].into() };
             push(&mut compound, &nack, !pairs.is_empty(), outlet);

@@ -1,32 +1,63 @@
 //! What a viewer sees of the decoded frames: whether the picture stood still.
+//!
+//! A small jitter buffer stands in between, as in a browser: frames are shown at the rate at which they were captured, and
+//! what came late once makes the buffer deeper.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Pauses of so many frames are the usual (W3C webrtc-stats `freezeCount`: the last 30).
 const USUAL: usize = 30;
 /// On top of the usual, a pause is a freeze.
 const FREEZE: Duration = Duration::from_millis(150);
+/// The buffer at first. Higher: fewer freezes. Lower: less delay.
+const SHALLOW: i64 = 100_000;
+/// The buffer at most (libwebrtc, in practice: a retransmission or two over a long way).
+const DEEP: i64 = 500_000;
 
-/// The pauses between frames.
-#[derive(Debug, Default)]
+/// The jitter buffer and the pauses behind it; times in microseconds.
+#[derive(Debug)]
 pub(crate) struct Playback {
-    last: Option<Instant>,
-    pauses: VecDeque<Duration>,
+    depth: i64,
+    /// The last frame's timestamp without wraps, and as it came.
+    time: Option<(i64, u32)>,
+    /// The shortest way from capture to here, on clocks that differ by anything.
+    shortest: i64,
+    last: Option<i64>,
+    pauses: VecDeque<i64>,
+}
+
+impl Default for Playback {
+    fn default() -> Self {
+        Self { depth: SHALLOW, time: None, shortest: i64::MAX, last: None, pauses: VecDeque::new() }
+    }
 }
 
 impl Playback {
-    /// A frame is shown; says whether the picture had frozen before it.
-    pub(crate) fn shown(&mut self, now: Instant) -> bool {
-        let Some(last) = self.last.replace(now) else { return false };
-        let pause = now.saturating_duration_since(last);
-        let usual = self.pauses.iter().sum::<Duration>() / self.pauses.len().max(1) as u32;
+    /// A frame with this timestamp (90 kHz) is decoded; says whether the picture freezes before it.
+    pub(crate) fn decoded(&mut self, at: Duration, timestamp: u32) -> bool {
+        let at = at.as_micros() as i64;
+        let (time, before) = self.time.unwrap_or((0, timestamp));
+        let time = time + i64::from(timestamp.wrapping_sub(before) as i32);
+        self.time = Some((time, timestamp));
+        let way = at - time * 100 / 9;
+        self.shortest = self.shortest.min(way);
+        let late = way - self.shortest;
+        let shown = at + (self.depth - late).max(0);
+        self.depth = self.depth.max(late.min(DEEP));
+        self.shown(shown)
+    }
+
+    fn shown(&mut self, at: i64) -> bool {
+        let Some(last) = self.last.replace(at) else { return false };
+        let pause = at - last;
+        let usual = self.pauses.iter().sum::<i64>() / self.pauses.len().max(1) as i64;
         let knows = self.pauses.len() == USUAL;
         if knows {
             self.pauses.pop_front();
         }
         self.pauses.push_back(pause);
-        knows && pause > (3 * usual).max(usual + FREEZE)
+        knows && pause > (3 * usual).max(usual + FREEZE.as_micros() as i64)
     }
 }
 
@@ -34,16 +65,26 @@ impl Playback {
 mod tests {
     use super::*;
 
+    /// 15 frames a second; frame `late` comes by so many milliseconds later. How often it froze.
+    fn play(late: &[(u64, u64)]) -> usize {
+        let mut playback = Playback::default();
+        let frames = (0..200).map(|n: u64| {
+            let late = late.iter().find(|(frame, _)| *frame == n).map_or(0, |(_, late)| *late);
+            (Duration::from_micros(n * 66_667) + Duration::from_millis(late), (n * 6000) as u32)
+        });
+        frames.filter(|(at, timestamp)| playback.decoded(*at, timestamp.wrapping_add(u32::MAX - 9000))).count()
+    }
+
     #[test]
-    fn a_pause_of_three_usual_ones_and_150_ms_more_is_a_freeze() {
-        let (mut now, mut playback) = (Instant::now(), Playback::default());
-        let mut freezes = |pause: u64| {
-            now += Duration::from_millis(pause);
-            playback.shown(now)
-        };
-        assert!((0..=USUAL).all(|_| !freezes(66)));
-        assert!(!freezes(215));
-        assert!(freezes(400));
-        assert!(!freezes(66));
+    fn what_the_buffer_holds_is_no_freeze() {
+        assert_eq!(play(&[]), 0);
+        assert_eq!(play(&[(100, 200)]), 0);
+        assert_eq!(play(&[(100, 300)]), 1);
+    }
+
+    #[test]
+    fn what_came_late_once_makes_the_buffer_deeper() {
+        assert_eq!(play(&[(100, 300), (150, 300)]), 1);
+        assert_eq!(play(&[(100, 900), (150, 900)]), 2);
     }
 }

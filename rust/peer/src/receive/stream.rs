@@ -163,9 +163,9 @@ impl RecvStream {
             Arrival::Duplicate => self.stats.duplicates += 1,
             Arrival::New if before.is_some_and(|before| self.gaps.is_empty() && seq > before.next()) => {
                 self.frames.jump_to(seq);
-                self.take((now, seq), unix_time, packet, packet.payload());
+                self.take(seq, unix_time, packet, packet.payload());
             }
-            Arrival::New | Arrival::Late => self.take((now, seq), unix_time, packet, packet.payload()),
+            Arrival::New | Arrival::Late => self.take(seq, unix_time, packet, packet.payload()),
         }
         self.stats.missing = self.gaps.len() as u64;
     }
@@ -179,7 +179,7 @@ impl RecvStream {
             Arrival::Duplicate => self.stats.needless_repairs += 1,
             Arrival::New | Arrival::Late => {
                 self.stats.repaired += 1;
-                self.take((now, seq), unix_time, packet, payload);
+                self.take(seq, unix_time, packet, payload);
             }
         }
         self.stats.missing = self.gaps.len() as u64;
@@ -191,14 +191,14 @@ impl RecvStream {
     }
 
     /// What to ask for now; nothing where there is no RTX.
-    pub(crate) fn missing(&mut self, now: Instant, rtt: Option<Duration>) -> Vec<u16> {
+    pub(crate) fn missing(&mut self, now: Instant, unix_time: Duration, rtt: Option<Duration>) -> Vec<u16> {
         let mut given_up = Vec::new();
         let mut seqs = self.gaps.due(now, rtt, &mut given_up);
         self.stats.lost += given_up.len() as u64;
         self.stats.missing = self.gaps.len() as u64;
         if self.kind == SectionKind::Video {
             for seq in given_up {
-                self.frames.skip(now, seq);
+                self.frames.skip(unix_time, seq);
             }
             self.stats.frames = *self.frames.stats();
         }
@@ -241,14 +241,14 @@ impl RecvStream {
         }
     }
 
-    fn take(&mut self, (now, seq): (Instant, SeqNo), unix_time: Duration, packet: &RtpPacket<'_>, payload: &[u8]) {
+    fn take(&mut self, seq: SeqNo, unix_time: Duration, packet: &RtpPacket<'_>, payload: &[u8]) {
         self.stats.packets += 1;
         if self.kind == SectionKind::Audio {
             self.verify(unix_time, payload);
             return;
         }
         let facts = if payload.is_empty() { None } else { self.facts(unix_time, packet, payload) };
-        self.frames.insert(now, seq, facts);
+        self.frames.insert(unix_time, seq, facts);
         self.stats.frames = *self.frames.stats();
         self.stats.encoding = self.frames.encoding();
     }
