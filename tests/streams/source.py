@@ -74,6 +74,13 @@ def pictures(units: list[Unit]) -> list[list[Unit]]:
     return [list(group) for _, group in itertools.groupby(units, key=lambda unit: unit.timestamp)]
 
 
+def spatial_layers(name: str) -> int:
+    """How many a recording has, by its description alone."""
+    about = json.loads((RECORDINGS / f"{name}.json").read_text(encoding="utf-8"))
+    encodings = about["encodings"]
+    return len(encodings) if len(encodings) > 1 else int(encodings[0]["mode"][1])
+
+
 @functools.cache
 def load(name: str) -> Source:
     """One recording, decoded at every spatial layer."""
