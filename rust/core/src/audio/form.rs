@@ -75,7 +75,8 @@ impl<'a> Material<'a> {
                 room -= if fits { len } else { 0 };
                 fits
             };
-            return Form::Red(mask((1..=u64::from(redundancy)).filter(wanted).filter(fits)));
+            let most = u64::from(redundancy).min(MAX_BACK as u64);
+            return Form::Red(mask((1..=most).filter(wanted).filter(fits)));
         }
         let Ok(red) = RedPayload::parse(self.packet.payload) else { return Form::Whole };
         let count = red.blocks().count().saturating_sub(1) as u64;
