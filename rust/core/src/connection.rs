@@ -66,6 +66,8 @@ pub(crate) struct Connection {
     /// Of everything the peer sends: one numbering over the whole bundle (RFC 8843 §9.2).
     pub(crate) extensions: ExtensionMap,
     pub(crate) bindings: HashMap<Ssrc, Binding>,
+    /// SSRCs that others have replaced, and when: what is late of them is nobody's.
+    pub(crate) replaced: Vec<(Ssrc, Instant)>,
     pub(crate) tracks: Vec<(Mid, TrackId)>,
     /// Subscriptions that this connection carries, by outgoing SSRC.
     pub(crate) outgoing: HashMap<Ssrc, SubscriptionId>,

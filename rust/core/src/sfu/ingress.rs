@@ -1,7 +1,7 @@
 //! A clear RTP packet comes in: whose it is, whether it is new, and off to the subscribers. One straight way.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sfu_transport::Egress;
 use sfu_wire::rtp::RtpPacket;
@@ -20,6 +20,10 @@ use crate::layer::{Packet, Reading, packet_facts};
 use crate::stream::Arrival;
 use crate::timers::Timer;
 use crate::track::Track;
+
+/// For so long after a restart packets of the stream before it may come. Higher: a publisher that goes back to an old SSRC is
+/// not heard. Lower: what was long under way restarts the stream once more.
+const STRAGGLERS: Duration = Duration::from_secs(2);
 
 /// A primary packet, whether it came as itself or out of a repair stream.
 struct Media<'a> {
@@ -47,7 +51,7 @@ impl Sfu {
             return;
         };
         record_arrival(arrived, connection, &packet, from, &mut self.timers);
-        let Some(binding) = find_binding(connection, &self.tracks, &packet) else {
+        let Some(binding) = find_binding(now, connection, &self.tracks, &packet) else {
             connection.unbound_packets += 1;
             self.counts.dropped.unbound_stream += 1;
             return;
@@ -186,6 +190,7 @@ fn record_arrival(
 }
 
 fn find_binding(
+    now: Instant,
     connection: &mut Connection,
     tracks: &Arena<TrackId, Track>,
     packet: &RtpPacket<'_>,
@@ -194,8 +199,16 @@ fn find_binding(
     if let Some(binding) = connection.bindings.get(&ssrc) {
         return Some(*binding);
     }
+    // A straggler must not bring back the stream from before a restart.
+    connection.replaced.retain(|(_, at)| now < *at + STRAGGLERS);
+    if connection.replaced.iter().any(|(replaced, _)| *replaced == ssrc) {
+        return None;
+    }
     let binding = bind(connection, tracks, packet)?;
     // A new SSRC for a place that had one: the publisher restarted its stream.
+    let replaced =
+        connection.bindings.iter().filter(|(_, standing)| **standing == binding).map(|(ssrc, _)| (*ssrc, now));
+    connection.replaced.extend(replaced);
     connection.bindings.retain(|_, standing| *standing != binding);
     connection.bindings.insert(ssrc, binding);
     Some(binding)

@@ -157,6 +157,7 @@ impl Sfu {
             reduced_reports: false,
             extensions: ExtensionMap::default(),
             bindings: HashMap::new(),
+            replaced: Vec::new(),
             tracks: Vec::new(),
             outgoing: HashMap::new(),
             subscriptions: Vec::new(),
