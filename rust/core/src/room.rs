@@ -24,7 +24,7 @@ pub(crate) struct Room {
 impl Room {
     pub(crate) fn new(config: RoomConfig) -> Self {
         Self {
-            loudest: Loudest::new(config.audio_slots.map_or(0, |slots| usize::from(slots) + 1)),
+            loudest: Loudest::new(config.audio_slots.map_or(0, usize::from)),
             config,
             sessions: BTreeSet::new(),
             tracks: BTreeSet::new(),

@@ -87,7 +87,11 @@ fn redundancy_is_bounded_in_length_time_and_by_where_the_run_began() {
     assert_eq!(red(11, &[3; 200], 0), Form::Red(0), "nor does one");
     assert_eq!(red(41, &[3], 41), Form::Red(0), "it is of before the run");
     let late = Packet { timestamp: 40 * 960 + 0x4000, ..packet(CodecName::Opus, 41, &[3]) };
-    assert_eq!(Material { packet: late, history: &history }.red(OPUS, 2, |_| false), Form::Red(0), "fourteen bits of time");
+    assert_eq!(
+        Material { packet: late, history: &history }.red(OPUS, 2, |_| false),
+        Form::Red(0),
+        "fourteen bits of time"
+    );
 }
 
 #[test]

@@ -23,6 +23,7 @@ const SCALE: i32 = 16;
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Loudest<K> {
+    /// The last one is spare: for those who are not to hear the holder of another.
     places: Vec<Option<Place<K>>>,
     /// Those who speak, or did, without a place.
     voices: BTreeMap<K, Voice>,
@@ -56,20 +57,20 @@ impl Voice {
 }
 
 impl<K: Copy + Ord> Loudest<K> {
+    /// So many places, and the spare one.
     pub(crate) fn new(places: usize) -> Self {
-        Self { places: vec![None; places], voices: BTreeMap::new() }
+        Self { places: vec![None; places + 1], voices: BTreeMap::new() }
     }
 
-    /// Those who have the places, in their order.
+    /// Those who have the places, in their order, the spare one last.
     pub(crate) fn holders(&self) -> impl Iterator<Item = Option<K>> {
         self.places.iter().map(|place| place.map(|place| place.key))
     }
 
     /// One packet's level; whether somebody else has a place now.
     pub(crate) fn hear(&mut self, now: Instant, key: K, level: AudioLevel) -> bool {
-        if let Some(place) = self.places.iter_mut().flatten().find(|place| place.key == key) {
-            place.voice.hear(now, level);
-            return false;
+        if let Some(index) = self.places.iter().position(|place| place.is_some_and(|place| place.key == key)) {
+            return self.hear_holder(now, index, level);
         }
         if !is_speech(level) {
             // It costs nothing until it speaks.
@@ -79,7 +80,12 @@ impl<K: Copy + Ord> Loudest<K> {
         let first = Voice { level: i32::from(level.level) * SCALE, spoke: now, louder: 0 };
         let mut voice = self.voices.get(&key).copied().unwrap_or(first);
         voice.hear(now, level);
-        match self.place_for(now, &mut voice) {
+        let (places, spare) = self.split();
+        let place = place_in(now, places, &mut voice).or_else(|| {
+            let mut voice = Voice { louder: PACKETS, ..voice };
+            place_in(now, spare, &mut voice).map(|_| places.len())
+        });
+        match place {
             Some(place) => {
                 self.voices.remove(&key);
                 let before = self.places[place].replace(Place { key, since: now, voice });
@@ -102,20 +108,42 @@ impl<K: Copy + Ord> Loudest<K> {
         place.is_some_and(|place| place.take().is_some())
     }
 
-    fn place_for(&self, now: Instant, voice: &mut Voice) -> Option<usize> {
-        if let Some(free) = self.places.iter().position(Option::is_none) {
-            return Some(free);
+    /// Whoever has the spare place moves up like anybody else.
+    fn hear_holder(&mut self, now: Instant, index: usize, level: AudioLevel) -> bool {
+        let spare = self.places.len() - 1;
+        let Some(mut voice) = self.places[index].map(|place| place.voice) else { return false };
+        voice.hear(now, level);
+        let moves_to =
+            if index == spare && is_speech(level) { place_in(now, self.split().0, &mut voice) } else { None };
+        if let Some(place) = &mut self.places[index] {
+            place.voice = voice;
+            place.since = if moves_to.is_some() { now } else { place.since };
         }
-        let places = || self.places.iter().enumerate().filter_map(|(index, place)| Some((index, place.as_ref()?)));
-        let silent = places().filter(|(_, place)| now >= place.voice.spoke + SILENT);
-        if let Some((index, _)) = silent.min_by_key(|(_, place)| place.voice.spoke) {
-            return Some(index);
+        if let Some(place) = moves_to {
+            self.places.swap(place, spare);
         }
-        let settled = places().filter(|(_, place)| now >= place.since + KEEP);
-        let (index, quietest) = settled.max_by_key(|(_, place)| place.voice.level)?;
-        voice.louder = if voice.level + LOUDER <= quietest.voice.level { voice.louder + 1 } else { 0 };
-        (voice.louder >= PACKETS).then_some(index)
+        moves_to.is_some()
     }
+
+    fn split(&self) -> (&[Option<Place<K>>], &[Option<Place<K>>]) {
+        self.places.split_at(self.places.len() - 1)
+    }
+}
+
+/// The place among `places` that a voice may take.
+fn place_in<K>(now: Instant, places: &[Option<Place<K>>], voice: &mut Voice) -> Option<usize> {
+    if let Some(free) = places.iter().position(Option::is_none) {
+        return Some(free);
+    }
+    let held = || places.iter().enumerate().filter_map(|(index, place)| Some((index, place.as_ref()?)));
+    let silent = held().filter(|(_, place)| now >= place.voice.spoke + SILENT);
+    if let Some((index, _)) = silent.min_by_key(|(_, place)| place.voice.spoke) {
+        return Some(index);
+    }
+    let settled = held().filter(|(_, place)| now >= place.since + KEEP);
+    let (index, quietest) = settled.max_by_key(|(_, place)| place.voice.level)?;
+    voice.louder = if voice.level + LOUDER <= quietest.voice.level { voice.louder.saturating_add(1) } else { 0 };
+    (voice.louder >= PACKETS).then_some(index)
 }
 
 fn is_speech(level: AudioLevel) -> bool {

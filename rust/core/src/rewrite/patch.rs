@@ -31,7 +31,16 @@ impl Patch {
     /// Keeps the payload as it is.
     pub const fn new(seq: SeqNo, timestamp: u32, marker: bool) -> Self {
         let dependency = DependencyPatch::NONE;
-        Self { seq, timestamp, marker, strip: 0, prefix: [0; Self::MAX_PREFIX], prefix_len: 0, dependency, form: Form::Whole }
+        Self {
+            seq,
+            timestamp,
+            marker,
+            strip: 0,
+            prefix: [0; Self::MAX_PREFIX],
+            prefix_len: 0,
+            dependency,
+            form: Form::Whole,
+        }
     }
 
     /// With the payload in another form.

@@ -77,8 +77,7 @@ impl Delivery<'_> {
         extensions: impl Iterator<Item = (u8, &'e [u8])>,
         egress: &mut Egress,
     ) -> Sent {
-        let (Some(wire), Some(encoding)) =
-            (&subscription.wire, self.track.encodings.get(usize::from(packet.encoding)))
+        let (Some(wire), Some(encoding)) = (&subscription.wire, self.track.encodings.get(usize::from(packet.encoding)))
         else {
             return Sent::default();
         };

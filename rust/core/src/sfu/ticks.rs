@@ -83,6 +83,7 @@ impl Sfu {
         let Some(connection) = self.connections.get(id) else { return };
         let tracks: Vec<_> = connection.tracks.iter().map(|(_, track)| *track).collect();
         for track_id in tracks {
+            self.find_playable(now, track_id);
             let Some(track) = self.tracks.get_mut(track_id).filter(|track| track.is_published()) else { continue };
             let active = track.activity.flowing(now);
             if track.activity.is_stalled(now) && !track.stalled {

@@ -81,6 +81,35 @@ impl Sfu {
         }
     }
 
+    /// The publisher may have gone back to a codec that was negotiated: who could not receive it is told. With the reports, thus
+    /// at most once a second.
+    pub(super) fn find_playable(&mut self, now: Instant, id: TrackId) {
+        let Some(track) = self.tracks.get(id) else { return };
+        let Some(codec) = track.codec else { return };
+        let mut playable = Vec::new();
+        for subscription_id in &track.subscriptions {
+            let Some(subscription) = self.subscriptions.get_mut(*subscription_id) else { continue };
+            let unsupported = matches!(subscription.problem, Some(SubscriptionProblem::CodecUnsupported(_)));
+            let Some(wire) = subscription.wire.as_ref().filter(|wire| unsupported && wire.way(codec, false).is_some())
+            else {
+                continue;
+            };
+            let Some(connection) = self.connections.get(subscription.connection) else { continue };
+            self.outbox.push(Event::Subscribed {
+                session: subscription.session,
+                subscription: *subscription_id,
+                track: id,
+                mid: wire.mid,
+                transport: connection.kind,
+            });
+            subscription.problem = None;
+            playable.push(*subscription_id);
+        }
+        for subscription in playable {
+            self.want_keyframe_soon(now, subscription);
+        }
+    }
+
     /// Ends a track; tells which sessions were subscribed, for the caller to settle.
     pub(super) fn drop_track(&mut self, now: Instant, id: TrackId) -> Vec<SessionId> {
         self.leave_place(now, id);

@@ -76,10 +76,13 @@ pub(crate) struct Hall {
 
 impl Hall {
     pub(crate) fn new() -> Self {
+        Self::with(RoomConfig::default())
+    }
+
+    pub(crate) fn with(room: RoomConfig) -> Self {
         let (now, mut egress) = (Instant::now(), Egress::new());
         let mut sfu = Sfu::new(now, config());
-        let Ok(Reply::Room(room)) = sfu.handle_command(now, Command::CreateRoom(RoomConfig::default()), &mut egress)
-        else {
+        let Ok(Reply::Room(room)) = sfu.handle_command(now, Command::CreateRoom(room), &mut egress) else {
             panic!("a room is made")
         };
         Self { start: now, now, sfu, clients: Vec::new(), events: Vec::new(), room, egress, checks: 0 }
