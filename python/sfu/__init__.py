@@ -58,6 +58,7 @@ from sfu.errors import (
     WrongProcess,
 )
 from sfu.events import (
+    AudioSlotChanged,
     ChannelOpened,
     ConnectionStateChanged,
     LayerChanged,
@@ -111,6 +112,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlreadySubscribed",
+    "AudioSlotChanged",
     "ChannelClosed",
     "ChannelError",
     "ChannelOpened",

@@ -30,6 +30,8 @@ class RoomOptions:
     max_sessions: int | None
     video_codecs: tuple[_core.CodecName, ...]
     audio_codecs: tuple[_core.CodecName, ...]
+    red: int = 0
+    audio_slots: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,7 @@ _ROUTES: dict[str, str] = {
     "SubscriptionFailed": "session",
     "LayerChanged": "session",
     "LayersWanted": "session",
+    "AudioSlotChanged": "session",
     "ChannelOpened": "session",
     "TrackPublished": "room",
     "TrackUnpublished": "room",

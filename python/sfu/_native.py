@@ -166,6 +166,8 @@ class NativeBackend:
                 max_sessions=options.max_sessions,
                 video_codecs=list(options.video_codecs),
                 audio_codecs=list(options.audio_codecs),
+                red=options.red,
+                audio_slots=options.audio_slots,
             ),
             adopt,
             lambda made: self._core.close_room(made),

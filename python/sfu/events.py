@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sfu.track import Track
 
 __all__ = [
+    "AudioSlotChanged",
     "ChannelOpened",
     "ConnectionStateChanged",
     "LayerChanged",
@@ -156,6 +157,21 @@ class LayersWanted:
 
     track: Track
     layers: tuple[Layer, ...]
+
+
+@dataclass(frozen=True)
+class AudioSlotChanged:
+    """Somebody else is heard in one of the session's audio slots (`create_room(audio_slots=…)`), or it has its section.
+
+    A slot keeps its section while the voices in it change, so nothing is renegotiated.
+    """
+
+    slot: int
+    """From 0 to `audio_slots` - 1."""
+    mid: str
+    """The section in the subscriber's SDP."""
+    track: Track | None
+    """Whose voice it is (`track.session`); `None`: nobody's."""
 
 
 @dataclass(frozen=True)
@@ -303,6 +319,7 @@ SessionEvent = (
     | SubscriptionFailed
     | LayerChanged
     | LayersWanted
+    | AudioSlotChanged
     | ChannelOpened
     | MessageReceived
     | SessionEnded

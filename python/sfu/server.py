@@ -189,11 +189,17 @@ class Server:
         max_sessions: int | None = None,
         video_codecs: Sequence[VideoCodec] = (),
         audio_codecs: Sequence[AudioCodec] = (),
+        red: int = 0,
+        audio_slots: int | None = None,
         empty_timeout: float | _Default | None = _Default.CONFIG,
         metadata: str = "",
         attributes: Mapping[str, str] | None = None,
     ) -> Room:
         """Make a room. Codecs: the allowed ones by preference, all when empty.
+
+        `red`: so many earlier frames, 0 to 2, go along with each Opus packet to those who take RED (RFC 2198); 0 passes
+        what the publisher sends. `audio_slots`: whoever subscribes to everything gets so many audio sections, 1 to 16,
+        in which the loudest of the others are heard (`AudioSlotChanged`); `None`: each track has its own.
 
         It closes by itself when it has been empty for `empty_timeout` seconds (`None`: never; default:
         `Config.empty_room_timeout`), before the first join too: 0 leaves no time for one.
@@ -202,6 +208,9 @@ class Server:
         _check_name(name)
         if max_sessions is not None:
             check_whole("max_sessions", max_sessions, 1, 2**32 - 1, "None means no limit")
+        check_whole("red", red, 0, 2, "0 means that what publishers send passes as it is")
+        if audio_slots is not None:
+            check_whole("audio_slots", audio_slots, 1, 16, "None means a section for each track")
         if isinstance(empty_timeout, _Default):
             empty_timeout = self._config.empty_room_timeout
         elif empty_timeout is not None:
@@ -212,6 +221,8 @@ class Server:
             max_sessions=max_sessions,
             video_codecs=_codecs("video_codecs", video_codecs, _VIDEO),
             audio_codecs=_codecs("audio_codecs", audio_codecs, _AUDIO),
+            red=red,
+            audio_slots=audio_slots,
         )
         hub = self._running()
         hub.backend.check()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, TypeVar, get_args
 
 from sfu._arguments import check_choice, check_flag, check_text
@@ -21,6 +22,7 @@ from sfu._subscriptions import Subscriptions
 from sfu.description import Description, TransportName
 from sfu.errors import Forbidden, SessionClosed, SessionReplaced
 from sfu.events import (
+    AudioSlotChanged,
     ChannelOpened,
     ConnectionStateChanged,
     LayersWanted,
@@ -96,6 +98,7 @@ class Session(Member):
         self._negotiation = Negotiation(hub, number, offers)
         self._subscriptions = Subscriptions(hub, self, home.find_track, self._emitter.emit)
         self._channels = Channels(hub, self)
+        self._audio_slots: dict[int, Track | None] = {}
 
     # What it is.
 
@@ -123,6 +126,11 @@ class Session(Member):
     def subscriptions(self) -> list[Subscription]:
         """What it receives now."""
         return self._subscriptions.all
+
+    @property
+    def audio_slots(self) -> Mapping[int, Track | None]:
+        """Who is heard in each of its audio slots that has a section (`create_room(audio_slots=…)`); read-only."""
+        return MappingProxyType(self._audio_slots)
 
     @property
     def channels(self) -> list[DataChannel]:
@@ -340,6 +348,10 @@ class Session(Member):
             case "LayersWanted":
                 if (track := self._home.find_track(event.track)) is not None:
                     self._emitter.emit(LayersWanted(track, tuple(Layer(*layer) for layer in event.layers)))
+            case "AudioSlotChanged":
+                heard = None if event.track is None else self._home.find_track(event.track)
+                self._audio_slots[event.slot] = heard
+                self._emitter.emit(AudioSlotChanged(event.slot, event.mid, heard))
             case "ChannelOpened":
                 self._emitter.emit(ChannelOpened(self._channels.opened(event)))
             case _:

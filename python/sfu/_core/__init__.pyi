@@ -10,6 +10,7 @@ from . import load as load
 from . import testing as testing
 
 __all__ = [
+    "AudioSlotChanged",
     "ChannelEnded",
     "ChannelMessage",
     "ChannelOpened",
@@ -348,6 +349,15 @@ class LayersWanted:
     """(spatial, highest temporal)."""
 
 @final
+class AudioSlotChanged:
+    __match_args__ = ("session", "subscription", "slot", "mid", "track")
+    session: int
+    subscription: int
+    slot: int
+    mid: str
+    track: int | None
+
+@final
 class SpeakersChanged:
     __match_args__ = ("room", "speakers")
     room: int
@@ -407,6 +417,7 @@ Event = (
     | LayerChanged
     | LayersChanged
     | LayersWanted
+    | AudioSlotChanged
     | SpeakersChanged
     | ChannelOpened
     | ChannelMessage

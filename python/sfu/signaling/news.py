@@ -63,6 +63,9 @@ class News:
                 return [{"type": "track_unpublished", "track": str(event.track.id), **_whose(event.track.session)}]
             case "TrackUpdated" | "TrackMuted" | "TrackUnmuted" | "TrackStalled":
                 return [{"type": "track_updated", "track": views.track(event.track)}]
+            case "AudioSlotChanged":
+                track = None if event.track is None else str(event.track.id)
+                return [{"type": "audio_slot", "slot": event.slot, "mid": event.mid, "track": track}]
             case "SpeakersChanged":
                 return [{"type": "speakers", "speakers": views.speakers(event.speakers)}]
             case "RoomUpdated":

@@ -41,6 +41,8 @@ export class Client extends Emitter {
   subscriptions = new Map();
   /** Loudest first. @type {{session: string, identity: string, track: string, level: number}[]} */
   speakers = [];
+  /** Who is heard in the audio sections that the loudest share: track by mid. */
+  slots = new Map();
   /** @type {Set<Publication>} */
   publications = new Set();
 
@@ -140,7 +142,8 @@ export class Client extends Emitter {
 
   /** What arrives of a track: a live MediaStreamTrack, or `null`. @param {string} track */
   media(track) {
-    const mid = this.subscriptions.get(track)?.mid;
+    const slot = [...this.slots].find(([, heard]) => heard === track);
+    const mid = this.subscriptions.get(track)?.mid ?? slot?.[0];
     if (mid == null || !this.pc) return null;
     return this.pc.getTransceivers().find((one) => one.mid === mid)?.receiver.track ?? null;
   }
@@ -346,6 +349,10 @@ export class Client extends Emitter {
     },
     layers_wanted(client, { track, rids }) {
       [...client.publications].find((one) => one.track?.track === track)?.sendOnly(rids);
+    },
+    audio_slot(client, { mid, track }) {
+      client.slots.set(mid, track);
+      client.#change();
     },
     speakers(client, { speakers }) {
       client.speakers = speakers;
