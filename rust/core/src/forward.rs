@@ -281,12 +281,12 @@ impl Forwarder {
         self.seen.temporal = self.seen.temporal.max(packet.facts.temporal);
         let limit = self.limit();
         let mut frame = self.frames.decide(packet, limit)?;
-        let highest = self.rewriter.highest();
-        if packet.seq > highest {
-            if packet.seq > highest.next()
+        let highest = self.frames.highest();
+        if highest.is_none_or(|highest| packet.seq > highest) {
+            if let Some(highest) = highest.filter(|highest| packet.seq > highest.next())
                 && let Some(unseen) = self.frames.left_out_in_gap(packet, &frame, limit)
             {
-                self.rewriter.close_gap_before(packet.seq);
+                self.rewriter.close_gap(highest.next(), packet.seq);
                 frame = self.frames.leave_out_unseen(packet, unseen).unwrap_or(frame);
             }
             self.frames.advance(packet, &frame);
@@ -300,12 +300,14 @@ impl Forwarder {
 
     fn judge_by_dependencies(&mut self, packet: &Packet<'_>, dependency: &Dependency) -> Option<Outcome> {
         let outcome = self.references.decide(packet, dependency, self.limit())?;
-        let highest = self.rewriter.highest();
-        if packet.seq > highest {
-            if packet.seq > highest.next() && self.references.gap_is_left_out(dependency, &outcome) {
-                self.rewriter.close_gap_before(packet.seq);
+        let highest = self.references.highest();
+        if highest.is_none_or(|highest| packet.seq > highest) {
+            if let Some(highest) = highest.filter(|highest| packet.seq > highest.next())
+                && self.references.gap_is_left_out(dependency, &outcome)
+            {
+                self.rewriter.close_gap(highest.next(), packet.seq);
             }
-            self.references.advance(dependency, &outcome);
+            self.references.advance(packet.seq, dependency, &outcome);
         }
         Some(outcome)
     }

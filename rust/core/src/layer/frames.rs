@@ -3,6 +3,7 @@
 //! A run is what comes from one encoding between two switches; a frame is named by its timestamp (in SVC it is a picture with
 //! all its spatial layers). What is decided here is remembered for as long as packets may come late.
 
+use sfu_wire::SeqNo;
 use sfu_wire::payload::Vp9Descriptor;
 
 use super::facts::{Descriptor, FrameFacts, Layer, Packet};
@@ -69,6 +70,7 @@ impl Frame {
 /// The packet with the highest number so far.
 #[derive(Debug, Clone, Copy)]
 struct Tail {
+    seq: SeqNo,
     timestamp: u64,
     picture: Option<i64>,
     base_index: Option<u8>,
@@ -140,10 +142,7 @@ impl FrameLog {
         let start_is_out = starts_picture || !frame.forwarded || frame.spatial.leaves_out_before(facts);
         let between_is_out = picture == before + 1 || (limit.temporal == 0 && tail.precedes_no_base_but(facts));
         let is_out = picture > before && tail.rest_is_out && start_is_out && between_is_out;
-        // Some may have been seen behind padding that had overtaken them.
-        let between = |frame: &&Frame| frame.picture.is_some_and(|seen| seen > before && seen < picture);
-        is_out
-            .then(|| ((picture - before - 1) as u32).saturating_sub(self.frames.iter().filter(between).count() as u32))
+        is_out.then(|| (picture - before - 1) as u32)
     }
 
     /// So many pictures before the newest frame, which is that of `packet`, are left out without having been seen.
@@ -157,6 +156,11 @@ impl FrameLog {
         Some(*newest)
     }
 
+    /// The highest number so far, padding left aside.
+    pub(crate) fn highest(&self) -> Option<SeqNo> {
+        self.tail.map(|tail| tail.seq)
+    }
+
     /// `packet` of the newest frame goes out with the marker.
     pub(crate) fn note_end(&mut self, packet: &Packet<'_>) {
         if let Some(newest) = self.newest.as_mut().filter(|newest| newest.timestamp == packet.timestamp) {
@@ -168,6 +172,7 @@ impl FrameLog {
     pub(crate) fn advance(&mut self, packet: &Packet<'_>, frame: &Frame) {
         let facts = &packet.facts;
         self.tail = Some(Tail {
+            seq: packet.seq,
             timestamp: packet.timestamp,
             picture: frame.picture,
             base_index: base_index(facts),
@@ -259,6 +264,7 @@ impl FrameLog {
             picture,
             forwarded: before.joined.admits_late(facts, self.references(facts, picture)),
             left_out_before: before.left_out_after,
+            spatial: before.spatial.late(facts, self.inter_layer),
             ended: false,
             unseen_since: None,
             ..before

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use sfu_wire::SeqNo;
 use sfu_wire::payload::dependency_descriptor::{DecodeTargets, Dti};
 
 use super::dependency_descriptor::Dependency;
@@ -44,6 +45,7 @@ struct Entry {
 
 #[derive(Debug, Clone, Copy)]
 struct Tail {
+    seq: SeqNo,
     number: i64,
     left_out: bool,
     ended_frame: bool,
@@ -151,10 +153,15 @@ impl ReferenceLog {
         number > tail.number && rest_is_out && start_is_out && between_is_out
     }
 
+    /// The highest sequence number so far, padding left aside.
+    pub(crate) fn highest(&self) -> Option<SeqNo> {
+        self.tail.map(|tail| tail.seq)
+    }
+
     /// A packet has the highest sequence number so far.
-    pub(crate) fn advance(&mut self, dependency: &Dependency, outcome: &Outcome) {
+    pub(crate) fn advance(&mut self, seq: SeqNo, dependency: &Dependency, outcome: &Outcome) {
         let (number, ended_frame) = (dependency.number, dependency.ends_frame);
-        self.tail = Some(Tail { number, left_out: !outcome.forwarded, ended_frame });
+        self.tail = Some(Tail { seq, number, left_out: !outcome.forwarded, ended_frame });
     }
 
     fn begin_sequence(&mut self, dependency: &Dependency, limit: Layer) {
@@ -395,10 +402,10 @@ mod tests {
         let mut run = Run::new(l1t2(0), LOWEST);
         let (tail, next) = (run.read(1, 3), run.read(1, 5));
         let outcome = run.decide(&tail, 3, LOWEST).unwrap();
-        run.log.advance(&tail, &outcome);
+        run.log.advance(SeqNo::new(0), &tail, &outcome);
         let outcome = run.decide(&next, 5, LOWEST).unwrap();
         assert!(run.log.gap_is_left_out(&next, &outcome), "the last frame of the chain was 3");
-        run.log.advance(&next, &outcome);
+        run.log.advance(SeqNo::new(0), &next, &outcome);
         let next = run.read(1, 9);
         let outcome = run.decide(&next, 9, LOWEST).unwrap();
         assert!(!run.log.gap_is_left_out(&next, &outcome), "frame 7 is missing");

@@ -102,6 +102,12 @@ impl SpatialLayers {
         }
     }
 
+    /// Of a picture that comes late, when these were those of the one before it.
+    pub(crate) fn late(self, facts: &FrameFacts, mode: InterLayer) -> Self {
+        let whole = mode != InterLayer::Never && is_of_key_picture(facts, mode);
+        if whole { Self { cap: u8::MAX, only_top: false, ..self } } else { self }
+    }
+
     /// With a layer right above, which starts over here.
     pub(crate) const fn joined_by(self, spatial: u8) -> Self {
         Self { top: spatial, cap: u8::MAX, ..self }

@@ -99,19 +99,14 @@ impl Rewriter {
         self.sequence.precedes(seq)
     }
 
-    /// The highest incoming number of the run so far.
-    pub(crate) const fn highest(&self) -> SeqNo {
-        self.sequence.highest()
-    }
-
     /// A packet is left out.
     pub(crate) fn leave_out(&mut self, seq: SeqNo) {
         self.sequence.leave_out(seq);
     }
 
-    /// What is missing right before `seq` would have been left out.
-    pub(crate) fn close_gap_before(&mut self, seq: SeqNo) {
-        self.sequence.close_gap_before(seq);
+    /// What is missing from `first` up to `end` would have been left out.
+    pub(crate) fn close_gap(&mut self, first: SeqNo, end: SeqNo) {
+        self.sequence.close_gap(first, end);
     }
 
     /// The numbers of a packet that goes out; `None` when it comes too late to have any.

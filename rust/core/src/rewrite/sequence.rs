@@ -33,7 +33,6 @@ pub(crate) struct SequenceMap {
     current: Run,
     first_in: u64,
     first_out: u64,
-    highest: u64,
     /// Up to here the outgoing numbers are final: a packet at or behind it was sent.
     settled: u64,
     /// What was left out behind that, a bit each.
@@ -47,7 +46,6 @@ impl SequenceMap {
             current: Run { start: 0, left_out: 0, closed: 0 },
             first_in: 0,
             first_out: 0,
-            highest: 0,
             settled: 0,
             left_out: [0; (PENDING / 64) as usize],
         }
@@ -59,14 +57,8 @@ impl SequenceMap {
         self.current = Run { start: first_in.get(), left_out: 0, closed: 0 };
         self.first_in = first_in.get();
         self.first_out = first_out.get();
-        self.highest = first_in.get().wrapping_sub(1);
-        self.settled = self.highest;
+        self.settled = first_in.get().wrapping_sub(1);
         self.left_out = [0; (PENDING / 64) as usize];
-    }
-
-    /// The highest incoming number so far.
-    pub(crate) const fn highest(&self) -> SeqNo {
-        SeqNo::new(self.highest)
     }
 
     /// Whether `seq` comes before where this began.
@@ -83,9 +75,7 @@ impl SequenceMap {
             }
             self.settle(seq);
         }
-        let out = self.look_up(seq)?;
-        self.note(seq);
-        Some(SeqNo::new(out))
+        self.look_up(seq).map(SeqNo::new)
     }
 
     /// A packet is left out: its place closes, unless one behind it was sent: then it has had its place kept, and that stays
@@ -94,9 +84,9 @@ impl SequenceMap {
         self.leave_out_all(seq.get(), seq.get());
     }
 
-    /// What is missing right before `seq` would have been left out.
-    pub(crate) fn close_gap_before(&mut self, seq: SeqNo) {
-        self.leave_out_all(self.highest.wrapping_add(1), seq.get() - 1);
+    /// What is missing from `first` up to `end` would have been left out.
+    pub(crate) fn close_gap(&mut self, first: SeqNo, end: SeqNo) {
+        self.leave_out_all(first.get(), end.get().saturating_sub(1));
     }
 
     fn leave_out_all(&mut self, from: u64, to: u64) {
@@ -106,14 +96,7 @@ impl SequenceMap {
             }
             if is_ahead(seq, self.settled) {
                 self.left_out[word(seq)] |= 1 << (seq % 64);
-                self.note(seq);
             }
-        }
-    }
-
-    fn note(&mut self, seq: u64) {
-        if is_ahead(seq, self.highest) {
-            self.highest = seq;
         }
     }
 
@@ -210,7 +193,7 @@ mod tests {
         let mut map = started();
         assert_eq!(pass(&mut map, 1000), Some(1));
         (1001..6000).filter(|seq| *seq != 1500).for_each(|seq| map.leave_out(SeqNo::new(seq)));
-        map.close_gap_before(SeqNo::new(9000));
+        map.close_gap(SeqNo::new(6000), SeqNo::new(9000));
         assert_eq!(pass(&mut map, 9000), Some(3), "1500 keeps 2");
         assert_eq!((pass(&mut map, 1500), pass(&mut map, 1501)), (Some(2), None));
     }
@@ -253,7 +236,7 @@ mod tests {
         let mut map = started();
         assert_eq!(pass(&mut map, 1000), Some(1));
         map.leave_out(SeqNo::new(1001));
-        map.close_gap_before(SeqNo::new(1004));
+        map.close_gap(SeqNo::new(1002), SeqNo::new(1004));
         map.leave_out(SeqNo::new(1004));
         assert_eq!(pass(&mut map, 1005), Some(2));
         assert_eq!(pass(&mut map, 1002), None);

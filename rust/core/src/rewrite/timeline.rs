@@ -1,7 +1,8 @@
 //! Timestamps of one subscriber: the track's timeline, moved to where this subscriber's began.
 //!
-//! A switch lands where the timeline says, or one tick after what was already sent when that is later. What is then wrong is
-//! slewed away frame by frame and never jumps, so that repeated switches add up to nothing. Invariant: all packets of a frame
+//! A switch lands where the timeline says. Frames of it that the timeline puts before what was already sent are squeezed in behind
+//! that, a tick or a few each, until the timeline is ahead again; so nothing adds up. What sender reports correct is slewed frame
+//! by frame and never jumps. Invariant: all packets of a frame
 //! get one timestamp, and frames that are sent in order get rising ones.
 
 use crate::layer::ring::Ring;
@@ -12,6 +13,10 @@ const FRAMES: usize = 64;
 /// One tick in so many is made up per tick that passes. Higher: smoother. Lower: sooner in step with other tracks.
 /// 1 % is below what receivers take for jitter: 0.3 ms a frame at 30 fps.
 const SLEW: i64 = 100;
+
+/// Frames behind what was already sent are so many times closer to each other. Higher: less made-up time. Lower: frames of very
+/// high rates would share a tick.
+const SQUEEZE: i64 = 100;
 
 /// Whether errors are slewed away. Audio is played sample by sample: a slewed timestamp would be heard, so its error stays
 /// and the sender report tells of it.
@@ -33,6 +38,9 @@ pub(crate) struct TimestampRewriter {
     since: i64,
     newest: i64,
     highest_out: i64,
+    /// Outgoing: what the run before had sent; and the timestamp at which this one began.
+    floor: i64,
+    began: i64,
     /// Shifts before the current one and since when they held.
     past: Ring<(i64, i64)>,
 }
@@ -41,7 +49,18 @@ impl TimestampRewriter {
     pub(crate) const fn new(first: u32, slew: Slew) -> Self {
         // One cycle up, so that nothing that comes late falls below zero.
         let first = 1 << 32 | first as i64;
-        Self { slew, first, base: None, shift: 0, since: 0, newest: 0, highest_out: first - 1, past: Ring::new(FRAMES) }
+        Self {
+            slew,
+            first,
+            base: None,
+            shift: 0,
+            since: 0,
+            newest: 0,
+            highest_out: first - 1,
+            floor: first - 1,
+            began: 0,
+            past: Ring::new(FRAMES),
+        }
     }
 
     /// The next run is on another timeline; its first packet stands `passed` ticks after what was sent last.
@@ -55,8 +74,9 @@ impl TimestampRewriter {
     pub(crate) fn start(&mut self, timestamp: u64, offset: i64) {
         let timestamp = timestamp as i64;
         let base = *self.base.get_or_insert(self.first - timestamp - offset);
-        let out = (timestamp + offset + base).max(self.highest_out + 1);
-        self.shift = out - timestamp;
+        self.shift = offset + base;
+        self.floor = self.highest_out;
+        self.began = timestamp;
         self.since = timestamp;
         self.newest = timestamp;
         self.past.clear();
@@ -69,7 +89,8 @@ impl TimestampRewriter {
             self.slew_to(timestamp, offset);
             self.newest = timestamp;
         }
-        let out = timestamp + self.shift_at(timestamp);
+        let squeezed = self.floor + 1 + (timestamp - self.began).max(0) / SQUEEZE;
+        let out = (timestamp + self.shift_at(timestamp)).max(squeezed);
         self.highest_out = self.highest_out.max(out);
         out as u32
     }
@@ -128,7 +149,20 @@ mod tests {
         rewriter.rewrite(9000, 0);
         rewriter.start(9000, 0);
         assert_eq!(rewriter.rewrite(9000, 0), 9001);
-        assert_eq!(rewriter.rewrite(9000 + FRAME, 0), 9000 + FRAME as u32, "one tick is slewed within a frame");
+        assert_eq!(rewriter.rewrite(9000 + FRAME, 0), 9000 + FRAME as u32, "the next frame is in step");
+    }
+
+    #[test]
+    fn an_encoding_that_is_behind_is_in_step_as_soon_as_the_timeline_is_ahead() {
+        let mut rewriter = TimestampRewriter::new(0, Slew::EachFrame);
+        rewriter.start(0, 0);
+        rewriter.rewrite(0, 0);
+        rewriter.rewrite(30_000, 0);
+        // Its keyframe was captured 100 ms before what was sent last.
+        rewriter.start(21_000, 0);
+        let outs: Vec<u32> = (7..12).map(|frame| rewriter.rewrite(frame * FRAME, 0)).collect();
+        assert_eq!(outs, [30_001, 30_031, 30_061, 30_091, 33_000]);
+        assert_eq!(rewriter.at(27_000, 0), 27_000, "its sender report tells the truth all the time");
     }
 
     #[test]
