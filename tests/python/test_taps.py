@@ -17,6 +17,7 @@ import pytest
 import sfu
 from sfu.demo import people
 from sfu.errors import DecoderMissing, MediaMissing
+from sfu.media.av1 import spatial_layers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -237,6 +238,17 @@ async def test_without_pyav_the_error_says_what_to_install(
     with pytest.raises(MediaMissing, match=r"pip install sfu\[media\]") as caught:
         track.frames()
     assert isinstance(caught.value, ImportError)
+
+
+def test_temporal_units_are_taken_apart_by_spatial_layer() -> None:
+    delimiter, sequence = b"\x12\x00", b"\x0a\x01\xaa"
+    frames = [b"\x36" + bytes([spatial << 3]) + b"\x81\x00" + b"x" * 129 for spatial in range(3)]
+    assert [len(one) for one in frames] == [133] * 3
+    assert spatial_layers(delimiter + sequence + b"".join(frames)) == [delimiter + sequence + frames[0], *frames[1:]]
+    plain = delimiter + b"\x32\x02xy"
+    assert spatial_layers(plain) == [plain]
+    for cut in range(len(plain)):
+        assert b"".join(spatial_layers(plain[:cut])) == plain[:cut]
 
 
 async def test_misuse_is_named(room: sfu.Room, backend: object) -> None:

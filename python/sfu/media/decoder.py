@@ -14,6 +14,7 @@ from av.codec.context import Flags
 from av.error import FFmpegError
 
 from sfu.errors import DecoderMissing
+from sfu.media.av1 import spatial_layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,7 @@ _DECODERS: dict[str, tuple[str, ...]] = {
 """By codec, the best first. FFmpeg's own AV1 decoder needs hardware."""
 
 _OPTIONS: dict[str, dict[str, str]] = {
-    # Which of the spatial layers of a picture is the highest is ours to say; it is the last one.
+    # A picture of each spatial layer, at once: else dav1d waits for the next temporal unit to know which is the highest.
     "libdav1d": {"alllayers": "1", "max_frame_delay": "1"},
 }
 
@@ -66,11 +67,14 @@ class Decoder:
         if self._broken and not frame.keyframe:
             return []
         assert self._context is not None
-        packet = av.Packet(frame.data)
-        packet.pts = packet.dts = frame.timestamp
-        packet.time_base = Fraction(1, 48_000 if frame.codec == "opus" else 90_000)
+        time_base = Fraction(1, 48_000 if frame.codec == "opus" else 90_000)
+        found: list[Decoded] = []
         try:
-            found: list[Decoded] = list(self._context.decode(packet))
+            for data in spatial_layers(frame.data) if frame.codec == "AV1" else (frame.data,):
+                packet = av.Packet(data)
+                packet.pts = packet.dts = frame.timestamp
+                packet.time_base = time_base
+                found += self._context.decode(packet)
         except FFmpegError:
             self._broken = True
             return []
@@ -78,7 +82,7 @@ class Decoder:
         shown = found if frame.codec == "opus" else found[-1:]
         self.decoded += len(shown)
         for one in shown:
-            one.pts, one.time_base = frame.timestamp, packet.time_base
+            one.pts, one.time_base = frame.timestamp, time_base
         return shown
 
 

@@ -30,7 +30,13 @@ impl Scene {
     /// Frame `number` has two packets, 2 × number and the one behind, and is sent 33 ms behind the one before.
     fn packet(&mut self, at: u64, seq: u64) {
         let (number, last) = (seq / 2, seq % 2 == 1);
-        let payload = if last { REST } else if number % 10 == 0 { KEY } else { DELTA };
+        let payload = if last {
+            REST
+        } else if number % 10 == 0 {
+            KEY
+        } else {
+            DELTA
+        };
         let now = self.start + Duration::from_millis(at);
         self.newest = self.newest.max(seq);
         let timestamp = 90_000 + number * 3000;
@@ -56,7 +62,10 @@ impl Scene {
         let (taken, _) = self.tap.take(self.start + Duration::from_millis(at));
         let number = |frame: &EncodedFrame| {
             let number = (frame.timestamp / 3000) as i64;
-            assert_eq!(frame.data[1..], if frame.keyframe { [&KEY[2..], &REST[1..]] } else { [&DELTA[2..], &REST[1..]] }.concat());
+            assert_eq!(
+                frame.data[1..],
+                if frame.keyframe { [&KEY[2..], &REST[1..]] } else { [&DELTA[2..], &REST[1..]] }.concat()
+            );
             if frame.keyframe { -number } else { number }
         };
         (taken.frames.iter().map(number).collect(), taken.dropped, taken.damaged)

@@ -28,6 +28,7 @@ pub(super) fn assemble<'a>(payloads: impl Iterator<Item = &'a [u8]>, sets: &mut 
 }
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a kind of NAL unit that was seen")]
 struct Picture {
     /// Everything but parameter sets.
     stream: Vec<u8>,

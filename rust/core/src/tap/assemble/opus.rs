@@ -17,7 +17,7 @@ mod tests {
 
     #[test]
     fn the_new_block_of_a_red_packet_is_the_frame() {
-        let payload = [0x80 | 111, 0x0f, 0x00, 2, 111, 1, 2, 3, 4, 5];
+        let payload = [0xef, 0x0f, 0x00, 2, 111, 1, 2, 3, 4, 5];
         assert_eq!(assemble_red([&payload[..]].into_iter()), Some(vec![3, 4, 5]));
         assert_eq!(assemble([&[7, 8][..]].into_iter()), Some(vec![7, 8]));
     }

@@ -39,7 +39,7 @@ fn write_index(data: &mut Vec<u8>, starts: &[usize]) {
     let sizes: Vec<u32> = starts.iter().zip(ends).map(|(start, end)| (end - start) as u32).collect();
     let marker = 0xc0 | ((SIZE_BYTES - 1) << 3) as u8 | (sizes.len() - 1) as u8;
     data.push(marker);
-    sizes.iter().for_each(|size| data.extend_from_slice(&size.to_le_bytes()));
+    data.extend(sizes.iter().flat_map(|size| size.to_le_bytes()));
     data.push(marker);
 }
 
