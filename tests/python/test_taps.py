@@ -242,7 +242,7 @@ async def test_without_pyav_the_error_says_what_to_install(
 
 def test_temporal_units_are_taken_apart_by_spatial_layer() -> None:
     delimiter, sequence = b"\x12\x00", b"\x0a\x01\xaa"
-    frames = [b"\x36" + bytes([spatial << 3]) + b"\x81\x00" + b"x" * 129 for spatial in range(3)]
+    frames = [b"\x36" + bytes([spatial << 3]) + b"\x81\x01" + b"x" * 129 for spatial in range(3)]
     assert [len(one) for one in frames] == [133] * 3
     assert spatial_layers(delimiter + sequence + b"".join(frames)) == [delimiter + sequence + frames[0], *frames[1:]]
     plain = delimiter + b"\x32\x02xy"

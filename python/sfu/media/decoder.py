@@ -36,7 +36,7 @@ _DECODERS: dict[str, tuple[str, ...]] = {
 """By codec, the best first. FFmpeg's own AV1 decoder needs hardware."""
 
 _OPTIONS: dict[str, dict[str, str]] = {
-    # A picture of each spatial layer, at once: else dav1d waits for the next temporal unit to know which is the highest.
+    # A picture of each spatial layer, at once; else dav1d waits for the next temporal unit to know the highest.
     "libdav1d": {"alllayers": "1", "max_frame_delay": "1"},
 }
 
