@@ -115,7 +115,9 @@ impl Scene {
     fn new(start: Instant, config: &SceneConfig) -> Result<Self, SimError> {
         let mut random = Random::new(config.seed);
         let mut world = World::new(WorldConfig::new(config.seed, start));
-        let publisher = Publisher::join(&mut world, PublisherConfig::new(config.structure), random.fork(1))?;
+        // Long enough that parameter sets do not make keyframes dear: the governor counts bytes.
+        let publisher = PublisherConfig { filler: 60, ..PublisherConfig::new(config.structure) };
+        let publisher = Publisher::join(&mut world, publisher, random.fork(1))?;
         world.uplink(publisher.id()).set_config(config.uplink);
         world.downlink(publisher.id()).set_config(LinkConfig::delayed(Duration::from_millis(25)));
         world.watch(publisher.id());
