@@ -152,12 +152,6 @@ impl Structure {
         self.templates.iter().map(|template| template.temporal + 1).max().unwrap_or(1)
     }
 
-    /// Whether an active decode target is protected by `chain`; a chain that protects none is to be ignored (§A.5).
-    pub fn chain_is_active(&self, chain: usize, active: DecodeTargets) -> bool {
-        let protects = |target: &DecodeTarget| target.chain.map(usize::from) == Some(chain);
-        self.decode_targets.iter().enumerate().any(|(index, target)| active.contains(index) && protects(target))
-    }
-
     /// §A.8.2 `decode_target_layers`: a target is as high as the highest template in it.
     fn decode_targets_of(
         chain_count: usize,
@@ -237,15 +231,6 @@ mod tests {
         let chains: Vec<_> = structure.decode_targets().iter().filter_map(|target| target.chain).collect();
         assert_eq!(chains, [2, 2, 2, 1, 1, 1, 0, 0, 0]);
         assert_eq!((structure.spatial_layers(), structure.temporal_layers()), (3, 3));
-    }
-
-    #[test]
-    fn a_chain_without_an_active_target_is_not_active() {
-        let structure = examples::l3t3();
-        let low = DecodeTargets::from_bits(0b1_1100_0000);
-        assert!(structure.chain_is_active(0, low) && !structure.chain_is_active(1, low));
-        assert!(structure.chain_is_active(2, structure.all_decode_targets()));
-        assert!(!structure.chain_is_active(3, structure.all_decode_targets()));
     }
 
     #[test]
