@@ -17,7 +17,7 @@ START = b"\x00\x00\x00\x01"
 def h264(packets: list[Packet], extension: int | None) -> list[Unit]:
     """Whole access units."""
     return _units(
-        packets, extension, _h264_nals, lambda nal: nal[0] & 0x1F == 5, lambda nal: nal[0] & 0x1F in (6, 7, 9)
+        packets, extension, _h264_nals, lambda nal: nal[0] & 0x1F == 7, lambda nal: nal[0] & 0x1F in (6, 7, 9)
     )
 
 
@@ -27,7 +27,7 @@ def h265(packets: list[Packet], extension: int | None) -> list[Unit]:
     def kind(nal: bytes) -> int:
         return nal[0] >> 1 & 0x3F
 
-    found = _units(packets, extension, _h265_nals, lambda nal: 16 <= kind(nal) <= 21, lambda nal: 32 <= kind(nal) <= 35)
+    found = _units(packets, extension, _h265_nals, lambda nal: kind(nal) == 33, lambda nal: 32 <= kind(nal) <= 35)
     for unit in found:
         unit.temporal = unit.temporal or unit.notes.get("temporal", 0)
     return found
@@ -57,6 +57,7 @@ def _units(
         if nals is None or not begins or not is_whole(picture) or not picture[-1].marker:
             continue
         unit = unit_of(picture, _annex_b(nals))
+        # A picture that refers to nothing is of no use without its parameter sets.
         unit.keyframe = any(is_key(nal) for nal in nals)
         unit.number = picture[0].seq
         unit.needs = (

@@ -70,23 +70,32 @@ def _unit(packets: list[Packet]) -> Unit | None:
 
 
 def _by_payload(found: list[Unit]) -> list[Unit]:
-    """§4.2 on TL0PICIDX, Y and picture id: a frame needs the last one of layer 0, and without Y what lies between."""
+    """§4.2 on TL0PICIDX, Y and picture id: a frame needs the last one of layer 0, without Y those of its own, too."""
     picture, tl0 = Unwrap(15), Unwrap(8)
     bases: dict[int, int] = {}
+    newest: dict[int, int] = {}
+    present: set[int] = set()
+    key = -1
     for unit in found:
         unit.number = picture(unit.notes.get("picture", 0))
         base = tl0(unit.notes.get("tl0", 0))
+        present.add(unit.number)
         if "tl0" not in unit.notes:
             unit.needs = () if unit.keyframe else (unit.number - 1,)
         elif unit.keyframe:
-            bases[base] = unit.number
+            bases[base] = key = unit.number
+            newest.clear()
         elif unit.temporal == 0:
-            # Not known: a base that never came.
+            # -1: a base that never came.
             unit.needs = (bases.get(base - 1, -1),)
             bases[base] = unit.number
-        elif unit.notes["sync"]:
-            unit.needs = (bases.get(base, -1),)
         else:
-            begin = bases.get(base, -1)
-            unit.needs = tuple(range(begin, unit.number)) if begin >= 0 else (-1,)
+            unit.needs = (bases.get(base, -1),)
+            if not unit.notes["sync"]:
+                unit.needs += tuple(newest.get(layer, -1) for layer in range(1, unit.temporal + 1) if layer in newest)
+                # A picture that is missing since may have been of this layer.
+                since = newest.get(unit.temporal, key)
+                if since < 0 or any(number not in present for number in range(since, unit.number)):
+                    unit.needs = (-1,)
+        newest[unit.temporal] = unit.number
     return found
