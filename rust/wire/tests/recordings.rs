@@ -1,10 +1,13 @@
-//! What Chromium sent (`tests/streams/recordings`): every descriptor is read, and what is written from it are its bytes.
+//! What Chromium and x265 sent (`tests/streams/recordings`): every descriptor is read, and what is written from it are its bytes.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use sfu_wire::payload::dependency_descriptor::{FrameBounds, Structure};
-use sfu_wire::payload::{DependencyDescriptor, H264Facts, Vp8Descriptor, Vp9Descriptor, av1, h264, vp9};
+use sfu_wire::payload::{
+    DependencyDescriptor, H264Facts, H265Facts, Vp8Descriptor, Vp9Descriptor, av1, h264, h265, vp8, vp9,
+};
 use sfu_wire::rtp::{RtpPacket, VideoLayersAllocation};
 use sfu_wire::{Extension, ExtensionMap, Ssrc};
 
@@ -137,10 +140,52 @@ fn payload_descriptors_are_read_and_keyframes_found() {
                     assert!(h264::nal_units(payload).count() > 0);
                     h264::starts_keyframe(payload) && H264Facts::of(payload).of_keyframe()
                 }
+                Some("h265") => {
+                    let facts = H265Facts::parse(payload).expect(&recording.name);
+                    h265::starts_keyframe(payload) && facts.of_keyframe()
+                }
                 _ => continue,
             };
             keyframes += usize::from(keyframe);
         }
         assert!(keyframes >= 2, "{}: {keyframes}", recording.name);
+    }
+}
+
+/// What the payload tells of the size of its pictures.
+fn told_size(codec: &str, payload: &[u8]) -> Option<(u16, u16)> {
+    match codec {
+        "vp8" => vp8::keyframe_size(&payload[Vp8Descriptor::parse(payload).ok()?.1..]),
+        "vp9" => {
+            let (descriptor, len) = Vp9Descriptor::parse(payload).ok()?;
+            vp9::keyframe_size(&payload[len..]).filter(|_| descriptor.starts_keyframe())
+        }
+        "av1" => av1::sequence_size(payload),
+        "h264" => h264::sequence_size(payload),
+        _ => h265::sequence_size(payload),
+    }
+}
+
+#[test]
+fn keyframes_tell_the_sizes_of_their_pictures() {
+    let simulcast = BTreeSet::from([(240, 135), (480, 270), (960, 540)]);
+    // In VP9 and AV1 with spatial layers it is that of the lowest, and that of the highest.
+    for (name, sizes) in [
+        ("av1-l1t2", BTreeSet::from([(480, 270)])),
+        ("av1-l3t3", BTreeSet::from([(1024, 576)])),
+        ("av1-l3t3-key", BTreeSet::from([(1024, 576)])),
+        ("av1-simulcast", simulcast.clone()),
+        // OpenH264 leaves out the odd row.
+        ("h264-simulcast", BTreeSet::from([(240, 134), (480, 270), (960, 540)])),
+        ("h265-simulcast", BTreeSet::from([(240, 136), (480, 272), (960, 544)])),
+        ("vp8-simulcast", simulcast),
+        ("vp9-l3t3", BTreeSet::from([(240, 136)])),
+        ("vp9-l3t3-key", BTreeSet::from([(240, 136)])),
+        ("vp9-simulcast", BTreeSet::from([(240, 136), (480, 270), (960, 540)])),
+    ] {
+        let recording = recordings().into_iter().find(|recording| recording.name == name).expect(name);
+        let codec = name.split('-').next().expect("a codec");
+        let told: BTreeSet<_> = recording.media().filter_map(|packet| told_size(codec, packet.payload())).collect();
+        assert_eq!(told, sizes, "{name}");
     }
 }

@@ -12,6 +12,7 @@ pub mod vp9;
 
 mod bits;
 mod picture_id;
+mod rbsp;
 
 pub use dependency_descriptor::DependencyDescriptor;
 pub use h264::H264Facts;

@@ -1,7 +1,11 @@
 //! AV1 aggregation header and the OBUs behind it (AV1 RTP payload specification 1.0 §4.4; AV1 bitstream §5.3).
 
+mod sequence_header;
+
 use crate::bytes::Reader;
 use crate::error::ParseError;
+
+pub use sequence_header::sequence_size;
 
 /// OBU type of a sequence header (AV1 bitstream §6.2.2).
 pub const OBU_SEQUENCE_HEADER: u8 = 1;

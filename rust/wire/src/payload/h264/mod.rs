@@ -1,6 +1,10 @@
 //! H.264 payloads of packetization mode 1: single NAL units, STAP-A and FU-A (RFC 6184 §5.6–§5.8).
 
+mod parameter_set;
+
 use crate::bytes::Reader;
+
+pub use parameter_set::sequence_size;
 
 /// Coded slice of a picture that is no IDR picture (ITU-T H.264 table 7-1).
 pub const NAL_SLICE: u8 = 1;

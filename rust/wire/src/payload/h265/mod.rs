@@ -1,8 +1,12 @@
 //! H.265 payloads: single NAL units, aggregation packets and fragmentation units, without decoding order numbers, as
 //! browsers send them (RFC 7798 §4.4). PACI packets are refused: nobody sends them.
 
+mod parameter_set;
+
 use crate::bytes::Reader;
 use crate::error::ParseError;
+
+pub use parameter_set::sequence_size;
 
 /// Temporal sub-layer access picture that nothing of its sub-layer refers to (ITU-T H.265 table 7-1).
 pub const NAL_TSA_N: u8 = 2;

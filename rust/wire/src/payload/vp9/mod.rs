@@ -1,11 +1,13 @@
 //! VP9 payload descriptor (RFC 9628 §4.2), flexible and non-flexible mode, with its scalability structure.
 
+mod frame_header;
 mod structure;
 
 use crate::bytes::{Reader, Writer};
 use crate::error::ParseError;
 use crate::payload::picture_id::PictureId;
 
+pub use frame_header::keyframe_size;
 pub use structure::{Vp9GroupPicture, Vp9PictureGroup, Vp9Structure};
 
 /// The descriptor in front of every VP9 payload.
