@@ -30,10 +30,10 @@ __all__ = ["AudioCodec", "RoomCreated", "Server", "ServerEvent", "VideoCodec"]
 
 H = TypeVar("H", bound=Callable[..., Any])
 
-VideoCodec = Literal["VP8", "VP9", "AV1", "H264"]
+VideoCodec = Literal["VP8", "VP9", "AV1", "H264", "H265"]
 AudioCodec = Literal["opus", "red"]
 
-_VIDEO: tuple[_core.CodecName, ...] = ("VP8", "VP9", "AV1", "H264")
+_VIDEO: tuple[_core.CodecName, ...] = ("VP8", "VP9", "AV1", "H264", "H265")
 _AUDIO: tuple[_core.CodecName, ...] = ("opus", "red")
 
 _log = logging.getLogger("sfu")

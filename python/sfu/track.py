@@ -94,7 +94,7 @@ class Track:
 
     @property
     def codec(self) -> str:
-        """`opus`, `red`, `VP8`, `VP9`, `AV1` or `H264`."""
+        """`opus`, `red`, `VP8`, `VP9`, `AV1`, `H264` or `H265`."""
         return self._codec
 
     @property

@@ -94,7 +94,7 @@ async def test_starting_twice(server: sfu.Server) -> None:
         ("a", {"empty_timeout": -1}, "empty_timeout must be 0"),
         ("a", {"video_codecs": 5}, "sequence of names"),
         ("a", {"video_codecs": "VP8"}, r"\['VP8'\]"),
-        ("a", {"video_codecs": ["vp8"]}, "there are VP8, VP9, AV1, H264"),
+        ("a", {"video_codecs": ["vp8"]}, "there are VP8, VP9, AV1, H264, H265"),
         ("a", {"audio_codecs": ["VP8"]}, "there are opus, red"),
         ("a", {"metadata": {"a": 1}}, "metadata must be a str"),
         ("a", {"attributes": {"a": 1}}, "'a': 1 is not"),

@@ -61,7 +61,7 @@ __all__ = [
 
 TransportName = Literal["main", "publisher", "subscriber"]
 KindName = Literal["audio", "video"]
-CodecName = Literal["opus", "red", "VP8", "VP9", "AV1", "H264"]
+CodecName = Literal["opus", "red", "VP8", "VP9", "AV1", "H264", "H265"]
 StateName = Literal["connecting", "connected", "disconnected", "closed"]
 
 __version__: str

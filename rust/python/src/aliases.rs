@@ -7,7 +7,7 @@ use pyo3::types::PyTuple;
 const WORDS: [(&str, &[&str]); 4] = [
     ("TransportName", &["main", "publisher", "subscriber"]),
     ("KindName", &["audio", "video"]),
-    ("CodecName", &["opus", "red", "VP8", "VP9", "AV1", "H264"]),
+    ("CodecName", &["opus", "red", "VP8", "VP9", "AV1", "H264", "H265"]),
     ("StateName", &["connecting", "connected", "disconnected", "closed"]),
 ];
 

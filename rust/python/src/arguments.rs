@@ -14,8 +14,8 @@ use sfu_core::layer::Layer;
 use sfu_core::transport::TransportKind;
 
 /// Every codec that an argument can name.
-const CODECS: [CodecName; 6] =
-    [CodecName::Opus, CodecName::Red, CodecName::Vp8, CodecName::Vp9, CodecName::Av1, CodecName::H264];
+const CODECS: [CodecName; 7] =
+    [CodecName::Opus, CodecName::Red, CodecName::Vp8, CodecName::Vp9, CodecName::Av1, CodecName::H264, CodecName::H265];
 
 /// One of a few words.
 fn choose<T: Copy>(argument: &str, value: &str, choices: &[(&str, T)]) -> PyResult<T> {
