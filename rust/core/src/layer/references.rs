@@ -194,9 +194,11 @@ impl ReferenceLog {
             let certain = decodable && self.references_are(dependency, |fate| fate == Fate::Forwarded);
             let occasion = Occasion { dtis: frame.dtis, starts_picture, decodable: certain };
             self.target = dependency.targets.choose(self.target, limit, dependency.active, &occasion);
-        } else if dependency.sequence > self.sequence {
+        } else if dependency.sequence > self.sequence && timestamp != self.newest_timestamp {
             self.begin_sequence(dependency, limit);
         }
+        // Independent layers repeat the structure within a picture, which has one target.
+        self.adopt(dependency);
         self.newest_timestamp = timestamp;
         let dti = frame.dtis.get(usize::from(self.target));
         let forwarded = dti != Dti::NotPresent && decodable;
