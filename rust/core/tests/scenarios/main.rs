@@ -19,6 +19,7 @@ mod publishers_hear_what_is_needed;
 mod repairs_are_what_was_sent;
 mod rooms_have_limits;
 mod sections_become_playable;
+mod the_application_taps_a_track;
 mod the_loudest_share_a_few_slots;
 mod tracks_come_and_go;
 mod voices_are_ranked;
