@@ -98,7 +98,7 @@ class Session(Member):
         self._negotiation = Negotiation(hub, number, offers)
         self._subscriptions = Subscriptions(hub, self, home.find_track, self._emitter.emit)
         self._channels = Channels(hub, self)
-        self._audio_slots: dict[int, Track | None] = {}
+        self._audio_slots: dict[str, Track | None] = {}
 
     # What it is.
 
@@ -128,8 +128,8 @@ class Session(Member):
         return self._subscriptions.all
 
     @property
-    def audio_slots(self) -> Mapping[int, Track | None]:
-        """Who is heard in each of its audio slots that has a section (`create_room(audio_slots=…)`); read-only."""
+    def audio_slots(self) -> Mapping[str, Track | None]:
+        """Who is heard in each audio slot (`create_room(audio_slots=…)`), by the section's mid; read-only."""
         return MappingProxyType(self._audio_slots)
 
     @property
@@ -350,7 +350,7 @@ class Session(Member):
                     self._emitter.emit(LayersWanted(track, tuple(Layer(*layer) for layer in event.layers)))
             case "AudioSlotChanged":
                 heard = None if event.track is None else self._home.find_track(event.track)
-                self._audio_slots[event.slot] = heard
+                self._audio_slots[event.mid] = heard
                 self._emitter.emit(AudioSlotChanged(event.slot, event.mid, heard))
             case "ChannelOpened":
                 self._emitter.emit(ChannelOpened(self._channels.opened(event)))

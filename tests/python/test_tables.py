@@ -123,6 +123,8 @@ async def test_the_whole_state() -> None:
         subscription = await alice.subscribe(room.tracks[0])
         subscription.flows(sfu.Layer(spatial=2, temporal=1))
         backend.deliver(event("SpeakersChanged", room=room.id, speakers=[(bob.id, room.tracks[0].id, -20)]))
+        slot = {"subscription": 7, "slot": 0, "mid": "s0", "track": room.tracks[0].id}
+        backend.deliver(event("AudioSlotChanged", session=alice.id, **slot))
         outbox = Outbox()
         dialogue.Dialogue(room, alice, Grant(), 30.0).attach(outbox, resumed=False)
         sent = await outbox.next()

@@ -264,6 +264,7 @@ class Dialogue:
                 "tracks": [views.track(track) for track in room.tracks],
                 "subscriptions": [views.subscription(one) for one in session.subscriptions],
                 "speakers": views.speakers(room.speakers),
+                "audio_slots": views.audio_slots(session),
             }
         )
         self._sent_offers.clear()

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from sfu.layer import Layer
     from sfu.member import Member
     from sfu.room import Room
+    from sfu.session import Session
     from sfu.stats import SessionStats
     from sfu.subscription import Subscription
     from sfu.track import Track
 
-__all__ = ["layer", "participant", "room", "speakers", "stats", "subscription", "track"]
+__all__ = ["audio_slots", "layer", "participant", "room", "speakers", "stats", "subscription", "track"]
 
 _IDS = {"session", "track", "subscription"}
 
@@ -82,6 +83,13 @@ def subscription(one: Subscription) -> dict[str, Any]:
 def layer(one: Layer | None) -> dict[str, int] | None:
     """A layer, or nothing."""
     return None if one is None else {"spatial": one.spatial, "temporal": one.temporal}
+
+
+def audio_slots(session: Session) -> list[dict[str, str | None]]:
+    """`audio_slots`: the track that is heard in each section."""
+    return [
+        {"mid": mid, "track": None if track is None else str(track.id)} for mid, track in session.audio_slots.items()
+    ]
 
 
 def speakers(ranking: Iterable[Speaker]) -> list[dict[str, Any]]:

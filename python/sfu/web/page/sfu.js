@@ -284,6 +284,7 @@ export class Client extends Emitter {
       client.#resume = resume;
       client.participants = new Map(message.participants.map((one) => [one.session, one]));
       client.tracks = new Map(message.tracks.map((one) => [one.track, one]));
+      client.slots = new Map(message.audio_slots.map((one) => [one.mid, one.track]));
       client.subscriptions = new Map(message.subscriptions.map((one) => [one.track, one]));
       if (!client.#peer) client.#connect(message.ice_servers);
       else if (first) client.#peer.resume();
