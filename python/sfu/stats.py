@@ -157,6 +157,7 @@ class SubscriptionStats(_Value):
 
     subscription: int
     track: int
+    """0: an audio slot in which nobody is heard."""
     mid: str | None
     ssrc: int
     layer: Layer | None

@@ -44,10 +44,16 @@ pub struct Forwarder {
     report_due: bool,
     catch_up: Option<(u8, SeqNo, SeqNo)>,
     told: Told,
-    /// When the last packet of audio went out.
-    last_sent: Option<Instant>,
-    /// The next packet is of another track than the last.
-    moved: bool,
+    voice: Voice,
+}
+
+/// Where audio is whose track may change.
+#[derive(Debug, Clone, Copy, Default)]
+struct Voice {
+    /// When the last packet went out.
+    sent: Option<Instant>,
+    /// The next one is of another track.
+    changed: bool,
 }
 
 /// By what a run is judged.
@@ -93,8 +99,7 @@ impl Forwarder {
             report_due: false,
             catch_up: None,
             told: Told::default(),
-            last_sent: None,
-            moved: false,
+            voice: Voice::default(),
         }
     }
 
@@ -138,7 +143,7 @@ impl Forwarder {
         let offset = clock.offset(packet.encoding);
         match self.kind {
             Kind::Audio => {
-                self.last_sent = Some(now);
+                self.voice.sent = Some(now);
                 self.rewriter.rewrite(packet, None, offset)
             }
             Kind::Video => self.forward_video(now, packet, offset),
@@ -172,7 +177,7 @@ impl Forwarder {
     pub fn change_track(&mut self) {
         self.selector.start_over();
         self.selector.set_flowing(Encodings::default());
-        self.moved = true;
+        self.voice.changed = true;
     }
 
     /// The encoding whose keyframe is awaited.
@@ -326,8 +331,8 @@ impl Forwarder {
     }
 
     fn switch(&mut self, now: Instant, packet: &Packet<'_>, clock: &TimestampMap) {
-        if std::mem::take(&mut self.moved) {
-            let passed = self.last_sent.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
+        if std::mem::take(&mut self.voice.changed) {
+            let passed = self.voice.sent.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
             self.rewriter.change_track(passed);
         }
         let limit = self.limit();

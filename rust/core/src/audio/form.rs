@@ -5,6 +5,7 @@ use sfu_wire::{Pt, SeqNo};
 
 use crate::codec::CodecName;
 use crate::layer::{Dependencies, Packet};
+use crate::rewrite::Form;
 use crate::stream::History;
 
 /// A RED payload stays below the usual MTU with room for what is around it.
@@ -24,34 +25,6 @@ pub(crate) enum Way {
     Frame,
     /// RED is taken; its frames have this payload type there.
     Red(Pt),
-}
-
-/// What a packet was made of. With its number and the history it is made again, byte by byte.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Form {
-    /// As it came.
-    #[default]
-    Whole,
-    /// One frame out of a RED payload, so many before the new one.
-    Frame(u8),
-    /// RED: the new frame behind earlier ones; bit k is the one k + 1 before it.
-    Red(u8),
-}
-
-impl Form {
-    /// What a packet of `codec` is in this form.
-    pub(crate) const fn codec(self, codec: CodecName) -> CodecName {
-        match self {
-            Self::Whole => codec,
-            Self::Frame(_) => CodecName::Opus,
-            Self::Red(_) => CodecName::Red,
-        }
-    }
-
-    /// Whether it is another frame than the new one.
-    pub(crate) const fn is_earlier(self) -> bool {
-        matches!(self, Self::Frame(back) if back > 0)
-    }
 }
 
 /// A packet, and where earlier ones are found.

@@ -29,6 +29,8 @@ pub(crate) struct Loudest<K> {
     voices: BTreeMap<K, Voice>,
 }
 
+type Places<K> = [Option<Place<K>>];
+
 #[derive(Debug, Clone, Copy)]
 struct Place<K> {
     key: K,
@@ -85,20 +87,16 @@ impl<K: Copy + Ord> Loudest<K> {
             let mut voice = Voice { louder: PACKETS, ..voice };
             place_in(now, spare, &mut voice).map(|_| places.len())
         });
-        match place {
-            Some(place) => {
-                self.voices.remove(&key);
-                let before = self.places[place].replace(Place { key, since: now, voice });
-                if let Some(before) = before.filter(|before| now < before.voice.spoke + SILENT) {
-                    self.voices.insert(before.key, Voice { louder: 0, ..before.voice });
-                }
-                true
-            }
-            None => {
-                self.voices.insert(key, voice);
-                false
-            }
+        let Some(place) = place else {
+            self.voices.insert(key, voice);
+            return false;
+        };
+        self.voices.remove(&key);
+        let before = self.places[place].replace(Place { key, since: now, voice });
+        if let Some(before) = before.filter(|before| now < before.voice.spoke + SILENT) {
+            self.voices.insert(before.key, Voice { louder: 0, ..before.voice });
         }
+        true
     }
 
     /// It is gone; whether it had a place.
@@ -125,13 +123,14 @@ impl<K: Copy + Ord> Loudest<K> {
         moves_to.is_some()
     }
 
-    fn split(&self) -> (&[Option<Place<K>>], &[Option<Place<K>>]) {
+    /// The places, and the spare one.
+    fn split(&self) -> (&Places<K>, &Places<K>) {
         self.places.split_at(self.places.len() - 1)
     }
 }
 
 /// The place among `places` that a voice may take.
-fn place_in<K>(now: Instant, places: &[Option<Place<K>>], voice: &mut Voice) -> Option<usize> {
+fn place_in<K>(now: Instant, places: &Places<K>, voice: &mut Voice) -> Option<usize> {
     if let Some(free) = places.iter().position(Option::is_none) {
         return Some(free);
     }

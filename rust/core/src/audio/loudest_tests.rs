@@ -138,7 +138,7 @@ fn most_comparisons(count: u32) -> u64 {
     for round in 0..100_u32 {
         for who in 0..count {
             let before = COMPARISONS.get();
-            let level = (who.wrapping_mul(2_654_435_761).wrapping_add(round * 7_919) >> 8) % SPEECH as u32;
+            let level = (who.wrapping_mul(2_654_435_761).wrapping_add(round * 7_919) >> 8) % u32::from(SPEECH);
             loudest.hear(now, Counted(who), at(level as u8));
             most = most.max(COMPARISONS.get() - before);
         }

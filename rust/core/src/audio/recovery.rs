@@ -12,7 +12,7 @@ use crate::codec::CodecName;
 use crate::layer::{Dependencies, Packet};
 use crate::stream::History;
 
-/// What is further behind the newest packet comes too late to be played. (NetEq holds some 200 ms, ten packets of 20 ms.)
+/// What is further behind the newest packet comes too late to be played. (`NetEq` holds some 200 ms, ten packets of 20 ms.)
 const WINDOW: u64 = 64;
 
 /// See the module's text.

@@ -8,11 +8,11 @@ use sfu_wire::rtp::extension_value::AbsSendTime;
 
 use super::Sfu;
 use super::fan_out::{Delivery, Outgoing, Sent, class_of, passing, write};
-use crate::audio::{Form, MAX_RED, Material, Recovered, Way};
+use crate::audio::{MAX_RED, Material, Recovered, Way};
 use crate::connection::Connection;
 use crate::id::TrackId;
 use crate::layer::Packet;
-use crate::rewrite::Patch;
+use crate::rewrite::{Form, Patch};
 use crate::subscription::Subscription;
 
 impl Sfu {

@@ -13,12 +13,14 @@ struct Call {
     start: Instant,
     forwarder: Forwarder,
     clock: TimestampMap,
+    /// Where the numbers of this track stand.
+    shift: u64,
 }
 
 impl Call {
     fn new() -> Self {
         let forwarder = Forwarder::new(Kind::Audio, SeqNo::new(100), 5000);
-        Self { start: super::any_instant(), forwarder, clock: TimestampMap::new(Kind::Audio) }
+        Self { start: super::any_instant(), forwarder, clock: TimestampMap::new(Kind::Audio), shift: 0 }
     }
 
     /// The packet `n` of 20 ms, as (seq, timestamp, marker).
@@ -27,9 +29,9 @@ impl Call {
         let packet = Packet {
             encoding: 0,
             epoch,
-            seq: SeqNo::new(70_000 + n),
-            newest: SeqNo::new(70_000 + n),
-            timestamp: 1_000_000 + n * 960,
+            seq: SeqNo::new(70_000 + self.shift + n),
+            newest: SeqNo::new(70_000 + self.shift + n),
+            timestamp: 1_000_000 + self.shift * 7 + n * 960,
             marker,
             codec: CodecName::Opus,
             payload: &[0xfc],
@@ -70,6 +72,20 @@ fn a_restart_goes_on_without_a_gap() {
     call.packet(0, 0, false);
     assert_eq!(call.packet(1, 200_000, true).map(|(seq, ..)| seq), Some(101));
     assert_eq!(call.packet(1, 200_001, false).map(|(seq, ..)| seq), Some(102));
+}
+
+#[test]
+fn another_track_goes_on_with_the_next_number_and_as_much_later_as_has_passed() {
+    let mut call = Call::new();
+    call.packet(0, 0, false);
+    assert_eq!(call.packet(0, 1, false), Some((101, 5960, false)));
+    for (turn, shift) in [(1, 500_000), (2, 0), (3, 200)] {
+        call.forwarder.change_track();
+        (call.clock, call.shift) = (TimestampMap::new(Kind::Audio), shift);
+        let numbers = (100 + 2 * turn, 5000 + turn as u32 * 50 * 960);
+        assert_eq!(call.packet(0, turn * 50, false), Some((numbers.0, numbers.1, true)));
+        assert_eq!(call.packet(0, turn * 50 + 1, false), Some((numbers.0 + 1, numbers.1 + 960, false)));
+    }
 }
 
 #[test]
