@@ -1,12 +1,6 @@
-//! What a packet, a frame and a layer are, in plain values.
+//! What a frame and a layer are, in plain values.
 
-use std::time::Instant;
-
-use sfu_wire::SeqNo;
 use sfu_wire::payload::{Vp8Descriptor, Vp9Descriptor};
-
-use super::dependency_descriptor::Dependencies;
-use crate::codec::CodecName;
 
 /// A quality point of a track: which size, at which frame rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -87,31 +81,4 @@ pub enum Descriptor {
     Vp8(Vp8Descriptor),
     /// VP9 (RFC 9628 §4.2).
     Vp9(Vp9Descriptor),
-}
-
-/// A received packet, numbered without wraps, on its way to the subscribers.
-#[derive(Debug, Clone, Copy)]
-pub struct Packet<'a> {
-    /// Index of the encoding by rising quality.
-    pub encoding: u8,
-    /// Counts the restarts of that encoding's stream: numbers and pictures before one have no relation to those after.
-    pub epoch: u16,
-    /// Extended, per encoding.
-    pub seq: SeqNo,
-    /// The highest `seq` of the encoding so far, this packet's included.
-    pub newest: SeqNo,
-    /// Extended, per encoding.
-    pub timestamp: u64,
-    /// The RTP marker.
-    pub marker: bool,
-    /// What it carries.
-    pub codec: CodecName,
-    /// Without padding; never empty.
-    pub payload: &'a [u8],
-    /// What the payload, or the dependency descriptor in its place, says.
-    pub facts: FrameFacts,
-    /// Its dependency descriptor.
-    pub dependencies: Dependencies<'a>,
-    /// When it came.
-    pub arrival: Instant,
 }

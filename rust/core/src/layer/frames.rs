@@ -6,8 +6,9 @@
 use sfu_wire::SeqNo;
 use sfu_wire::payload::Vp9Descriptor;
 
-use super::facts::{Descriptor, FrameFacts, Layer, Packet};
+use super::facts::{Descriptor, FrameFacts, Layer};
 use super::outcome::Outcome;
+use super::packet::Packet;
 use super::picture::picture_of;
 use super::ring::Ring;
 use super::spatial::{InterLayer, SpatialLayers};

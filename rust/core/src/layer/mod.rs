@@ -10,6 +10,7 @@ pub(crate) mod frames;
 mod h264;
 mod h265;
 pub(crate) mod outcome;
+mod packet;
 mod picture;
 pub(crate) mod references;
 pub(crate) mod ring;
@@ -23,7 +24,8 @@ mod vp9;
 use crate::codec::{CodecName, Kind};
 
 pub use dependency_descriptor::{Dependencies, Dependency, DependencyReader, Reading};
-pub use facts::{Descriptor, FrameFacts, KeyframeStart, Layer, Packet, SwitchUp};
+pub use facts::{Descriptor, FrameFacts, KeyframeStart, Layer, SwitchUp};
+pub use packet::Packet;
 pub use selector::Encodings;
 
 /// What a packet says of its frame: by its dependency descriptor when it has one, else by its payload. Behind a dependency

@@ -10,8 +10,9 @@ use sfu_wire::SeqNo;
 use sfu_wire::payload::dependency_descriptor::{DecodeTargets, Dti};
 
 use super::dependency_descriptor::Dependency;
-use super::facts::{Layer, Packet};
+use super::facts::Layer;
 use super::outcome::Outcome;
+use super::packet::Packet;
 use super::picture::picture_of;
 use super::target::{Occasion, TargetTable};
 

@@ -6,7 +6,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::facts::{Layer, Packet};
+use super::facts::Layer;
+use super::packet::Packet;
 use crate::codec::{CodecName, Kind};
 
 /// Who has nothing to show waits so long for the target's keyframe and then takes a lower encoding's too.

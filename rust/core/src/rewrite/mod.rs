@@ -4,6 +4,7 @@
 //! a resend is byte-equal. One file per codec whose descriptor carries numbers; H.264, AV1 and audio need RTP's alone.
 
 pub(crate) mod dependency_descriptor;
+mod form;
 mod patch;
 mod sequence;
 pub(crate) mod timeline;
@@ -18,6 +19,7 @@ use crate::codec::Kind;
 use crate::layer::outcome::Outcome;
 use crate::layer::{Dependency, Descriptor, Packet};
 use dependency_descriptor::DependencyRewriter;
+pub(crate) use form::Form;
 pub use patch::Patch;
 use sequence::SequenceMap;
 use timeline::{Slew, TimestampRewriter};

@@ -3,7 +3,7 @@
 use sfu_wire::SeqNo;
 
 use super::dependency_descriptor::DependencyPatch;
-use crate::audio::Form;
+use super::form::Form;
 
 /// What to write instead of what came: the RTP fields, and a prefix in place of the first `strip` payload bytes,
 /// and a few fields of the dependency descriptor.
