@@ -118,5 +118,4 @@ fn mask(backs: impl Iterator<Item = u64>) -> u8 {
 }
 
 #[cfg(test)]
-#[path = "form_tests.rs"]
 mod tests;

@@ -150,5 +150,4 @@ fn is_speech(level: AudioLevel) -> bool {
 }
 
 #[cfg(test)]
-#[path = "loudest_tests.rs"]
 mod tests;

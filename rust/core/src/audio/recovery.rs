@@ -120,5 +120,4 @@ fn agree(frames: &[Found], history: &History) -> bool {
 }
 
 #[cfg(test)]
-#[path = "recovery_tests.rs"]
 mod tests;
