@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # By this share two pictures may be further apart, or closer, than the publisher sent them: timestamps are slewed.
 SLEW = 0.02
+# So many ticks too late is a keyframe that was switched to, when its own time is that of what was shown before.
+AHEAD = 900
 
 
 @dataclass
@@ -169,7 +171,7 @@ def _check_step(problems: list[str], before: tuple[Shown, int], now: tuple[Shown
         return
     ticks = (other_stamp - one_stamp) % 2**32
     sent = other.timestamp - one.timestamp
-    if not switched and abs(ticks - sent) > 90 + sent * SLEW:
+    if not switched and abs(ticks - sent) > AHEAD + sent * SLEW:
         problems.append(f"from picture {one.counter} to {other.counter} are {ticks} ticks, sent were {sent}")
     # The counter is drawn every 1/15 s, by a browser's timer.
     if abs(ticks / 90_000 - frames / 15) > 0.1:
