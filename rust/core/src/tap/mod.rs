@@ -2,10 +2,11 @@
 //!
 //! The same [`Forwarder`] selects and numbers; what it lets through is put in order, joined to whole frames and kept until it is
 //! taken. Invariant: what is given can be decoded, given everything before it: behind a hole, and behind a frame that found no
-//! room, video goes on at a keyframe.
+//! room, video goes on at a keyframe, or where a frame tells that it needs nothing that is missing.
 
 mod assemble;
 mod frame;
+mod gate;
 mod ring;
 mod window;
 
@@ -23,17 +24,19 @@ use crate::stream::TimestampMap;
 use crate::track::Encoding;
 use assemble::Assembler;
 pub use frame::{EncodedFrame, TapFrames};
+use gate::{Gate, Needs};
 use ring::Ring;
 use window::{About, Step, Window};
 
-/// Whether what comes can be decoded.
+/// Why frames were not given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Gate {
-    Open,
-    /// Until a keyframe, because frames were damaged on their way here, or none has come yet.
-    Damaged,
-    /// Likewise, because a frame found no room.
-    Full,
+enum Loss {
+    /// Some were damaged on their way here.
+    Damage,
+    /// One found no room, and nothing has been taken since.
+    NoRoom,
+    /// Likewise, and there is room again.
+    Resumed,
 }
 
 /// Whether its owner knows that frames wait.
@@ -57,6 +60,7 @@ pub(crate) struct Tap {
     assembler: Assembler,
     ring: Ring,
     gate: Gate,
+    loss: Loss,
     notice: Notice,
     timestamp: u64,
     dropped: u64,
@@ -77,7 +81,8 @@ impl Tap {
             window: Window::new(kind),
             assembler: Assembler::default(),
             ring: Ring::new(capacity),
-            gate: Gate::Damaged,
+            gate: Gate::new(),
+            loss: Loss::Damage,
             notice: Notice::None,
             timestamp: 0,
             dropped: 0,
@@ -110,6 +115,7 @@ impl Tap {
             captured,
             layer: Layer { spatial: if simulcast { packet.encoding } else { facts.spatial }, temporal: facts.temporal },
             keyframe: facts.keyframe || self.kind == Kind::Audio,
+            needs: Needs::of(facts, facts.keyframe),
             opens: self.kind == Kind::Audio || opens_picture(packet),
             ends: self.kind == Kind::Audio || patch.marker,
         };
@@ -117,7 +123,7 @@ impl Tap {
         while let Some(step) = self.window.step(now) {
             match step {
                 Step::Picture(first, last) => self.picture(now, first, last),
-                Step::Hole => self.hole(now),
+                Step::Hole => self.hole(),
             }
         }
     }
@@ -126,8 +132,9 @@ impl Tap {
     pub(crate) fn take(&mut self, now: Instant) -> (TapFrames, bool) {
         self.notice = Notice::None;
         let frames = self.ring.take();
-        let resumes = self.gate == Gate::Full && !self.ended;
+        let resumes = self.loss == Loss::NoRoom && !self.ended;
         if resumes {
+            self.loss = Loss::Resumed;
             self.ask(now);
         }
         (TapFrames { frames, dropped: self.dropped, damaged: self.damaged, ended: self.ended }, resumes)
@@ -165,7 +172,7 @@ impl Tap {
             return;
         };
         let Some(data) = self.assembler.assemble(begin.codec, self.window.payloads(first, last)) else {
-            self.hole(now);
+            self.hole();
             return;
         };
         if data.is_empty() {
@@ -173,13 +180,16 @@ impl Tap {
         }
         let numbers = (first.get()..=last.get()).map(SeqNo::new);
         let keyframe = numbers.into_iter().any(|seq| self.window.about(seq).is_some_and(|about| about.keyframe));
-        if keyframe {
-            self.gate = Gate::Open;
-        }
-        match self.gate {
-            Gate::Open => {}
-            Gate::Damaged => return self.damaged += 1,
-            Gate::Full => return self.dropped += 1,
+        if self.kind == Kind::Video && !self.gate.admit(keyframe, begin.needs) {
+            match self.loss {
+                Loss::Damage => self.damaged += 1,
+                Loss::NoRoom | Loss::Resumed => self.dropped += 1,
+            }
+            // While nobody takes, a keyframe would be in vain.
+            if self.loss != Loss::NoRoom && self.gate.needs_keyframe(begin.needs) {
+                self.ask(now);
+            }
+            return;
         }
         let codec = if begin.codec == CodecName::Red { CodecName::Opus } else { begin.codec };
         let layer = Layer { spatial: end.layer.spatial, temporal: begin.layer.temporal };
@@ -188,22 +198,22 @@ impl Tap {
             self.note();
         } else {
             self.dropped += 1;
-            if self.kind == Kind::Video {
-                self.gate = Gate::Full;
-            }
+            self.gate.lose();
+            self.loss = Loss::NoRoom;
         }
     }
 
-    fn hole(&mut self, now: Instant) {
+    /// Packets were given up; what needs them shows when it comes.
+    fn hole(&mut self) {
         self.damaged += 1;
-        if self.kind == Kind::Video {
-            self.gate = Gate::Damaged;
-            self.ask(now);
+        self.gate.lose();
+        if self.loss == Loss::Resumed {
+            self.loss = Loss::Damage;
         }
     }
 
     fn ask(&mut self, now: Instant) {
-        if self.picture_loss.request(now) {
+        if self.kind == Kind::Video && self.picture_loss.request(now) {
             self.forwarder.picture_lost();
         }
     }

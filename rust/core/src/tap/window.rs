@@ -9,6 +9,7 @@ use sfu_wire::SeqNo;
 
 use crate::codec::{CodecName, Kind};
 use crate::layer::Layer;
+use crate::tap::gate::Needs;
 
 /// Packets from the oldest that is waited for to the newest. Higher: larger keyframes fit (this is 1.2 MB). Lower: less memory.
 const SLOTS: usize = 1024;
@@ -22,6 +23,8 @@ pub(super) struct About {
     pub(super) layer: Layer,
     /// The first packet of a keyframe.
     pub(super) keyframe: bool,
+    /// What its frame may refer to, by this packet.
+    pub(super) needs: Needs,
     /// Surely the first packet of a picture.
     pub(super) opens: bool,
     /// The last packet of a picture.
