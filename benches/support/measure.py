@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 class Bench:
     """One script's run: its arguments, and the program that measures."""
 
-    def __init__(self, description: str) -> None:
+    def __init__(self, description: str, package: str = "sfu-load", example: str = "figures") -> None:
         parser = argparse.ArgumentParser(description=description)
         parser.add_argument("--json", action="store_true", help="print nothing but the last line, which is JSON")
         parser.add_argument("--quick", action="store_true", help="unoptimised and short: shows that it works")
@@ -26,7 +26,7 @@ class Bench:
         self.quick: bool = options.quick
         self._silent: bool = options.json
         self._rounds: int = options.rounds or (1 if self.quick else 5)
-        self._program = _build(release=not self.quick)
+        self._program = _build(package, example, release=not self.quick)
 
     def run(self, **figures: list[str]) -> None:
         """Take all figures in turn, round after round, so that a busy minute hurts all of them; print the medians."""
@@ -64,15 +64,15 @@ def _median(rounds: list[dict[str, float]]) -> dict[str, float]:
     return {figure: statistics.median(one[figure] for one in rounds) for figure in rounds[0]}
 
 
-def _build(*, release: bool) -> Path:
-    """`rust/load/examples/figures`, built."""
+def _build(package: str, example: str, *, release: bool) -> Path:
+    """The measuring program of a crate, built."""
     cargo = shutil.which("cargo") or shutil.which("cargo", path=os.path.expanduser("~/.cargo/bin"))
     if cargo is None:
         sys.exit("cargo is not installed (https://rustup.rs)")
-    command = [cargo, "build", "--quiet", "--locked", "--package", "sfu-load", "--example", "figures"]
+    command = [cargo, "build", "--quiet", "--locked", "--package", package, "--example", example]
     subprocess.run([*command, *(["--release"] * release)], cwd=ROOT, check=True)
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    return target / ("release" if release else "debug") / "examples" / "figures"
+    return target / ("release" if release else "debug") / "examples" / example
 
 
 def _machine(*, optimised: bool) -> dict[str, Any]:

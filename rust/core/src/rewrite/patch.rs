@@ -2,7 +2,7 @@
 
 use sfu_wire::SeqNo;
 
-use super::dependency_descriptor::DependencyPatch;
+use super::dependency_descriptor::{DependencyPatch, MAX_LEN};
 use super::form::Form;
 
 /// What to write instead of what came: the RTP fields, and a prefix in place of the first `strip` payload bytes,
@@ -59,6 +59,11 @@ impl Patch {
     /// The bytes that stand in place of the stripped ones.
     pub fn prefix(&self) -> &[u8] {
         &self.prefix[..usize::from(self.prefix_len)]
+    }
+
+    /// Writes the value of the dependency descriptor as it is sent; gives its length.
+    pub fn dependency_descriptor(&self, value: &[u8], buffer: &mut [u8; MAX_LEN]) -> usize {
+        self.dependency.apply(value, buffer)
     }
 
     /// The payload as it is sent, in two pieces.
