@@ -12,11 +12,12 @@ use sfu_wire::Bitrate;
 
 use crate::arguments;
 use crate::drained::Drained;
+use crate::plane::Plane;
 
 /// One running data plane: threads, sockets, outbox.
 #[pyclass(frozen, module = "sfu._core")]
 pub(crate) struct Core {
-    server: Server,
+    plane: Plane,
 }
 
 #[pymethods]
@@ -67,38 +68,49 @@ impl Core {
             },
         };
         let server = py.detach(|| Server::start(&config)).map_err(|error| start_error(&error))?;
-        Ok(Self { server })
+        Ok(Self { plane: Plane::Threads(server) })
     }
 
-    /// Readable while the outbox holds something; `drain` resets it.
-    fn event_fd(&self) -> i32 {
-        self.server.event_fd().as_raw_fd()
+    /// Readable while the outbox holds something; `drain` resets it. A simulation has none.
+    fn event_fd(&self) -> PyResult<i32> {
+        match &self.plane {
+            Plane::Threads(server) => Ok(server.event_fd().as_raw_fd()),
+            Plane::Simulated(_) => {
+                Err(PyRuntimeError::new_err("a simulation has no descriptor: drain after a command"))
+            }
+        }
     }
 
     /// The announced socket addresses.
     fn candidates(&self) -> Vec<String> {
-        self.server.candidates().iter().map(ToString::to_string).collect()
+        self.plane.candidates().iter().map(ToString::to_string).collect()
     }
 
     /// The certificate's `sha-256 AA:BB:…`.
-    fn fingerprint(&self) -> &str {
-        self.server.fingerprint()
+    fn fingerprint(&self) -> String {
+        self.plane.fingerprint()
     }
 
     /// What the start had to put up with.
     fn warnings(&self) -> Vec<String> {
-        self.server.warnings().to_vec()
+        match &self.plane {
+            Plane::Threads(server) => server.warnings().to_vec(),
+            Plane::Simulated(_) => Vec::new(),
+        }
     }
 
     /// Stop and join all threads (the GIL is released), close the sockets. Idempotent.
     fn close(&self, py: Python<'_>) {
-        py.detach(|| self.server.close());
+        match &self.plane {
+            Plane::Threads(server) => py.detach(|| server.close()),
+            Plane::Simulated(simulated) => simulated.close(),
+        }
     }
 
     /// Everything that waits: replies, events, log records.
     fn drain(&self, py: Python<'_>) -> PyResult<Drained> {
         let mut drained = sfu_runtime::Drained::default();
-        self.server.drain(&mut drained).map_err(gone)?;
+        self.plane.drain(&mut drained).map_err(gone)?;
         Drained::from_runtime(py, drained)
     }
 
@@ -250,7 +262,12 @@ impl Core {
 
 impl Core {
     fn post(&self, command: Command) -> PyResult<u64> {
-        self.server.command(command).map(sfu_runtime::Ticket::get).map_err(gone)
+        self.plane.command(command).map_err(gone)
+    }
+
+    /// The handle of a simulation.
+    pub(crate) const fn of(plane: Plane) -> Self {
+        Self { plane }
     }
 }
 

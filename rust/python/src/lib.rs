@@ -14,12 +14,14 @@ mod description;
 mod drained;
 mod events;
 mod load;
+mod plane;
 mod replay;
 mod replies;
 mod self_signed;
 mod stats;
 mod tap;
 mod testing;
+mod testing_simulation;
 mod torture;
 
 use pyo3::prelude::*;

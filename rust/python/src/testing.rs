@@ -13,6 +13,7 @@ pub(crate) fn register(parent: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Srtp>()?;
     crate::replay::register(&module)?;
     crate::torture::register(&module)?;
+    crate::testing_simulation::register(&module)?;
     parent.add_submodule(&module)?;
     // `import a.b.c` looks here; an extension module has no path to search.
     let name = format!("{}.testing", parent.name()?);

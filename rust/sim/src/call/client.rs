@@ -10,6 +10,8 @@ use crate::link::{Link, LinkConfig};
 use crate::random::Random;
 use crate::world::certificate;
 
+/// Where the SFU is.
+pub(super) const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 7882);
 /// The clients' network, 11.0.0.0/8: their index is in the address.
 const NETWORK: u32 = 11 << 24;
 /// Their first port; each move takes the next.
@@ -97,11 +99,11 @@ impl Client {
     }
 
     pub(super) const fn path(&self) -> Path {
-        Path { local: self.address, remote: super::SERVER }
+        Path { local: self.address, remote: SERVER }
     }
 
     pub(super) const fn path_at_sfu(&self) -> Path {
-        Path { local: super::SERVER, remote: self.address }
+        Path { local: SERVER, remote: self.address }
     }
 
     pub(super) const fn poll_timeout(&self) -> Option<Instant> {

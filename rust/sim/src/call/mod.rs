@@ -7,7 +7,7 @@
 mod client;
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use sfu_core::Sfu;
@@ -20,12 +20,9 @@ use sfu_transport::{Egress, Path};
 use crate::random::Random;
 use crate::world::queue::Queue;
 use crate::world::{UNIX_TIME, sfu_config};
-use client::Client;
+use client::{Client, SERVER};
 
 pub use client::{ClientConfig, ClientId};
-
-/// Where the SFU is.
-const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)), 7882);
 
 /// See the module's text.
 ///
@@ -65,9 +62,9 @@ impl Call {
         self.now.saturating_duration_since(self.start)
     }
 
-    /// Virtual time since the beginning at `at`.
-    pub fn since_start(&self, at: Instant) -> Duration {
-        at.saturating_duration_since(self.start)
+    /// The wall clock, as everybody has it, since the Unix epoch.
+    pub fn unix_time(&self) -> Duration {
+        UNIX_TIME + self.elapsed()
     }
 
     /// The announced address of the SFU.
@@ -117,7 +114,7 @@ impl Call {
     pub fn add_client(&mut self, config: ClientConfig) -> ClientId {
         let index = self.clients.len();
         let random = Random::new(self.seed).fork(index as u64 + 1);
-        self.clients.push(Client::new(index, (self.now, UNIX_TIME + self.elapsed()), config, random));
+        self.clients.push(Client::new(index, (self.now, self.unix_time()), config, random));
         ClientId(index)
     }
 

@@ -36,11 +36,9 @@ fn play(seed: u64) -> (Vec<(Duration, String)>, PeerStats) {
     let (bob, of_bob) =
         join(&mut call, room, ClientConfig { uplink: link, downlink: link, channels: true, ..ClientConfig::default() });
     let mut events = Vec::new();
-    let mut left = Duration::from_secs(60);
-    while !left.is_zero() {
-        let before = call.elapsed();
-        call.run(left);
-        left -= call.elapsed() - before;
+    let end = Duration::from_secs(60);
+    while call.elapsed() < end {
+        call.run(end.saturating_sub(call.elapsed()));
         while let Some(event) = call.poll_event() {
             if let Event::OfferReady(session, offer) = &event {
                 let client = if *session == of_bob { bob } else { ann };
