@@ -6,12 +6,11 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use sfu_wire::payload::Vp8Descriptor;
-use sfu_wire::payload::vp8::keyframe_size;
 use sfu_wire::{Bitrate, Rid};
 
+use super::sizes::{SPATIAL, Sizes};
 use crate::codec::CodecName;
-use crate::layer::{Dependencies, Descriptor, Encodings, Layer, Packet};
+use crate::layer::{Encodings, Layer, Packet};
 
 /// Frames per second, in thousandths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -46,14 +45,14 @@ pub struct LayerInfo {
     pub size: Option<(u16, u16)>,
     /// Over the last seconds that it flowed.
     pub frame_rate: FrameRate,
-    /// Likewise.
+    /// Likewise, with all lower spatial and temporal layers of its encoding. Where pictures need not all of them (K-SVC: only
+    /// keyframes refer to lower spatial layers) a subscriber gets less: it is an upper bound.
     pub bitrate: Bitrate,
     /// Whether it flows now.
     pub flowing: bool,
 }
 
 /// More layers than this are counted with the highest: nothing that browsers send has more.
-const SPATIAL: usize = 4;
 const TEMPORAL: usize = 4;
 /// What is measured is renewed when it has lasted so long …
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -97,7 +96,7 @@ impl Meter {
 #[derive(Debug, Clone, Default)]
 pub struct LayerMeter {
     meters: [[Meter; TEMPORAL]; SPATIAL],
-    sizes: [Option<(u16, u16)>; SPATIAL],
+    sizes: Sizes,
     /// What is measured belongs to this run of this codec.
     run: Option<(u16, CodecName)>,
     newest: u64,
@@ -127,16 +126,12 @@ impl LayerMeter {
             meter.frames += 1;
         }
         (meter.seen, meter.missed) = (true, 0);
-        if keyframe {
-            self.learn_sizes(packet);
-        }
+        self.sizes.learn(packet, keyframe);
     }
 
     /// A description of the stream says how large the pictures of a spatial layer are.
     pub fn set_size(&mut self, spatial: u8, size: (u16, u16)) {
-        if let Some(place) = self.sizes.get_mut(usize::from(spatial)) {
-            *place = Some(size);
-        }
+        self.sizes.set(spatial, size);
     }
 
     /// The highest layers that were seen.
@@ -157,27 +152,6 @@ impl LayerMeter {
         }
     }
 
-    fn learn_sizes(&mut self, packet: &Packet<'_>) {
-        match (packet.codec, packet.facts.descriptor) {
-            (CodecName::Vp9, Descriptor::Vp9(descriptor)) => {
-                let Some(structure) = descriptor.structure else { return };
-                for (spatial, size) in (0..structure.spatial_layers).zip(structure.sizes) {
-                    if size != (0, 0) {
-                        self.set_size(spatial, size);
-                    }
-                }
-            }
-            // What has a dependency descriptor may be encrypted behind it.
-            (CodecName::Vp8, _) if matches!(packet.dependencies, Dependencies::None) => {
-                let frame = Vp8Descriptor::parse(packet.payload).ok().and_then(|(_, len)| packet.payload.get(len..));
-                if let Some(size) = frame.and_then(keyframe_size) {
-                    self.set_size(0, size);
-                }
-            }
-            _ => {}
-        }
-    }
-
     /// The layers of an SVC stream, or the temporal ones of a simulcast encoding, which stands at `place` then.
     fn list(&self, rid: Option<Rid>, place: Option<u8>, flowing: bool, layers: &mut Vec<LayerInfo>) {
         let top = self.top();
@@ -191,7 +165,7 @@ impl LayerMeter {
                 layers.push(LayerInfo {
                     layer: Layer { spatial: place.unwrap_or(spatial), temporal: temporal as u8 },
                     rid,
-                    size: self.sizes[usize::from(spatial)],
+                    size: self.sizes.get(usize::from(spatial)),
                     frame_rate: FrameRate::from_millihertz(frame_rate),
                     bitrate: Bitrate::new(bitrate.sum()),
                     flowing: flowing && own[temporal].missed < MISSED,

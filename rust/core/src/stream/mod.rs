@@ -8,6 +8,7 @@ mod numbering;
 mod rate;
 mod recv;
 mod send;
+mod sizes;
 
 pub use activity::Activity;
 pub use clock::{PublisherClock, TimestampMap};
