@@ -1,4 +1,4 @@
-"""What selecting and rewriting a packet costs one subscriber, codec by codec, as a share of sealing 1200 bytes with GCM-128."""
+"""What selecting and rewriting a packet costs one subscriber, codec by codec, beside a GCM-128 seal of 1200 bytes."""
 
 from support.measure import Bench
 

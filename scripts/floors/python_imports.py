@@ -45,10 +45,17 @@ def _imports(package: Path, root: Path) -> Iterator[Import]:
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
         own_package = module if path.stem == "__init__" else module[:-1]
         for node in ast.walk(tree):
+            if path.name == "__init__.pyi" and _names_submodules(node):
+                continue
             for target in _targets(node, own_package):
                 known = _longest_known(target, modules)
                 if known is not None and known != module:
                     yield Import(module, known, f"{path.relative_to(root)}:{getattr(node, 'lineno', 0)}")
+
+
+def _names_submodules(node: ast.AST) -> bool:
+    """`from . import x as x` in the stub of a compiled package: it says that there is a submodule, and runs nothing."""
+    return isinstance(node, ast.ImportFrom) and node.level == 1 and node.module is None
 
 
 def _targets(node: ast.AST, own_package: Module) -> Iterator[Module]:
