@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sfu_wire::payload::dependency_descriptor::Structure;
 use sfu_wire::rtp::video_layers::VideoLayersAllocation;
 use sfu_wire::{Mid, Rid, Ssrc};
 
@@ -72,10 +71,6 @@ impl Encoding {
         let part = self.stream.frame(packet.timestamp, &packet.facts);
         if part == KeyframePart::Start {
             self.keyframes.arrived(now);
-            let described = self.dependencies.structure().map_or(&[][..], Structure::resolutions);
-            for (spatial, resolution) in (0..).zip(described) {
-                self.layers.set_size(spatial, size(resolution.width, resolution.height));
-            }
         } else if self.stream.silence() >= SILENCE {
             self.keyframes.resumed(now);
         }
