@@ -41,13 +41,15 @@ class LayerInfo:
     rid: str | None
     """The simulcast encoding that it is part of."""
     width: int | None
-    """In pixels; `None` before the stream told."""
+    """In pixels; `None` before the stream told, itself or in a description of it."""
     height: int | None
     """In pixels; `None` before the stream told."""
     frame_rate: float
     """Frames per second when it last flowed, with the temporal layers below it."""
     bitrate: int
-    """Bits per second of payload when it last flowed, with everything below it in the same encoding."""
+    """Bits per second of payload when it last flowed, with all lower spatial and temporal layers of the same encoding.
+
+    An upper bound in K-SVC: pictures between keyframes go without their lower spatial layers."""
     flowing: bool
     """Whether its publisher sends it now."""
 
