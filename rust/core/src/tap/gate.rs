@@ -53,6 +53,18 @@ impl Gate {
         (self.whole, self.intact) = (false, 0);
     }
 
+    /// So much may be missing that the counters have wrapped.
+    pub(super) const fn lapse(&mut self) {
+        if !self.whole {
+            self.close();
+        }
+    }
+
+    /// A frame that was admitted was not given after all: only a keyframe helps.
+    pub(super) const fn close(&mut self) {
+        *self = Self::new();
+    }
+
     /// Whether a frame can be decoded; it is given then.
     pub(super) fn admit(&mut self, keyframe: bool, needs: Needs) -> bool {
         let admitted = keyframe || self.whole || self.reaches(needs);
@@ -119,6 +131,18 @@ mod tests {
         assert!(!gate.admit(false, layered(2, 1, false)), "layer 1 is not whole");
         assert!(gate.admit(false, layered(1, 1, true)) && gate.admit(false, layered(1, 1, false)));
         assert!(gate.admit(false, layered(2, 1, true)) && gate.admit(false, layered(2, 1, false)));
+    }
+
+    #[test]
+    fn a_closed_gate_takes_a_keyframe_whatever_the_counters_say() {
+        let mut gate = Gate::new();
+        assert!(gate.admit(true, layered(0, 7, true)));
+        gate.lapse();
+        assert!(gate.admit(false, layered(0, 8, false)), "nothing is missing");
+        gate.lose();
+        gate.lapse();
+        assert!(!gate.admit(false, layered(0, 9, false)) && !gate.admit(false, layered(1, 8, true)));
+        assert!(gate.needs_keyframe(layered(1, 8, true)));
     }
 
     #[test]

@@ -28,6 +28,10 @@ use gate::{Gate, Needs};
 use ring::Ring;
 use window::{About, Step, Window};
 
+/// Behind a loss the counters of a frame are believed for so long, in ticks of 1/90000 s: TL0PICIDX wraps after 256 frames, so not
+/// within four seconds at 60 frames per second.
+const COUNTERS_HOLD: u64 = 4 * 90_000;
+
 /// Why frames were not given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Loss {
@@ -63,6 +67,8 @@ pub(crate) struct Tap {
     loss: Loss,
     notice: Notice,
     timestamp: u64,
+    /// The timestamp of the last frame that was given.
+    given: u64,
     dropped: u64,
     damaged: u64,
     ended: bool,
@@ -85,6 +91,7 @@ impl Tap {
             loss: Loss::Damage,
             notice: Notice::None,
             timestamp: 0,
+            given: 0,
             dropped: 0,
             damaged: 0,
             ended: false,
@@ -180,6 +187,9 @@ impl Tap {
         }
         let numbers = (first.get()..=last.get()).map(SeqNo::new);
         let keyframe = numbers.into_iter().any(|seq| self.window.about(seq).is_some_and(|about| about.keyframe));
+        if begin.timestamp > self.given + COUNTERS_HOLD {
+            self.gate.lapse();
+        }
         if self.kind == Kind::Video && !self.gate.admit(keyframe, begin.needs) {
             match self.loss {
                 Loss::Damage => self.damaged += 1,
@@ -191,6 +201,7 @@ impl Tap {
             }
             return;
         }
+        self.given = begin.timestamp;
         let codec = if begin.codec == CodecName::Red { CodecName::Opus } else { begin.codec };
         let layer = Layer { spatial: end.layer.spatial, temporal: begin.layer.temporal };
         let About { timestamp, captured, .. } = begin;
@@ -198,7 +209,7 @@ impl Tap {
             self.note();
         } else {
             self.dropped += 1;
-            self.gate.lose();
+            self.gate.close();
             self.loss = Loss::NoRoom;
         }
     }
