@@ -1,7 +1,7 @@
 """What `Room` and `Session` stand on: commands that answer, and events that are delivered.
 
-The native data plane is one implementation (`_native`), the simulator is to be another. Ids are the plain integers of
-`_core`; events have the names and fields of `_core`'s classes. Invariants: `adopt` is called with a new id before any
+The native data plane is one implementation (`_native`), the simulator (`testing`) another. Ids are the plain integers
+of `_core`; events have the names and fields of `_core`'s classes. Invariants: `adopt` is called with a new id before any
 event about it is delivered; a command that is cancelled before it was adopted leaves nothing behind.
 """
 
@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from sfu import _core
     from sfu.description import Description, TransportName
 
-__all__ = ["Adopt", "Backend", "ChannelOptions", "Deliver", "LayerTuple", "Offers", "RoomOptions", "SessionOptions"]
+__all__ = [
+    "Adopt",
+    "Backend",
+    "ChannelOptions",
+    "Deliver",
+    "LayerTuple",
+    "Offers",
+    "RoomOptions",
+    "SessionOptions",
+    "Timer",
+]
 
 Adopt = Callable[[int], None]
 Deliver = Callable[[Sequence["_core.Event"], int], None]
@@ -56,6 +66,13 @@ class ChannelOptions:
     max_lifetime: float | None
 
 
+class Timer(Protocol):
+    """Something that will be called."""
+
+    def cancel(self) -> None:
+        """It will not."""
+
+
 class Backend(Protocol):
     """A data plane. Refused commands raise from `sfu.errors`."""
 
@@ -67,6 +84,9 @@ class Backend(Protocol):
 
     def check(self) -> None:
         """Raise `NotRunning`, `WrongLoop` or `WrongProcess` when a command could not work here."""
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call back on the loop after so many seconds of the data plane's time, which in a simulation is virtual."""
 
     def candidates(self) -> list[str]:
         """The announced socket addresses."""

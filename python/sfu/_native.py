@@ -37,7 +37,7 @@ from sfu.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sfu._backend import Adopt, ChannelOptions, Deliver, LayerTuple, RoomOptions, SessionOptions
+    from sfu._backend import Adopt, ChannelOptions, Deliver, LayerTuple, RoomOptions, SessionOptions, Timer
     from sfu.config import Config
     from sfu.description import TransportName
 
@@ -88,9 +88,12 @@ class NativeBackend:
             ) from None
         self._pid = os.getpid()
         self._deliver = deliver
-        config = self._config
+        self._core = self._open(self._config)
+        self._listen()
+
+    def _open(self, config: Config) -> _core.Core:
         try:
-            self._core = _core.Core(
+            return _core.Core(
                 udp=config.udp_addresses,
                 announce=config.announced_addresses,
                 shards=config.shards,
@@ -110,7 +113,15 @@ class NativeBackend:
             raise ConfigError(str(error)) from error
         except OSError as error:
             raise _transport_error(error) from error
+
+    def _listen(self) -> None:
         self._loop.add_reader(self._core.event_fd(), self._drain)
+
+    def _ignore(self) -> None:
+        self._loop.remove_reader(self._core.event_fd())
+
+    def _posted(self) -> None:
+        """A command is on its way: its answer wakes the loop."""
 
     async def close(self) -> None:
         """Stop the threads (the loop stands still for the milliseconds that this takes) and fail what waits."""
@@ -118,7 +129,7 @@ class NativeBackend:
             return
         self._drain()
         self._closed = True
-        self._loop.remove_reader(self._core.event_fd())
+        self._ignore()
         self._core.close()
         # Its descriptors go now, not when the garbage collector comes round; nothing gets past `check` any more.
         del self._core
@@ -146,6 +157,10 @@ class NativeBackend:
             )
         if self._closed:
             raise NotRunning("the server is closed: make a new one")
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Real time."""
+        return self._loop.call_later(seconds, callback)
 
     def candidates(self) -> list[str]:
         """The announced socket addresses."""
@@ -311,6 +326,7 @@ class NativeBackend:
         self.check()
         future: asyncio.Future[Any] = self._loop.create_future()
         self._waiting[command()] = _Waiting(future, adopt, undo)
+        self._posted()
         return await future
 
     async def _ask_gone(self, command: Callable[[], int], gone: type[SfuError]) -> None:

@@ -5,7 +5,6 @@ Stands under `Room`. Invariant: while somebody joins, the room does not count as
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from sfu.errors import TooManySessions
@@ -13,6 +12,7 @@ from sfu.errors import TooManySessions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sfu._backend import Timer
     from sfu._hub import Hub
 
 __all__ = ["Occupancy"]
@@ -27,7 +27,7 @@ class Occupancy:
         self._timeout = timeout
         self._tell_empty = empty
         self._joining = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
 
     @property
     def server_is_full(self) -> bool:
@@ -54,7 +54,7 @@ class Occupancy:
         """Nobody is in the room: start the clock, unless somebody is joining."""
         self.stop()
         if self._timeout is not None and not self._joining:
-            self._timer = asyncio.get_running_loop().call_later(self._timeout, self._over)
+            self._timer = self._hub.backend.call_later(self._timeout, self._over)
 
     def stop(self) -> None:
         """Somebody is in it, or it is closed."""

@@ -14,7 +14,7 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar
 
 from sfu._arguments import check_seconds, check_text, check_whole
-from sfu._backend import Backend, RoomOptions
+from sfu._backend import Backend, RoomOptions, Timer
 from sfu._emitter import Emitter, EventsDropped, EventStream
 from sfu._hub import Hub
 from sfu.config import Config
@@ -122,6 +122,16 @@ class Server:
     def on(self, name: str) -> Callable[[H], H]:
         """Decorate a handler: `@server.on("room_created")`; it is called with the event's fields."""
         return self._emitter.on(name)
+
+    # Its clock.
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call `callback()` after so many seconds of the server's time, unless the result's `cancel()` comes first.
+
+        Real time; in a simulation (`sfu.testing`) virtual time. Raises `NotRunning`.
+        """
+        check_seconds("seconds", seconds, 1e9)
+        return self._running_or_closing().backend.call_later(seconds, callback)
 
     # Its life.
 

@@ -99,6 +99,9 @@ class FakeBackend:
         if self.closed:
             raise NotRunning("the server is closed: make a new one")
 
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(seconds, callback)
+
     def candidates(self) -> list[str]:
         return ["127.0.0.1:7882"]
 

@@ -11,6 +11,7 @@ from sfu.signaling.messages import BadMessage
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from sfu._backend import Timer
     from sfu.server import Server
     from sfu.signaling.access import Access
 
@@ -25,7 +26,7 @@ class Door:
         self.server = server
         self.access = access
         self._dialogues: dict[str, Dialogue] = {}
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers: dict[str, Timer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def join(self, message: dict[str, Any]) -> Dialogue:
@@ -60,9 +61,9 @@ class Door:
         """Its WebSocket is gone: wait for it to come back, for a while."""
         token = dialogue.resume_token
         if token in self._dialogues:
-            loop = asyncio.get_running_loop()
             self._stop_timer(token)
-            self._timers[token] = loop.call_later(self.server.config.resume_timeout, self._give_up, dialogue)
+            timeout = self.server.config.resume_timeout
+            self._timers[token] = self.server.call_later(timeout, lambda: self._give_up(dialogue))
 
     def _give_up(self, dialogue: Dialogue) -> None:
         if not dialogue.attached and dialogue.session.ended is None:

@@ -56,7 +56,6 @@ struct VideoArguments {
 
 #[pymethods]
 #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it converted")]
-#[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
 impl Simulation {
     #[new]
     #[pyo3(signature = (
@@ -186,7 +185,7 @@ impl Simulation {
 
     fn close(&self, client: usize) -> PyResult<()> {
         let id = self.id(client)?;
-        self.with(move |call| call.with_peer(id, |peer, now, egress| peer.close(now, egress)))
+        self.with(move |call| call.with_peer(id, Peer::close))
     }
 
     fn open_channel(&self, client: usize, label: String, ordered: bool) -> PyResult<u16> {
