@@ -119,6 +119,24 @@ impl FrameLog {
 
     /// The frame of `packet`, with nothing above `limit` wanted; `None` when it is too old to know.
     pub(crate) fn decide(&mut self, packet: &Packet<'_>, limit: Layer) -> Option<Frame> {
+        let frame = self.decide_picture(packet, limit)?;
+        // An upper layer may refer to further pictures than the base layer, by which the picture was decided.
+        let cap = if packet.facts.spatial == 0 {
+            u8::MAX
+        } else {
+            self.highest_with_references(&packet.facts, frame.picture)
+        };
+        if cap >= packet.facts.spatial {
+            return Some(frame);
+        }
+        let spatial = frame.spatial.capped(cap);
+        if let Some(newest) = self.newest.as_mut().filter(|newest| newest.timestamp == packet.timestamp) {
+            newest.spatial = spatial;
+        }
+        Some(Frame { spatial, ..frame })
+    }
+
+    fn decide_picture(&mut self, packet: &Packet<'_>, limit: Layer) -> Option<Frame> {
         self.learn(&packet.facts);
         let newest = self.newest.map(|frame| frame.timestamp);
         match newest {

@@ -150,7 +150,10 @@ impl ReferenceLog {
         }
         let rest_is_out = tail.left_out || tail.ended_frame;
         let start_is_out = dependency.starts_frame || !outcome.forwarded;
-        let between_is_out = number == tail.number + 1 || self.skips_target(dependency, tail.number);
+        // The target may have changed in between.
+        let targets = [self.target, self.entry(tail.number).target];
+        let skips = |target: u8| self.skips(target, dependency, tail.number);
+        let between_is_out = number == tail.number + 1 || targets.into_iter().all(skips);
         number > tail.number && rest_is_out && start_is_out && between_is_out
     }
 
@@ -228,7 +231,8 @@ impl ReferenceLog {
         let spatial = dependency.targets.layer(target).spatial;
         let of_target = dependency.frame.dtis.get(usize::from(target)) != Dti::NotPresent;
         let of_its_size = dependency.frame.spatial == spatial;
-        let forwarded = (of_target || of_its_size) && self.references_went(dependency);
+        let all_sent = || self.references_are(dependency, |fate| fate == Fate::Forwarded);
+        let forwarded = if of_target { self.references_went(dependency) } else { of_its_size && all_sent() };
         let left_out = before.left_out + u32::from(before.fate == Fate::LeftOut);
         let mut fate = Fate::of(forwarded);
         if fate == Fate::LeftOut {
@@ -256,10 +260,10 @@ impl ReferenceLog {
         })
     }
 
-    /// Whether no frame between `after` and this one belongs to the target: a target of temporal layer 0 is its chain, and the
+    /// Whether no frame between `after` and this one belongs to a target: one of temporal layer 0 is its chain, and the
     /// chain says where its last frame was (§A.5).
-    fn skips_target(&self, dependency: &Dependency, after: i64) -> bool {
-        let target = dependency.targets.structure().decode_targets().get(usize::from(self.target));
+    fn skips(&self, target: u8, dependency: &Dependency, after: i64) -> bool {
+        let target = dependency.targets.structure().decode_targets().get(usize::from(target));
         let chain = target.filter(|target| target.temporal == 0).and_then(|target| target.chain);
         let diff = chain.and_then(|chain| dependency.frame.chain_diffs.as_slice().get(usize::from(chain)).copied());
         diff.is_some_and(|diff| diff > 0 && dependency.number - i64::from(diff) <= after)
