@@ -8,7 +8,7 @@ mod loudest;
 mod recovery;
 mod talkspurt;
 
-pub(crate) use form::{MAX_RED, Material, Way};
+pub(crate) use form::{MAX_RED, Material, Way, has_frame};
 pub(crate) use loudest::Loudest;
 pub(crate) use recovery::{Recovered, Recovery};
 pub(crate) use talkspurt::{Talkspurts, is_silent};

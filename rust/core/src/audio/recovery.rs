@@ -87,7 +87,7 @@ impl Recovery {
     }
 }
 
-/// The earlier frames in a RED packet, newest first. `None`: they do not follow each other in time.
+/// The earlier frames in a RED packet, newest first. `None`: one is empty, or they do not follow each other in time.
 fn frames(packet: &Packet<'_>) -> Option<([Found; MAX_BACK], usize)> {
     let red = RedPayload::parse(packet.payload).ok()?;
     let blocks = red.blocks().count().checked_sub(1)?;
@@ -98,7 +98,7 @@ fn frames(packet: &Packet<'_>) -> Option<([Found; MAX_BACK], usize)> {
         let timestamp = packet.timestamp.checked_sub(u64::from(block.timestamp_offset))?;
         let back = blocks - index;
         let ticks = OpusToc::parse(block.data).map_or(0, OpusToc::ticks);
-        if timestamp < ends || timestamp + u64::from(ticks) > packet.timestamp {
+        if block.data.is_empty() || timestamp < ends || timestamp + u64::from(ticks) > packet.timestamp {
             return None;
         }
         ends = timestamp + u64::from(ticks);
