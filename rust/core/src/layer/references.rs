@@ -152,7 +152,7 @@ impl ReferenceLog {
         let start_is_out = dependency.starts_frame || !outcome.forwarded;
         // The target may have changed in between.
         let targets = [self.target, self.entry(tail.number).target];
-        let skips = |target: u8| self.skips(target, dependency, tail.number);
+        let skips = |target: u8| Self::skips(target, dependency, tail.number);
         let between_is_out = number == tail.number + 1 || targets.into_iter().all(skips);
         number > tail.number && rest_is_out && start_is_out && between_is_out
     }
@@ -262,7 +262,7 @@ impl ReferenceLog {
 
     /// Whether no frame between `after` and this one belongs to a target: one of temporal layer 0 is its chain, and the
     /// chain says where its last frame was (§A.5).
-    fn skips(&self, target: u8, dependency: &Dependency, after: i64) -> bool {
+    fn skips(target: u8, dependency: &Dependency, after: i64) -> bool {
         let target = dependency.targets.structure().decode_targets().get(usize::from(target));
         let chain = target.filter(|target| target.temporal == 0).and_then(|target| target.chain);
         let diff = chain.and_then(|chain| dependency.frame.chain_diffs.as_slice().get(usize::from(chain)).copied());
