@@ -1,10 +1,12 @@
 //! AV1: the elements of a payload lie in it one behind the other.
 
-use sfu_wire::payload::av1::{Av1Header, elements, starts_keyframe};
+use sfu_wire::payload::av1::{Av1Header, elements, sequence_size, starts_keyframe};
 
+use crate::sizes;
 use crate::views::lies_in;
 
 pub(crate) fn run(bytes: &[u8]) {
+    sizes::check(sequence_size, bytes);
     let Ok(header) = Av1Header::parse(bytes) else {
         assert!(!starts_keyframe(bytes));
         return;

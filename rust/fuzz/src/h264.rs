@@ -1,8 +1,9 @@
 //! H.264: the NAL units of a payload lie in it one behind the other, and what starts a keyframe belongs to it.
 
 use sfu_wire::payload::H264Facts;
-use sfu_wire::payload::h264::{nal_units, starts_keyframe};
+use sfu_wire::payload::h264::{nal_units, sequence_size, starts_keyframe};
 
+use crate::sizes;
 use crate::views::lies_in;
 
 pub(crate) fn run(bytes: &[u8]) {
@@ -14,5 +15,6 @@ pub(crate) fn run(bytes: &[u8]) {
         total += unit.data.len() + 1;
     }
     assert!(total <= bytes.len());
+    sizes::check(sequence_size, bytes);
     assert!(!starts_keyframe(bytes) || H264Facts::of(bytes).of_keyframe());
 }

@@ -1,11 +1,13 @@
 //! H.265: the NAL units of a payload lie in it one behind the other; an error ends them.
 
 use sfu_wire::payload::H265Facts;
-use sfu_wire::payload::h265::{nal_units, starts_keyframe};
+use sfu_wire::payload::h265::{nal_units, sequence_size, starts_keyframe};
 
+use crate::sizes;
 use crate::views::lies_in;
 
 pub(crate) fn run(bytes: &[u8]) {
+    sizes::check(sequence_size, bytes);
     let units: Vec<_> = nal_units(bytes).collect();
     let good = units.iter().take_while(|unit| unit.is_ok()).count();
     assert!(good == units.len() || good + 1 == units.len(), "an error is the last");

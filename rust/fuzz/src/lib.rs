@@ -15,6 +15,7 @@ mod rtcp;
 mod rtp;
 mod sdp;
 mod session;
+mod sizes;
 mod stun;
 mod video_layers;
 mod views;

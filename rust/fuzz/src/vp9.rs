@@ -1,11 +1,14 @@
 //! VP9: a descriptor that was read writes and reads the same, with its picture group, and its beginning bit by bit.
 
 use sfu_wire::payload::Vp9Descriptor;
-use sfu_wire::payload::vp9::picture_group;
+use sfu_wire::payload::vp9::{keyframe_size, picture_group};
+
+use crate::sizes;
 
 pub(crate) fn run(bytes: &[u8]) {
     let group: Vec<_> = picture_group(bytes).collect();
     let Ok((descriptor, len)) = Vp9Descriptor::parse(bytes) else { return };
+    sizes::check(keyframe_size, &bytes[len..]);
     assert!((0..len).all(|shorter| Vp9Descriptor::parse(&bytes[..shorter]).is_err()));
     assert_eq!(group.len(), usize::from(descriptor.structure.map_or(0, |structure| structure.pictures)));
 
