@@ -91,10 +91,10 @@ impl TargetTable {
 
     fn is_reachable(&self, current: u8, target: u8, occasion: &Occasion) -> bool {
         let (from, to) = (self.layer(current).spatial, self.layer(target).spatial);
-        // Another size in the middle of a picture would give it two ends.
-        let place = from == to || occasion.starts_picture;
         let switches = occasion.decodable && occasion.dtis.get(usize::from(target)) == Dti::Switch;
-        place && (self.is_nested(target, current) || switches)
+        // A picture has one end: what was begun is finished, and no other size begins in the middle.
+        (self.is_nested(target, current) && occasion.starts_picture)
+            || (switches && (from == to || occasion.starts_picture))
     }
 }
 
@@ -184,7 +184,8 @@ pub(crate) mod tests {
         let all = table.structure().all_decode_targets();
         assert_eq!(table.choose(0, layer(0, 1), all, &at(&table, 5, false)), 0, "not within a picture");
         assert_eq!(table.choose(0, layer(0, 1), all, &at(&table, 2, true)), 2);
-        assert_eq!(table.choose(0, layer(1, 0), all, &at(&table, 5, false)), 1, "frame rate alone may fall anywhere");
+        assert_eq!(table.choose(0, layer(1, 0), all, &at(&table, 5, false)), 0, "nor the frame rate");
+        assert_eq!(table.choose(0, layer(1, 0), all, &at(&table, 2, true)), 1);
         assert!(!table.needs_keyframe(0, layer(0, 0), all));
     }
 
