@@ -179,8 +179,10 @@ fn shard_of(command: &Command) -> u16 {
         Command::Unsubscribe(subscription)
         | Command::SetLayer(subscription, _)
         | Command::SetPaused(subscription, _) => subscription.shard(),
-        Command::SetMuted(track, _) | Command::RequestKeyframe(track) | Command::Dump { track, .. } => track.shard(),
-        Command::Tap { track, .. } => track.shard(),
+        Command::SetMuted(track, _)
+        | Command::RequestKeyframe(track)
+        | Command::Dump { track, .. }
+        | Command::Tap { track, .. } => track.shard(),
         Command::TakeFrames(tap) | Command::Untap(tap) => tap.shard(),
         Command::SendMessage { channel, .. } | Command::CloseChannel(channel) => channel.shard(),
     }

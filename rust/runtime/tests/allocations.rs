@@ -124,7 +124,7 @@ impl Stream {
             let before = COUNT.get();
             hall.sfu.handle_datagram(hall.now, path, &mut datagram, &mut egress);
             // A structure is kept, once for each keyframe.
-            if seq >= 6000 && !(is_keyframe(seq) && !descriptor.is_empty()) {
+            if seq >= 6000 && (descriptor.is_empty() || !is_keyframe(seq)) {
                 allocations += COUNT.get() - before;
                 sent += egress.len();
             }
