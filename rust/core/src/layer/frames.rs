@@ -130,8 +130,9 @@ impl FrameLog {
             return Some(frame);
         }
         let spatial = frame.spatial.capped(cap);
-        if let Some(newest) = self.newest.as_mut().filter(|newest| newest.timestamp == packet.timestamp) {
-            newest.spatial = spatial;
+        let mut known = self.newest.iter_mut().chain(self.frames.iter_mut());
+        if let Some(known) = known.find(|known| known.timestamp == packet.timestamp) {
+            known.spatial = spatial;
         }
         Some(Frame { spatial, ..frame })
     }
