@@ -1,8 +1,8 @@
 """What `Room` and `Session` stand on: commands that answer, and events that are delivered.
 
 The native data plane is one implementation (`_native`), the simulator (`testing`) another. Ids are the plain integers
-of `_core`; events have the names and fields of `_core`'s classes. Invariants: `adopt` is called with a new id before any
-event about it is delivered; a command that is cancelled before it was adopted leaves nothing behind.
+of `_core`; events have the names and fields of `_core`'s classes. Invariants: `adopt` is called with a new id before
+any event about it is delivered; a command that is cancelled before it was adopted leaves nothing behind.
 """
 
 from __future__ import annotations

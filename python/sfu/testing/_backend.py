@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["SimulatedBackend"]
 
 _QUIET = 12
-"""Turns of the loop without a command after which everybody has had their say. Higher: longer chains of tasks get through
-in one instant of virtual time. Lower: runs are faster."""
+"""Turns of the loop without a command after which everybody has had their say. Higher: longer chains of tasks get
+through in one instant of virtual time. Lower: runs are faster."""
 
 _ENDLESS = 100_000
 """Turns after which a task that asks for ever without letting time go on is told so."""

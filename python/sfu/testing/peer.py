@@ -52,6 +52,7 @@ class Peer:
         self._messages: list[Message] = []
         audio, video = _sorted(publish)
         self._kinds = {"audio": len(audio), "video": len(video)}
+        self._offers = bool(audio or video or channels)
         self._number = self._core.add_client(
             audio=[-one.level for one in audio], video=video, channels=channels, uplink=links[0], downlink=links[1]
         )
@@ -149,10 +150,17 @@ class Peer:
             self._core.add_receivers(self._number, audio, video)
             await self.negotiate()
 
-        await self.negotiate()
+        if session.offers == "client" and not self._offers:
+            self._core.add_receivers(self._number, 1, 1)
+            self._offers = True
+        if self._offers:
+            await self.negotiate()
+        for offer in session.pending_offers:  # it came with the join
+            if (answer := self.receive(offer)) is not None:
+                await session.receive(answer)
 
     async def negotiate(self) -> None:
-        """Offer again, after something changed: new tracks, muted ones, an ICE restart."""
+        """Offer, or offer again after something changed: new tracks, muted ones, an ICE restart."""
         answer = await self.session.receive(self.offer())
         if answer is not None:
             self.receive(answer)
