@@ -162,7 +162,9 @@ mod tests {
 
     fn learnt(codec: CodecName, payloads: &[&[u8]]) -> [Option<(u16, u16)>; 2] {
         let mut sizes = Sizes::default();
-        payloads.iter().for_each(|payload| learn(&mut sizes, codec, 3000, payload, Dependencies::None));
+        for payload in payloads {
+            learn(&mut sizes, codec, 3000, payload, Dependencies::None);
+        }
         [0, 1].map(|spatial| sizes.get(spatial))
     }
 
