@@ -29,7 +29,7 @@ pub(crate) struct Frame {
     pub(crate) spatial: SpatialLayers,
     /// The temporal layers that the subscriber has after it.
     pub(crate) joined: Joined,
-    /// Pictures of this run that were left out before it.
+    /// Pictures of this run that were left out before it; picture ids wrap sooner than this does.
     pub(crate) left_out_before: u32,
     left_out_after: u32,
     /// Spatial layers of which a packet was left out already, bit n for layer n.
@@ -168,8 +168,8 @@ impl FrameLog {
     /// So many pictures before the newest frame, which is that of `packet`, are left out without having been seen.
     pub(crate) fn leave_out_unseen(&mut self, packet: &Packet<'_>, count: u32) -> Option<Frame> {
         let newest = self.newest.as_mut().filter(|newest| newest.timestamp == packet.timestamp)?;
-        newest.left_out_before += count;
-        newest.left_out_after += count;
+        newest.left_out_before = newest.left_out_before.wrapping_add(count);
+        newest.left_out_after = newest.left_out_after.wrapping_add(count);
         if count > 0 {
             newest.unseen_since = self.tail.map(|tail| tail.timestamp);
         }
@@ -233,7 +233,7 @@ impl FrameLog {
             spatial: spatial.capped(self.highest_with_references(facts, picture)),
             joined,
             left_out_before: left_out,
-            left_out_after: left_out + u32::from(!forwarded),
+            left_out_after: left_out.wrapping_add(u32::from(!forwarded)),
             refused: 0,
             ended: false,
             unseen_since: None,
@@ -290,7 +290,7 @@ impl FrameLog {
             ..before
         };
         let counted = !frame.forwarded && self.count_late(packet.timestamp);
-        let left_out_after = frame.left_out_before + u32::from(counted);
+        let left_out_after = frame.left_out_before.wrapping_add(u32::from(counted));
         self.frames.push(Frame { left_out_after, ..frame });
         Some(frame)
     }
@@ -304,8 +304,8 @@ impl FrameLog {
         }
         let later = self.newest.iter_mut().chain(self.frames.iter_mut());
         for frame in later.filter(|frame| frame.timestamp > timestamp) {
-            frame.left_out_before += 1;
-            frame.left_out_after += 1;
+            frame.left_out_before = frame.left_out_before.wrapping_add(1);
+            frame.left_out_after = frame.left_out_after.wrapping_add(1);
         }
         true
     }
