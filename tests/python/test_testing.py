@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -245,3 +247,13 @@ async def test_before_and_after_there_is_nothing() -> None:
 def test_it_needs_a_loop() -> None:
     with pytest.raises(sfu.WrongLoop):
         testing.Simulation().__aenter__().send(None)
+
+
+async def test_the_example(capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path(__file__).parents[2] / "examples" / "simulated_call.py"
+    module = ModuleType("simulated_call")
+    exec(compile(path.read_text(), str(path), "exec"), module.__dict__)
+    await module.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["0% loss", "2% loss", "10% loss"]
+    assert " 0 freezes, 0 packets repaired" in lines[0]
