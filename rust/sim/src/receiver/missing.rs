@@ -19,7 +19,7 @@ struct Request {
 pub(super) struct Missing {
     first: Option<u64>,
     highest: u64,
-    missing: BTreeMap<u64, Request>,
+    requests: BTreeMap<u64, Request>,
 }
 
 impl Missing {
@@ -30,20 +30,20 @@ impl Missing {
             return true;
         }
         if seq <= self.highest {
-            return self.missing.remove(&seq).is_some();
+            return self.requests.remove(&seq).is_some();
         }
         for missing in self.highest + 1..seq {
-            self.missing.insert(missing, Request { tries: 0, due: at });
+            self.requests.insert(missing, Request { tries: 0, due: at });
         }
         self.highest = seq;
-        self.missing = self.missing.split_off(&seq.saturating_sub(MAX_AGE));
+        self.requests = self.requests.split_off(&seq.saturating_sub(MAX_AGE));
         true
     }
 
     /// What to ask for now.
     pub(super) fn poll(&mut self, now: Instant, rtt: Duration) -> Vec<u64> {
         let mut asked = Vec::new();
-        self.missing.retain(|seq, request| {
+        self.requests.retain(|seq, request| {
             if request.due <= now {
                 request.tries += 1;
                 request.due = now + rtt;
@@ -59,7 +59,7 @@ impl Missing {
 
     /// The lowest that may still come.
     pub(super) fn oldest(&self) -> Option<u64> {
-        self.missing.keys().next().copied()
+        self.requests.keys().next().copied()
     }
 
     /// The highest number, and how many were expected.
