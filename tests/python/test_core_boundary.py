@@ -227,7 +227,7 @@ def test_wrong_arguments_of_commands_say_what_to_change(core: _core.Core) -> Non
         ("max_layer", lambda: core.set_layer(1, (8, 0))),
         ("max_layer", lambda: core.subscribe(1, 1, (0, -1))),
         ("seconds", lambda: core.dump(1, -1.0, 10)),
-        ("video_codecs", lambda: core.create_room(max_sessions=None, video_codecs=["H265"], audio_codecs=[])),  # type: ignore[list-item]
+        ("video_codecs", lambda: core.create_room(max_sessions=None, video_codecs=["H266"], audio_codecs=[])),  # type: ignore[list-item]
         (
             "max_lifetime",
             lambda: core.open_channel(1, label="", protocol="", ordered=True, max_retransmits=1, max_lifetime=1.0),
