@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import av
 
 from sfu._taps import open_tap
-from sfu.errors import SfuError
 from sfu.media.decoder import Decoder
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class Decoding:
                     taker.wake()
                 if self.decoder.broken:
                     await self._hub.backend.request_keyframe(self._track)
-        except SfuError as error:
+        except Exception as error:  # a taker is told of whatever ends its frames, FFmpeg's errors among them
             self._end(error)
         finally:
             self._end(None)
@@ -71,7 +70,7 @@ class Decoding:
         for taker in takers:
             taker.put(frames)
 
-    def _end(self, error: SfuError | None) -> None:
+    def _end(self, error: Exception | None) -> None:
         self.over = True
         for taker in self.takers:
             taker.end(error)
@@ -86,7 +85,7 @@ class _Taker:
         self._resampler: av.AudioResampler | None = None
         self._ready = asyncio.Event()
         self._ended = False
-        self._error: SfuError | None = None
+        self._error: Exception | None = None
 
     def put(self, frames: Sequence[Decoded]) -> None:
         """On a worker thread."""
@@ -98,7 +97,7 @@ class _Taker:
         if self._frames:
             self._ready.set()
 
-    def end(self, error: SfuError | None) -> None:
+    def end(self, error: Exception | None) -> None:
         """Nothing more comes."""
         self._ended = True
         self._error = self._error or error

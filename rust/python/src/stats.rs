@@ -194,7 +194,7 @@ impl SessionStats {
             age: stats.age.as_secs_f64(),
             transports: list(py, &stats.transports, TransportStats::from_core)?,
             tracks: list(py, stats.tracks, TrackStats::from_core)?,
-            subscriptions: list(py, stats.subscriptions, SubscriptionStats::from_core)?,
+            subscriptions: list(py, stats.subscriptions, |py, stats| SubscriptionStats::from_core(py, &stats))?,
         };
         Py::new(py, stats)
     }
@@ -261,11 +261,11 @@ impl ResendRefusals {
 }
 
 impl SubscriptionStats {
-    fn from_core(py: Python<'_>, stats: core::SubscriptionStats) -> PyResult<Self> {
+    fn from_core(py: Python<'_>, stats: &core::SubscriptionStats) -> PyResult<Self> {
         Ok(Self {
             subscription: stats.subscription.get(),
             track: stats.track.get(),
-            mid: stats.mid.map(|mid| mid.to_string()),
+            mid: stats.mid.as_ref().map(ToString::to_string),
             ssrc: stats.ssrc.get(),
             layer: stats.layer.map(layer_numbers),
             max_layer: stats.max_layer.map(layer_numbers),

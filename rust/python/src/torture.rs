@@ -27,7 +27,12 @@ fn torture<'py>(
     let mut interrupted = Ok(());
     let verdict = py.detach(|| {
         run_while(Instant::now(), Torture { codec, switches, seed }, |_| {
-            interrupted = Python::attach(|py| py.check_signals());
+            #[expect(
+                clippy::redundant_closure_for_method_calls,
+                reason = "the method is for one lifetime, the closure for any"
+            )]
+            let signals = Python::attach(|py| py.check_signals());
+            interrupted = signals;
             interrupted.is_ok()
         })
     });

@@ -78,11 +78,14 @@ impl Sfu {
         let Some(track) = self.tracks.get_mut(binding.track) else { return };
         let Some(encoding) = track.encodings.get_mut(binding.encoding) else { return };
         encoding.keyframes.arrived(now);
+        let Some(stored) = encoding.history.get(seq) else { return };
+        let Packet { timestamp, mut facts, .. } = stored.packet(encoding.stream.newest(), Dependencies::None);
+        facts.keyframe = true;
+        encoding.stream.frame(timestamp, &facts);
         let Some(track) = self.tracks.get(binding.track) else { return };
         let Some(encoding) = track.encodings.get(binding.encoding) else { return };
         let Some(stored) = encoding.history.get(seq) else { return };
-        let mut packet = stored.packet(encoding.stream.newest(), Dependencies::None);
-        packet.facts.keyframe = true;
+        let packet = Packet { facts, ..stored.packet(encoding.stream.newest(), Dependencies::None) };
         let send_time = AbsSendTime::from_duration(self.clock.unix(now));
         let delivery = Delivery { now, send_time, class: class_of(track.kind), track };
         for subscription_id in &track.subscriptions {

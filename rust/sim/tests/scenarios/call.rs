@@ -102,13 +102,8 @@ impl Call {
         }
     }
 
-    fn place(&self, who: ParticipantId) -> Option<usize> {
-        // The publisher was the first to join.
-        who.index().checked_sub(1)
-    }
-
     fn take(&mut self, arrived: Arrived) {
-        let Some(place) = self.place(arrived.to) else {
+        let Some(place) = place(arrived.to) else {
             if arrived.rtcp {
                 self.publisher.handle_rtcp(&mut self.world, &arrived.packet);
             }
@@ -129,11 +124,16 @@ impl Call {
     fn read_events(&mut self) {
         while let Some(event) = self.world.poll_event() {
             if let Event::Subscribed { session, subscription, .. } = event
-                && let Some(place) = self.world.participant(session).and_then(|who| self.place(who))
+                && let Some(place) = self.world.participant(session).and_then(place)
                 && let Some(viewer) = self.viewers.get_mut(place)
             {
                 viewer.subscription = Some(subscription);
             }
         }
     }
+}
+
+/// Which of the viewers it is; the publisher was the first to join.
+fn place(who: ParticipantId) -> Option<usize> {
+    who.index().checked_sub(1)
 }

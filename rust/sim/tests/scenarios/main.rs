@@ -1,4 +1,5 @@
 //! Whole calls in virtual time, over links with a delay: what viewers see, and what the publisher is asked for.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
 mod call;
 
