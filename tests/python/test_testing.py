@@ -50,7 +50,7 @@ async def course(seed: int) -> tuple[list[tuple[float, str]], list[Any]]:
         events: list[tuple[float, str]] = []
         for name in ("session_joined", "track_published", "connection_state_changed", "speakers_changed"):
             room.on(name)(lambda *fields, name=name: events.append((sim.time, f"{name} {fields}")))
-        link = testing.Link(delay=0.05, rate=3_000_000)
+        link = testing.Link(delay=0.05, jitter=0.005, loss=0.02, rate=3_000_000)
         peers = [await sim.peer(room, name, publish=PUBLISH, link=link) for name in ("ann", "bob")]
         await sim.run(seconds=10)
         return events, [[peer.received for peer in peers], [peer.sent for peer in peers]]

@@ -40,6 +40,8 @@ impl Sfu {
                     self.counts.half_open -= 1;
                 }
                 connection.progress = Progress::Connected;
+                // Reports count from here, not from whatever deadline the handshake has left.
+                self.timers.set(Timer::Connection(id), now);
                 self.update_state(session);
                 self.hold_subscriptions(now, id, egress);
             }
