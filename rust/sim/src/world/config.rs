@@ -16,7 +16,7 @@ const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// The wall clock when a world begins: 2026-01-01.
 pub(crate) const UNIX_TIME: Duration = Duration::from_secs(1_767_225_600);
 
-/// Settings of a [`World`].
+/// Settings of a [`World`](super::World).
 #[derive(Debug, Clone)]
 pub struct WorldConfig {
     /// Decides everything random.
