@@ -96,8 +96,12 @@ pub struct DependencyReader {
     sequences: [Option<Sequence>; SEQUENCES],
 }
 
-/// Keyframes half a second apart, as often as they are asked for, and packets that come two seconds late.
-const SEQUENCES: usize = 4;
+/// Keyframes half a second apart, as often as they are asked for, and packets that come two seconds late; in one of them some
+/// layers' structures may have come out of order.
+const SEQUENCES: usize = 6;
+
+/// Independent layers repeat the structure within a picture, which has no more frames than this: it is one sequence.
+const PICTURE: i64 = 4;
 
 impl DependencyReader {
     /// Reads the value of a packet that has just come. `in_order` says that none with a higher sequence number came before.
@@ -148,7 +152,15 @@ impl DependencyReader {
         };
         let Some(structure) = parsed.structure else { return Reading::None };
         let active = parsed.descriptor.declared_decode_targets(&structure).unwrap_or(structure.all_decode_targets());
-        let targets = match self.sequence(number).filter(|known| *known.targets.structure() == *structure) {
+        let known = self.sequences.iter_mut().flatten().find(|sequence| sequence.since <= number);
+        let same = known.filter(|known| *known.targets.structure() == *structure);
+        let targets = match same {
+            Some(known) if number < known.since + PICTURE => {
+                if number >= known.active_since {
+                    (known.active, known.active_since) = (active, number);
+                }
+                return Reading::Known(known.dependency(number, bounds, parsed.frame));
+            }
             Some(known) => known.targets.clone(),
             None => Arc::new(TargetTable::new(*structure)),
         };

@@ -284,7 +284,7 @@ impl FrameLog {
             picture,
             forwarded: before.joined.admits_late(facts, self.references(facts, picture)),
             left_out_before: before.left_out_after,
-            spatial: before.spatial.late(facts, self.inter_layer),
+            spatial: before.spatial.late(facts, self.inter_layer).capped(self.highest_with_references(facts, picture)),
             ended: false,
             unseen_since: None,
             ..before
@@ -333,7 +333,8 @@ impl FrameLog {
             return u8::MAX;
         }
         let known = listed(&descriptor).filter_map(|diff| self.known(picture - i64::from(diff)));
-        known.map(|frame| frame.spatial.top()).min().unwrap_or(u8::MAX)
+        let below = facts.spatial.saturating_sub(1);
+        known.map(|frame| if frame.forwarded { frame.spatial.top() } else { below }).min().unwrap_or(u8::MAX)
     }
 
     fn known(&self, picture: i64) -> Option<&Frame> {

@@ -42,6 +42,8 @@ struct Entry {
     timestamp: u32,
     /// Frames that were left out before it.
     left_out: u32,
+    /// A frame that went out refers to it.
+    awaited: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +62,8 @@ pub(crate) struct ReferenceLog {
     first: i64,
     newest: i64,
     newest_timestamp: u64,
+    /// Something of the picture with that timestamp went out.
+    newest_sent: bool,
     newest_picture: Option<i64>,
     sequence: i64,
     targets: Option<Arc<TargetTable>>,
@@ -80,6 +84,7 @@ impl ReferenceLog {
             first: 0,
             newest: 0,
             newest_timestamp: 0,
+            newest_sent: false,
             newest_picture: None,
             sequence: i64::MIN,
             targets: None,
@@ -99,6 +104,7 @@ impl ReferenceLog {
         self.first = dependency.number;
         self.newest = dependency.number - 1;
         self.newest_timestamp = 0;
+        self.newest_sent = false;
         self.newest_picture = None;
         self.left_out = 0;
         self.tail = None;
@@ -131,6 +137,7 @@ impl ReferenceLog {
         }
         self.adopt(dependency);
         let entry = *self.entry(number);
+        self.newest_sent |= entry.fate == Fate::Forwarded && packet.timestamp == self.newest_timestamp;
         let top = dependency.targets.layer(entry.target).spatial;
         Some(Outcome {
             forwarded: entry.fate == Fate::Forwarded,
@@ -191,14 +198,18 @@ impl ReferenceLog {
     fn decide_new(&mut self, dependency: &Dependency, timestamp: u64, limit: Layer) {
         let frame = &dependency.frame;
         let decodable = self.references_went(dependency);
+        let starts_picture = timestamp != self.newest_timestamp;
+        self.newest_sent &= !starts_picture;
         self.active = dependency.active;
         if dependency.sequence == self.sequence {
-            let starts_picture = timestamp != self.newest_timestamp;
+            if self.broken && starts_picture {
+                self.fall(&dependency.targets);
+            }
             // What may still come must not be what a move rests on: it may have been left out until then.
             let certain = decodable && self.references_are(dependency, |fate| fate == Fate::Forwarded);
-            let occasion = Occasion { dtis: frame.dtis, starts_picture, decodable: certain };
+            let occasion = Occasion { dtis: frame.dtis, unsent: !self.newest_sent, decodable: certain };
             self.target = dependency.targets.choose(self.target, limit, dependency.active, &occasion);
-        } else if dependency.sequence > self.sequence && timestamp != self.newest_timestamp {
+        } else if dependency.sequence > self.sequence && starts_picture {
             self.begin_sequence(dependency, limit);
         }
         // Independent layers repeat the structure within a picture, which has one target.
@@ -212,8 +223,19 @@ impl ReferenceLog {
         }
         let (target, left_out) = (self.target, self.left_out);
         let (fate, timestamp) = (Fate::of(forwarded), timestamp as u32);
-        *self.entry_mut(dependency.number) = Entry { fate, target, timestamp, left_out };
+        *self.entry_mut(dependency.number) = Entry { fate, target, timestamp, left_out, awaited: false };
         self.left_out += u32::from(!forwarded);
+        if forwarded {
+            self.await_references(dependency);
+        }
+    }
+
+    /// The target cannot be decoded until a keyframe comes: a smaller one may.
+    fn fall(&mut self, targets: &TargetTable) {
+        if let Some(smaller) = targets.smaller(self.target) {
+            self.target = smaller;
+            self.broken = false;
+        }
     }
 
     /// A frame whose number was kept for it: it goes out whenever it can be decoded and adds no spatial layer, also when its
@@ -222,9 +244,9 @@ impl ReferenceLog {
         let number = dependency.number;
         // A picture has one target: that of its other frames, if they came before.
         let later = (number + 1..=self.newest).map(|number| *self.entry(number));
-        let same_picture = later.take(MAX_SPATIAL).find(|entry| entry.fate != Fate::Unknown);
-        let same_picture = same_picture.filter(|entry| entry.timestamp == timestamp);
-        let oldest = self.first.max(self.newest + 1 - FRAMES as i64);
+        let came = later.take(MAX_SPATIAL).filter(|entry| entry.fate != Fate::Unknown);
+        let same_picture = came.filter(|entry| entry.timestamp == timestamp).last();
+        let oldest = self.oldest();
         let before = (oldest..number).rev().map(|number| *self.entry(number)).find(|entry| entry.fate != Fate::Unknown);
         let before = before.unwrap_or(Entry { target: self.target, ..Entry::default() });
         let target = same_picture.unwrap_or(before).target;
@@ -232,7 +254,9 @@ impl ReferenceLog {
         let of_target = dependency.frame.dtis.get(usize::from(target)) != Dti::NotPresent;
         let of_its_size = dependency.frame.spatial == spatial;
         let all_sent = || self.references_are(dependency, |fate| fate == Fate::Forwarded);
-        let forwarded = if of_target { self.references_went(dependency) } else { of_its_size && all_sent() };
+        let awaited = self.entry(number).awaited;
+        let needed = of_target || awaited;
+        let forwarded = if needed { self.references_went(dependency) } else { of_its_size && all_sent() };
         let left_out = before.left_out + u32::from(before.fate == Fate::LeftOut);
         let mut fate = Fate::of(forwarded);
         if fate == Fate::LeftOut {
@@ -244,7 +268,23 @@ impl ReferenceLog {
                 self.left_out += 1;
             }
         }
-        *self.entry_mut(number) = Entry { fate, target, timestamp, left_out };
+        *self.entry_mut(number) = Entry { fate, target, timestamp, left_out, awaited };
+        if forwarded {
+            self.await_references(dependency);
+        }
+        // What went out in the hope of it cannot be decoded.
+        let is_in_chain = dependency.frame.dtis.get(usize::from(target)) == Dti::Switch;
+        self.broken |= awaited && !forwarded && is_in_chain;
+    }
+
+    /// A frame goes out: what it refers to and has not come must go out too.
+    fn await_references(&mut self, dependency: &Dependency) {
+        for diff in dependency.frame.frame_diffs.as_slice() {
+            let number = dependency.number - i64::from(*diff);
+            if number >= self.oldest() && number <= self.newest {
+                self.entry_mut(number).awaited = true;
+            }
+        }
     }
 
     /// Whether nothing that the frame refers to was left out; what is before the run or too old to know was.
@@ -253,7 +293,7 @@ impl ReferenceLog {
     }
 
     fn references_are(&self, dependency: &Dependency, fits: impl Fn(Fate) -> bool) -> bool {
-        let oldest = self.first.max(self.newest + 1 - FRAMES as i64);
+        let oldest = self.oldest();
         dependency.frame.frame_diffs.as_slice().iter().all(|diff| {
             let number = dependency.number - i64::from(*diff);
             number >= oldest && number <= self.newest && fits(self.entry(number).fate)
@@ -284,6 +324,11 @@ impl ReferenceLog {
             *self.entry_mut(skipped) = Entry::default();
         }
         self.newest = number;
+    }
+
+    /// The first number that is known.
+    fn oldest(&self) -> i64 {
+        self.first.max(self.newest + 1 - FRAMES as i64)
     }
 
     fn entry(&self, number: i64) -> &Entry {

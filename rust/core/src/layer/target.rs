@@ -22,8 +22,8 @@ pub(crate) struct TargetTable {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Occasion {
     pub(crate) dtis: Dtis,
-    /// It is the first frame of its picture that came.
-    pub(crate) starts_picture: bool,
+    /// Nothing of its picture went out yet.
+    pub(crate) unsent: bool,
     /// All that it refers to went out.
     pub(crate) decodable: bool,
 }
@@ -60,6 +60,12 @@ impl TargetTable {
         self.nested.get(usize::from(target)).copied().unwrap_or_default()
     }
 
+    /// The best of smaller pictures among the targets that who has `target` can decode.
+    pub(crate) fn smaller(&self, target: u8) -> Option<u8> {
+        let spatial = self.layer(target).spatial;
+        self.order.iter().copied().find(|inner| self.layer(*inner).spatial < spatial && self.is_nested(*inner, target))
+    }
+
     /// The best active target with nothing above `limit`; the lowest active one when all are above it.
     pub(crate) fn best(&self, limit: Layer, active: DecodeTargets) -> Option<u8> {
         let mut flowing = self.order.iter().copied().filter(|target| active.contains(usize::from(*target)));
@@ -93,8 +99,8 @@ impl TargetTable {
         let (from, to) = (self.layer(current).spatial, self.layer(target).spatial);
         let switches = occasion.decodable && occasion.dtis.get(usize::from(target)) == Dti::Switch;
         // A picture has one end: what was begun is finished, and no other size begins in the middle.
-        (self.is_nested(target, current) && occasion.starts_picture)
-            || (switches && (from == to || occasion.starts_picture))
+        (self.is_nested(target, current) && occasion.unsent)
+            || (switches && (from == to || occasion.unsent))
     }
 }
 
@@ -162,9 +168,9 @@ pub(crate) mod tests {
         Layer { spatial, temporal }
     }
 
-    fn at(table: &TargetTable, template: usize, starts_picture: bool) -> Occasion {
+    fn at(table: &TargetTable, template: usize, unsent: bool) -> Occasion {
         let row = &table.structure().templates()[template];
-        Occasion { dtis: row.dtis, starts_picture, decodable: true }
+        Occasion { dtis: row.dtis, unsent, decodable: true }
     }
 
     #[test]
