@@ -136,6 +136,7 @@ impl Forwarder {
         self.selector.observe(now, packet);
         match self.selector.decide(now, packet) {
             Decision::Drop => return None,
+            Decision::Switch if !self.may_begin(packet) => return None,
             Decision::Switch => self.switch(now, packet, clock),
             Decision::Forward if self.rewriter.precedes(packet.seq) => return None,
             Decision::Forward => {}
@@ -308,7 +309,7 @@ impl Forwarder {
         let highest = self.references.highest();
         if highest.is_none_or(|highest| packet.seq > highest) {
             if let Some(highest) = highest.filter(|highest| packet.seq > highest.next())
-                && self.references.gap_is_left_out(dependency, &outcome)
+                && self.references.leave_out_gap(dependency, &outcome)
             {
                 self.rewriter.close_gap(highest.next(), packet.seq);
             }
@@ -328,6 +329,11 @@ impl Forwarder {
     fn start_references(&mut self, dependency: &Dependency) {
         self.basis = Basis::Dependencies;
         self.references.start(dependency, self.limit());
+    }
+
+    /// A run begins with a packet that goes out and has the structure: of independent layers each frame of a keyframe does.
+    fn may_begin(&self, packet: &Packet<'_>) -> bool {
+        packet.dependencies.known().is_none_or(|dependency| dependency.is_for(self.limit()))
     }
 
     fn switch(&mut self, now: Instant, packet: &Packet<'_>, clock: &TimestampMap) {

@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use sfu_wire::payload::DependencyDescriptor;
-use sfu_wire::payload::dependency_descriptor::{DecodeTargets, FrameBounds, FrameDependencies};
+use sfu_wire::payload::dependency_descriptor::{DecodeTargets, Dti, FrameBounds, FrameDependencies};
 
-use super::facts::{FrameFacts, SwitchUp};
+use super::facts::{FrameFacts, Layer, SwitchUp};
 use super::target::TargetTable;
 
 /// What the descriptor of a packet says.
@@ -27,6 +27,14 @@ pub struct Dependency {
     /// The number of the first frame of its sequence.
     pub(crate) sequence: i64,
     pub(crate) targets: Arc<TargetTable>,
+}
+
+impl Dependency {
+    /// Whether its frame belongs to the best target with nothing above `limit`.
+    pub(crate) fn is_for(&self, limit: Layer) -> bool {
+        let best = self.targets.best(limit, self.active);
+        best.is_none_or(|target| self.frame.dtis.get(usize::from(target)) != Dti::NotPresent)
+    }
 }
 
 /// A packet's descriptor, as far as it can be read.
