@@ -148,8 +148,9 @@ impl ReferenceLog {
         })
     }
 
-    /// Whether all that is missing between the highest packet so far and this one belongs to frames that are left out.
-    pub(crate) fn gap_is_left_out(&self, dependency: &Dependency, outcome: &Outcome) -> bool {
+    /// Whether all that is missing between the highest packet so far and this one belongs to frames that are left out; from then
+    /// on they are, also when they come late.
+    pub(crate) fn leave_out_gap(&mut self, dependency: &Dependency, outcome: &Outcome) -> bool {
         let Some(tail) = self.tail else { return false };
         let number = dependency.number;
         if tail.number == number {
@@ -161,7 +162,23 @@ impl ReferenceLog {
         let targets = [self.target, self.entry(tail.number).target];
         let skips = |target: u8| Self::skips(target, dependency, tail.number);
         let between_is_out = number == tail.number + 1 || targets.into_iter().all(skips);
-        number > tail.number && rest_is_out && start_is_out && between_is_out
+        let is_out = number > tail.number && rest_is_out && start_is_out && between_is_out;
+        if is_out {
+            self.leave_out_unseen(tail.number, number.min(self.newest));
+        }
+        is_out
+    }
+
+    /// What has not come between two frames is left out, and counts for none.
+    fn leave_out_unseen(&mut self, after: i64, end: i64) {
+        let Entry { fate, target, left_out, .. } = *self.entry(after);
+        let left_out = left_out + u32::from(fate == Fate::LeftOut);
+        for number in (after + 1).max(self.oldest())..end {
+            let entry = self.entry_mut(number);
+            if entry.fate == Fate::Unknown {
+                *entry = Entry { fate: Fate::LeftOutBehind, target, left_out, ..*entry };
+            }
+        }
     }
 
     /// The highest sequence number so far, padding left aside.
@@ -456,10 +473,10 @@ mod tests {
         let outcome = run.decide(&tail, 3, LOWEST).unwrap();
         run.log.advance(SeqNo::new(0), &tail, &outcome);
         let outcome = run.decide(&next, 5, LOWEST).unwrap();
-        assert!(run.log.gap_is_left_out(&next, &outcome), "the last frame of the chain was 3");
+        assert!(run.log.leave_out_gap(&next, &outcome), "the last frame of the chain was 3");
         run.log.advance(SeqNo::new(0), &next, &outcome);
         let next = run.read(1, 9);
         let outcome = run.decide(&next, 9, LOWEST).unwrap();
-        assert!(!run.log.gap_is_left_out(&next, &outcome), "frame 7 is missing");
+        assert!(!run.log.leave_out_gap(&next, &outcome), "frame 7 is missing");
     }
 }

@@ -79,9 +79,12 @@ impl TargetTable {
         if self.is_reachable(current, best, occasion) {
             return best;
         }
+        // Another size that is not the best would have to be left by a keyframe again.
+        let is_on_the_way =
+            |target: u8| self.is_nested(target, current) || self.layer(target).spatial == self.layer(current).spatial;
         let flowing = self.order.iter().copied().filter(|target| active.contains(usize::from(*target)));
         let wanted = flowing.filter(|target| within(self.layer(*target), limit));
-        let mut better = wanted.take_while(|target| *target != current);
+        let mut better = wanted.take_while(|target| *target != current).filter(|target| is_on_the_way(*target));
         better.find(|target| self.is_reachable(current, *target, occasion)).unwrap_or(current)
     }
 
@@ -99,8 +102,7 @@ impl TargetTable {
         let (from, to) = (self.layer(current).spatial, self.layer(target).spatial);
         let switches = occasion.decodable && occasion.dtis.get(usize::from(target)) == Dti::Switch;
         // A picture has one end: what was begun is finished, and no other size begins in the middle.
-        (self.is_nested(target, current) && occasion.unsent)
-            || (switches && (from == to || occasion.unsent))
+        (self.is_nested(target, current) && occasion.unsent) || (switches && (from == to || occasion.unsent))
     }
 }
 
