@@ -69,8 +69,9 @@ impl References {
         let mut references = match self.temporal() {
             0 => vec![base],
             1 => vec![base, middle.filter(|_| back)],
-            // The second frame of layer 2 refers to the frame of layer 1 between them.
-            _ if last_of_three && !self.structure.looks_back => vec![middle],
+            // The second frame of layer 2 refers to the frame of layer 1 between them; where that was skipped, to the frame of
+            // layer 0, which is a switch point and not looked back beyond.
+            _ if last_of_three && !self.structure.looks_back => vec![middle.max(base)],
             _ if last_of_three => vec![base, middle],
             _ => vec![base, middle.filter(|_| back)],
         };
