@@ -4,6 +4,8 @@
 //! Nothing is held against the SFU that it could not know when the frame came: a layer is expected from the frame on whose
 //! descriptor tells that it can be entered there.
 
+use std::ops::Range;
+
 use super::flow::{Flow, Run};
 use super::observer::{Observer, Target};
 use super::truth::{NEVER, Source, Truth};
@@ -123,7 +125,7 @@ fn is_provable(
         before.is_none_or(|before| {
             // Where a layer was entered by a frame that came late, it is not known to be whole.
             let entered_late = source.frames[before as usize].entry && !in_order(source, before);
-            was_sent(before) && !entered_late && stayed(observer, source, before, frame, target)
+            was_sent(before) && !entered_late && stayed(observer, source, before..index, target)
         })
     };
     // A spatial layer that was left is entered again at a keyframe.
@@ -138,9 +140,11 @@ fn is_provable(
     (entered && below) || (layer(frame.temporal) && below && (frame.spatial == 0 || unbroken(&spatial)))
 }
 
-/// Whether the layer of `frame` was wanted all the time since `before`: one that was left is entered anew.
-fn stayed(observer: &Observer, source: &Source<'_>, before: u32, frame: &Frame, target: Target) -> bool {
-    let since = source.noticed(before);
+/// Whether the layer of the frame behind `span` was wanted all the time since its first one: one that was left is entered anew.
+fn stayed(observer: &Observer, source: &Source<'_>, span: Range<u32>, target: Target) -> bool {
+    let frame = &source.frames[span.end as usize];
+    // It may have been left at a frame behind the first one that overtook it.
+    let since = span.map(|frame| source.noticed(frame)).min().unwrap_or(NEVER);
     let first = observer.targets.partition_point(|standing| standing.step < since).saturating_sub(1);
     let wishes = observer.targets[first..].iter().take_while(|wish| wish.step <= target.step);
     let simulcast = source.structure.spatial == 1;
