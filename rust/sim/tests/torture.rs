@@ -30,13 +30,13 @@ macro_rules! structures {
 
 structures! {
     vp8: Vp8, 0;
-    vp9: Vp9, 2;
-    vp9_flexible: Vp9Flex, 3;
-    vp9_k_svc: Vp9Ksvc, 3;
+    vp9: Vp9, 0;
+    vp9_flexible: Vp9Flex, 0;
+    vp9_k_svc: Vp9Ksvc, 0;
     av1_l1t2: Av1L1t2, 0;
-    av1_l3t3: Av1L3t3, 142;
-    av1_l3t3_key: Av1L3t3Key, 19;
-    av1_s3t3: Av1S3t3, 294;
+    av1_l3t3: Av1L3t3, 0;
+    av1_l3t3_key: Av1L3t3Key, 0;
+    av1_s3t3: Av1S3t3, 0;
     h264: H264, 0;
     h265: H265, 0;
 }

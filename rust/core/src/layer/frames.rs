@@ -4,12 +4,11 @@
 //! all its spatial layers). What is decided here is remembered for as long as packets may come late.
 
 use sfu_wire::SeqNo;
-use sfu_wire::payload::Vp9Descriptor;
 
 use super::facts::{Descriptor, FrameFacts, Layer};
 use super::outcome::Outcome;
 use super::packet::Packet;
-use super::picture::picture_of;
+use super::picture::{base_index, listed, picture_of};
 use super::ring::Ring;
 use super::spatial::{InterLayer, SpatialLayers};
 use super::temporal::{Joined, References};
@@ -34,6 +33,10 @@ pub(crate) struct Frame {
     left_out_after: u32,
     /// Spatial layers of which a packet was left out already, bit n for layer n.
     refused: u8,
+    /// Its temporal layer.
+    temporal: u8,
+    /// The highest spatial layer that the publisher gave it, as its marker tells.
+    highest: u8,
     /// Its last packet went out, with the marker.
     ended: bool,
     /// What comes late of pictures between this timestamp and its own was counted as left out already.
@@ -120,6 +123,11 @@ impl FrameLog {
     /// The frame of `packet`, with nothing above `limit` wanted; `None` when it is too old to know.
     pub(crate) fn decide(&mut self, packet: &Packet<'_>, limit: Layer) -> Option<Frame> {
         let frame = self.decide_picture(packet, limit)?;
+        if packet.marker
+            && let Some(known) = self.at_mut(packet.timestamp)
+        {
+            known.highest = packet.facts.spatial;
+        }
         // An upper layer may refer to further pictures than the base layer, by which the picture was decided.
         let cap = if packet.facts.spatial == 0 {
             u8::MAX
@@ -130,8 +138,7 @@ impl FrameLog {
             return Some(frame);
         }
         let spatial = frame.spatial.capped(cap);
-        let mut known = self.newest.iter_mut().chain(self.frames.iter_mut());
-        if let Some(known) = known.find(|known| known.timestamp == packet.timestamp) {
+        if let Some(known) = self.at_mut(packet.timestamp) {
             known.spatial = spatial;
         }
         Some(Frame { spatial, ..frame })
@@ -235,6 +242,8 @@ impl FrameLog {
             left_out_before: left_out,
             left_out_after: left_out.wrapping_add(u32::from(!forwarded)),
             refused: 0,
+            temporal: facts.temporal,
+            highest: u8::MAX,
             ended: false,
             unseen_since: None,
         };
@@ -285,6 +294,8 @@ impl FrameLog {
             forwarded: before.joined.admits_late(facts, self.references(facts, picture)),
             left_out_before: before.left_out_after,
             spatial: before.spatial.late(facts, self.inter_layer).capped(self.highest_with_references(facts, picture)),
+            temporal: facts.temporal,
+            highest: u8::MAX,
             ended: false,
             unseen_since: None,
             ..before
@@ -334,7 +345,27 @@ impl FrameLog {
         }
         let known = listed(&descriptor).filter_map(|diff| self.known(picture - i64::from(diff)));
         let below = facts.spatial.saturating_sub(1);
-        known.map(|frame| if frame.forwarded { frame.spatial.top() } else { below }).min().unwrap_or(u8::MAX)
+        known.map(|frame| if frame.forwarded { self.usable(frame) } else { below }).min().unwrap_or(u8::MAX)
+    }
+
+    /// The highest spatial layer that went out of a picture. Layers that it lacks refer to the one before it in their place.
+    fn usable(&self, frame: &Frame) -> u8 {
+        let top = frame.spatial.top();
+        if frame.highest >= top {
+            return top;
+        }
+        let stands_in = |other: &&Frame| {
+            other.timestamp < frame.timestamp && other.temporal == frame.temporal && other.highest > frame.highest
+        };
+        let before = self.frames.iter().filter(stands_in).max_by_key(|other| other.timestamp);
+        before
+            .filter(|other| other.forwarded)
+            .map_or(frame.highest, |other| other.spatial.top().clamp(frame.highest, top))
+    }
+
+    fn at_mut(&mut self, timestamp: u64) -> Option<&mut Frame> {
+        let mut known = self.newest.iter_mut().chain(self.frames.iter_mut());
+        known.find(|known| known.timestamp == timestamp)
     }
 
     fn known(&self, picture: i64) -> Option<&Frame> {
@@ -351,19 +382,6 @@ impl Tail {
     fn precedes_no_base_but(&self, facts: &FrameFacts) -> bool {
         let (Some(before), Some(index)) = (self.base_index, base_index(facts)) else { return false };
         index.wrapping_sub(before) == u8::from(facts.temporal == 0)
-    }
-}
-
-/// The pictures that a frame lists as its references, by how far they lie back.
-fn listed(descriptor: &Vp9Descriptor) -> impl Iterator<Item = u8> {
-    descriptor.references.into_iter().take_while(|diff| *diff > 0)
-}
-
-const fn base_index(facts: &FrameFacts) -> Option<u8> {
-    match facts.descriptor {
-        Descriptor::Opaque => None,
-        Descriptor::Vp8(descriptor) => descriptor.tl0_pic_idx,
-        Descriptor::Vp9(descriptor) => descriptor.tl0_pic_idx,
     }
 }
 
