@@ -263,6 +263,14 @@ mod tests {
     }
 
     #[test]
+    fn a_structure_repeated_within_a_picture_begins_no_sequence() {
+        let structure = l1t2(0);
+        let mut reader = DependencyReader::default();
+        let mut read = |number| known(reader.read(0, true, &value(&structure, 0, number, true)));
+        assert_eq!([1, 2, 3, 9].map(|number| read(number).sequence), [1, 1, 1, 9]);
+    }
+
+    #[test]
     fn frame_numbers_go_on_over_their_wrap_and_over_a_new_beginning() {
         let structure = l1t2(0);
         let mut reader = DependencyReader::default();

@@ -475,6 +475,7 @@ mod tests {
         let outcome = run.decide(&next, 5, LOWEST).unwrap();
         assert!(run.log.leave_out_gap(&next, &outcome), "the last frame of the chain was 3");
         run.log.advance(SeqNo::new(0), &next, &outcome);
+        assert!(!run.frame(2, 4, 4, LOWEST).forwarded, "its number is gone, however late it comes");
         let next = run.read(1, 9);
         let outcome = run.decide(&next, 9, LOWEST).unwrap();
         assert!(!run.log.leave_out_gap(&next, &outcome), "frame 7 is missing");

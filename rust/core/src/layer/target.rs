@@ -225,4 +225,33 @@ pub(crate) mod tests {
         assert_eq!(table.choose(0, layer(0, 0), all, &at(&table, 0, true)), 1);
         assert_eq!(table.nested(0).bits(), 0b01);
     }
+
+    /// K-SVC with three spatial layers; targets S2, S1, S0; the templates of keyframes, then those behind them.
+    fn l3t1_key() -> Structure {
+        let rows = vec![
+            row(0, 0, "SSS", &[], &[0, 0, 0]),
+            row(0, 0, "--S", &[3], &[1, 2, 3]),
+            row(1, 0, "SS-", &[1], &[1, 1, 1]),
+            row(1, 0, "-S-", &[3], &[2, 3, 1]),
+            row(2, 0, "S--", &[1], &[1, 1, 2]),
+            row(2, 0, "S--", &[3], &[3, 1, 2]),
+        ];
+        Structure::new(0, 3, &[Some(2), Some(1), Some(0)], rows, Vec::new()).unwrap()
+    }
+
+    #[test]
+    fn another_size_is_taken_only_when_it_is_the_best() {
+        let table = TargetTable::new(l3t1_key());
+        let all = table.structure().all_decode_targets();
+        assert_eq!(table.choose(0, layer(1, 0), all, &at(&table, 1, true)), 0, "S0 would be a dead end");
+        assert_eq!(table.choose(0, layer(1, 0), all, &at(&table, 3, true)), 1, "S0 did not go out, so S1 may begin");
+        assert_eq!(table.choose(0, layer(1, 0), all, &at(&table, 3, false)), 0);
+    }
+
+    #[test]
+    fn who_falls_gets_the_best_smaller_picture_that_is_nested() {
+        let table = TargetTable::new(l2t2());
+        assert_eq!((table.smaller(0), table.smaller(1), table.smaller(2)), (Some(2), Some(3), None));
+        assert_eq!(TargetTable::new(l3t1_key()).smaller(0), None);
+    }
 }
