@@ -6,23 +6,30 @@
 use std::time::Instant;
 
 use sfu_sim::judge::Problem;
-use sfu_sim::torture::{Codec, Torture, counts, run};
+use sfu_sim::torture::{Codec, FURTHER, counts, further, run_structure};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let codec = arguments.next().and_then(|name| Codec::from_name(&name));
-    let Some(codec) = codec else {
-        let names = Codec::ALL.map(Codec::as_str).join(", ");
+    let name = arguments.next().unwrap_or_default();
+    let Some(structure) = Codec::from_name(&name).map(Codec::structure).or_else(|| further(&name)) else {
+        let names = [&Codec::ALL.map(Codec::as_str)[..], &FURTHER.map(|(name, _)| name)[..]].concat().join(", ");
         eprintln!("torture CODEC [SWITCHES [SEED]]; CODEC is one of {names}");
         std::process::exit(2);
     };
     let mut number = |default| arguments.next().and_then(|text| text.parse().ok()).unwrap_or(default);
-    let torture = Torture { codec, switches: number(10_000), seed: number(1) };
+    let (switches, seed) = (number(10_000), number(1));
     let rule = arguments.next();
     let start = Instant::now();
-    match run(start, torture) {
+    match run_structure(start, structure, (switches, seed), |_| true) {
         Ok(verdict) => {
             println!("{:?}", counts(&verdict));
+            for (name, wait) in [
+                ("beyond the keyframe", &verdict.waits_beyond_keyframe),
+                ("for a request", &verdict.waits_for_request),
+                ("beyond the governor", &verdict.waits_beyond_governor),
+            ] {
+                println!("longest wait {name}: {:?} of {}: {}", wait.longest, wait.count, wait.text);
+            }
             eprintln!("{:.1} s", start.elapsed().as_secs_f64());
             let shown = |problem: &&Problem| rule.as_ref().is_none_or(|rule| *rule == format!("{:?}", problem.rule));
             for problem in verdict.problems.iter().filter(shown) {
@@ -30,7 +37,7 @@ fn main() {
             }
         }
         Err(error) => {
-            eprintln!("{}: {error}", codec.as_str());
+            eprintln!("{name}: {error}");
             std::process::exit(1);
         }
     }

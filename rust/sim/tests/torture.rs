@@ -1,20 +1,41 @@
-//! Ten thousand changes of mind for every structure; `sfu torture` does millions of them.
+//! Ten thousand changes of mind for every structure that has a name on the command line, two thousand for the others; `sfu torture`
+//! does millions of them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use sfu_sim::torture::{Codec, Torture, run};
+use sfu_sim::encoder::Structure;
+use sfu_sim::judge::Verdict;
+use sfu_sim::torture::{Codec, further, run_structure};
+
+/// One frame: nobody waits longer than until the wanted keyframe is there.
+const FRAME: Duration = Duration::from_micros(33_334);
+/// Requests leave with the tick of a connection.
+const TICK: Duration = Duration::from_millis(10);
 
 /// `known`: so much the SFU still gets wrong under this seed, of all kinds together. To be lowered, never raised.
-fn torture(codec: Codec, known: u64) {
-    let verdict = run(Instant::now(), Torture { codec, switches: 10_000, seed: 1 }).expect("the SFU forwards it");
+fn torture(structure: Structure, least: u64, known: u64) {
+    let verdict = run_structure(Instant::now(), structure, (least, 1), |_| true).expect("the SFU forwards it");
     let problems: Vec<String> = verdict.problems.iter().map(ToString::to_string).collect();
     let errors = verdict.errors();
     assert!(errors <= known, "{errors} errors in {} frames: {problems:#?}", verdict.frames_forwarded);
     assert_eq!((verdict.reused_sequence_numbers, verdict.timestamps_backwards), (0, 0), "{problems:#?}");
     assert_eq!((verdict.nacks_never_sent, verdict.gap_errors), (0, 0), "{problems:#?}");
     let (switches, applied) = (verdict.switches, verdict.switches_applied);
-    assert!(switches >= 10_000 && applied * 2 >= switches, "{applied} of {switches} were applied");
+    assert!(switches >= least && applied * 2 >= switches, "{applied} of {switches} were applied");
     assert!(verdict.frames_forwarded > 10 * switches, "{} frames", verdict.frames_forwarded);
+    nobody_waits_in_vain(structure, &verdict);
+}
+
+/// From the wish to the request no longer than the governor's distance between requests allows, and no longer than until the
+/// keyframe is whole: the rest is the way there and back and the encoder's delay.
+fn nobody_waits_in_vain(structure: Structure, verdict: &Verdict) {
+    let (keyframe, governor) = (&verdict.waits_beyond_keyframe, &verdict.waits_beyond_governor);
+    if structure.encodings > 1 || structure.spatial > 1 {
+        assert!(keyframe.count * 20 >= verdict.switches, "{keyframe:?} of {}", verdict.switches);
+        assert!(governor.count > 0, "{governor:?}");
+    }
+    assert!(keyframe.longest <= FRAME, "{keyframe:?}");
+    assert!(governor.longest <= TICK, "{governor:?}");
 }
 
 macro_rules! structures {
@@ -22,7 +43,7 @@ macro_rules! structures {
         $(
             #[test]
             fn $name() {
-                torture(Codec::$codec, $known);
+                torture(Codec::$codec.structure(), 10_000, $known);
             }
         )*
     };
@@ -39,4 +60,43 @@ structures! {
     av1_s3t3: Av1S3t3, 0;
     h264: H264, 0;
     h265: H265, 0;
+}
+
+macro_rules! further {
+    ($($name:ident: $text:literal, $known:literal;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                torture(further($text).expect("it has that name"), 2_000, $known);
+            }
+        )*
+    };
+}
+
+further! {
+    av1_l1t3: "av1-l1t3", 0;
+    av1_l2t1: "av1-l2t1", 0;
+    av1_l2t2: "av1-l2t2", 0;
+    av1_l2t3: "av1-l2t3", 0;
+    av1_l3t1: "av1-l3t1", 0;
+    av1_l3t2: "av1-l3t2", 0;
+    av1_l2t1_key: "av1-l2t1-key", 0;
+    av1_l2t2_key: "av1-l2t2-key", 0;
+    av1_l2t3_key: "av1-l2t3-key", 0;
+    av1_l3t1_key: "av1-l3t1-key", 0;
+    av1_l3t2_key: "av1-l3t2-key", 0;
+    av1_l2t2_key_shift: "av1-l2t2-key-shift", 0;
+    av1_l2t3_key_shift: "av1-l2t3-key-shift", 0;
+    av1_l3t2_key_shift: "av1-l3t2-key-shift", 0;
+    av1_l3t3_key_shift: "av1-l3t3-key-shift", 0;
+    av1_s2t1: "av1-s2t1", 0;
+    av1_s2t2: "av1-s2t2", 0;
+    av1_s2t3: "av1-s2t3", 0;
+    av1_s3t1: "av1-s3t1", 0;
+    av1_s3t2: "av1-s3t2", 0;
+    vp8_dd: "vp8-dd", 0;
+    vp9_dd: "vp9-dd", 0;
+    vp9_key_dd: "vp9-key-dd", 0;
+    h264_dd: "h264-dd", 0;
+    h265_dd: "h265-dd", 0;
 }

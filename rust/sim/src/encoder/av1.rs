@@ -53,7 +53,7 @@ fn bare_frame(picture: u32, spatial: u8, index: u32, references: &mut References
     Frame {
         picture,
         spatial,
-        temporal: references.temporal(),
+        temporal: references.temporal(spatial),
         references: references.of_layer(spatial, index),
         entry: false,
         in_keyframe: references.in_keyframe(),
@@ -134,7 +134,7 @@ impl Dependencies {
     fn is_in_upper_chains(&self, frame: &Frame) -> bool {
         match self.structure.inter_layer {
             InterLayer::Always => true,
-            InterLayer::AtKeyframes => frame.in_keyframe,
+            InterLayer::AtKeyframes | InterLayer::Shifted => frame.in_keyframe,
             InterLayer::Never => false,
         }
     }
@@ -172,7 +172,7 @@ impl Dependencies {
         let own = spatial == frame.spatial;
         let below = match self.structure.inter_layer {
             InterLayer::Always => frame.spatial <= spatial,
-            InterLayer::AtKeyframes => own || (frame.in_keyframe && frame.spatial <= spatial),
+            InterLayer::AtKeyframes | InterLayer::Shifted => own || (frame.in_keyframe && frame.spatial <= spatial),
             InterLayer::Never => own,
         };
         if !below || temporal < frame.temporal {

@@ -61,7 +61,7 @@ impl Encoder {
             frames: Vec::new(),
             pictures: 0,
             filler: 0,
-            dependencies: structure.payload.has_dependency_descriptor().then(|| av1::Dependencies::new(structure)),
+            dependencies: structure.has_dependency_descriptor().then(|| av1::Dependencies::new(structure)),
         }
     }
 
@@ -95,7 +95,7 @@ impl Encoder {
         if keyframe {
             self.counters.key = self.counters.key.wrapping_add(1) & 0x1f;
         }
-        if self.references.temporal() == 0 {
+        if self.references.temporal(0) == 0 {
             self.counters.tl0 = self.counters.tl0.wrapping_add(1);
         }
         let may_skip = self.structure.payload.may_skip_layers() && !keyframe && self.structure.spatial > 1;
@@ -115,7 +115,7 @@ impl Encoder {
 
     fn encode_layer(&mut self, spatial: u8, top: u8, packets: &mut Vec<EncodedPacket>) {
         let index = self.frames.len() as u32;
-        let temporal = self.references.temporal();
+        let temporal = self.references.temporal(spatial);
         let references = self.references.of_layer(spatial, index);
         let count = 1 + self.random.below(3) as u8;
         let entry = temporal > 0 && self.is_entry(temporal, &references);
@@ -159,7 +159,10 @@ impl Encoder {
     fn write_payload(&mut self, part: u8, packet: &mut EncodedPacket) {
         let Some(frame) = self.frames.last() else { return };
         match self.structure.payload {
-            Payload::Vp8 => vp8::write(&self.frames, self.counters, part, &mut packet.payload),
+            Payload::Vp8 => {
+                let counters = (!self.structure.described).then_some(self.counters);
+                vp8::write(&self.frames, counters, part, &mut packet.payload);
+            }
             Payload::Vp9 { flexible } => {
                 vp9::write(self.structure, &self.frames, self.counters, (flexible, part), &mut packet.payload);
             }

@@ -36,12 +36,22 @@ impl References {
         self.keyframe
     }
 
-    /// The temporal layer of the current picture.
-    pub(super) const fn temporal(&self) -> u8 {
+    /// Where a spatial layer stands in the pattern: behind a keyframe the lower ones are ahead, so that no two of a picture are of
+    /// temporal layer 0.
+    const fn position(&self, spatial: u8) -> u64 {
+        let ahead = match self.structure.inter_layer {
+            InterLayer::Shifted if self.position > 0 => [0, 1, 3][(self.structure.spatial - 1 - spatial) as usize % 3],
+            _ => 0,
+        };
+        self.position + ahead
+    }
+
+    /// The temporal layer of the current picture's frame.
+    pub(super) const fn temporal(&self, spatial: u8) -> u8 {
         match self.structure.temporal {
             1 => 0,
-            2 => (self.position % 2) as u8,
-            _ => [0, 2, 1, 2][(self.position % 4) as usize],
+            2 => (self.position(spatial) % 2) as u8,
+            _ => [0, 2, 1, 2][(self.position(spatial) % 4) as usize],
         }
     }
 
@@ -50,23 +60,24 @@ impl References {
         let mut references = if self.keyframe { Vec::new() } else { self.earlier(spatial) };
         let inter_layer = match self.structure.inter_layer {
             InterLayer::Always => true,
-            InterLayer::AtKeyframes => self.keyframe,
+            InterLayer::AtKeyframes | InterLayer::Shifted => self.keyframe,
             InterLayer::Never => false,
         };
         if inter_layer && spatial > 0 {
             references.push(index - 1);
         }
-        let temporal = usize::from(self.temporal());
+        let temporal = usize::from(self.temporal(spatial));
         self.newest[usize::from(spatial)][temporal] = Some(index);
         references
     }
 
     fn earlier(&self, spatial: u8) -> Vec<u32> {
         let [base, middle, top] = self.newest[usize::from(spatial)];
-        let group = if self.structure.temporal == 2 { self.position / 2 } else { self.position / 4 };
+        let position = self.position(spatial);
+        let group = if self.structure.temporal == 2 { position / 2 } else { position / 4 };
         let back = self.structure.looks_back && group % 2 == 1;
-        let last_of_three = self.structure.temporal == 3 && self.position % 4 == 3;
-        let mut references = match self.temporal() {
+        let last_of_three = self.structure.temporal == 3 && position % 4 == 3;
+        let mut references = match self.temporal(spatial) {
             0 => vec![base],
             1 => vec![base, middle.filter(|_| back)],
             // The second frame of layer 2 refers to the frame of layer 1 between them; where that was skipped, to the frame of
@@ -75,7 +86,7 @@ impl References {
             _ if last_of_three => vec![base, middle],
             _ => vec![base, middle.filter(|_| back)],
         };
-        if back && self.structure.payload == Payload::Vp8 && self.temporal() == 2 {
+        if back && self.structure.payload == Payload::Vp8 && self.temporal(spatial) == 2 {
             references.push(top);
         }
         references.into_iter().flatten().collect()

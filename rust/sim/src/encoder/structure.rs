@@ -7,6 +7,8 @@ pub enum InterLayer {
     Always,
     /// In keyframe pictures only (`L_KEY` modes, K-SVC).
     AtKeyframes,
+    /// Likewise, and the temporal layers of one picture are not the same (`L_KEY_SHIFT` modes).
+    Shifted,
     /// Never: several streams in one (S modes).
     Never,
 }
@@ -51,11 +53,6 @@ impl Payload {
         }
     }
 
-    /// Whether the dependency descriptor tells the layers.
-    pub const fn has_dependency_descriptor(self) -> bool {
-        matches!(self, Self::Av1)
-    }
-
     /// Whether a picture may lack its top layer: where references are told by distance in a fixed pattern, none may be missing.
     pub(super) const fn may_skip_layers(self) -> bool {
         matches!(self, Self::Av1 | Self::Vp9 { flexible: true })
@@ -77,12 +74,23 @@ pub struct Structure {
     pub inter_layer: InterLayer,
     /// Every second group of pictures refers back beyond its layer 0, so that not every picture is a switch point.
     pub looks_back: bool,
+    /// The dependency descriptor stands beside a payload descriptor that could do without; VP8's is then reduced as libwebrtc
+    /// does (`MinimizeDescriptor`).
+    pub described: bool,
 }
 
 impl Structure {
     /// One encoding of one layer.
     pub const fn single(payload: Payload) -> Self {
-        Self { payload, encodings: 1, spatial: 1, temporal: 1, inter_layer: InterLayer::Always, looks_back: false }
+        Self {
+            payload,
+            encodings: 1,
+            spatial: 1,
+            temporal: 1,
+            inter_layer: InterLayer::Always,
+            looks_back: false,
+            described: false,
+        }
     }
 
     /// Three simulcast encodings with so many temporal layers.
@@ -99,5 +107,16 @@ impl Structure {
     #[must_use]
     pub const fn looking_back(self) -> Self {
         Self { looks_back: true, ..self }
+    }
+
+    /// With the dependency descriptor beside the payload.
+    #[must_use]
+    pub const fn described(self) -> Self {
+        Self { described: true, ..self }
+    }
+
+    /// Whether the dependency descriptor tells the layers.
+    pub const fn has_dependency_descriptor(self) -> bool {
+        self.described || matches!(self.payload, Payload::Av1)
     }
 }

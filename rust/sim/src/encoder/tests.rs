@@ -30,9 +30,14 @@ fn every_packet_says_truly_what_it_is() {
 
 #[test]
 fn descriptors_lead_to_the_true_references() {
-    for (inter_layer, temporal) in
-        [(InterLayer::Always, 3), (InterLayer::AtKeyframes, 3), (InterLayer::Never, 3), (InterLayer::Always, 2)]
-    {
+    for (inter_layer, temporal) in [
+        (InterLayer::Always, 3),
+        (InterLayer::AtKeyframes, 3),
+        (InterLayer::Never, 3),
+        (InterLayer::Always, 2),
+        (InterLayer::Shifted, 2),
+        (InterLayer::Shifted, 3),
+    ] {
         let structure = Structure { temporal, ..Structure::l3t3(Payload::Av1, inter_layer) };
         let (frames, packets) = encode(structure, 100);
         let templates = dependency_structure(structure);
@@ -67,6 +72,47 @@ fn the_structure_of_l3t3_is_that_of_the_specification() {
     let targets: Vec<_> = templates.decode_targets().iter().map(|target| (target.spatial, target.temporal)).collect();
     assert_eq!(targets[..4], [(0, 0), (0, 1), (0, 2), (1, 0)]);
     assert!(templates.templates().len() <= 15, "{:?}", templates.templates());
+}
+
+#[test]
+fn shifted_layers_are_those_of_libwebrtc() {
+    let templates = dependency_structure(Structure { spatial: 2, temporal: 2, ..shifted() });
+    // `ScalabilityStructureL2T2KeyShift::DependencyStructure`.
+    let expected = [
+        FrameRow::new(0, 0, "SSSS", &[], &[0, 0]),
+        FrameRow::new(0, 0, "SS--", &[2], &[2, 1]),
+        FrameRow::new(0, 0, "SS--", &[4], &[4, 1]),
+        FrameRow::new(0, 1, "-D--", &[2], &[2, 3]),
+        FrameRow::new(1, 0, "--SS", &[1], &[1, 1]),
+        FrameRow::new(1, 0, "--SS", &[4], &[3, 4]),
+        FrameRow::new(1, 1, "---D", &[2], &[1, 2]),
+    ];
+    let rows = templates.templates();
+    assert_eq!(rows.len(), expected.len(), "{rows:?}");
+    assert!(expected.into_iter().flatten().all(|row| rows.contains(&row)), "{rows:?}");
+}
+
+#[test]
+fn no_two_frames_of_a_shifted_picture_are_of_the_lowest_rate() {
+    let (frames, _) = encode(shifted(), 40);
+    for picture in frames.chunk_by(|a, b| a.picture == b.picture).filter(|picture| !picture[0].in_keyframe) {
+        assert!(picture.iter().filter(|frame| frame.temporal == 0).count() <= 1, "{picture:?}");
+        assert!(picture.iter().all(|frame| !frame.is_keyframe()), "{picture:?}");
+    }
+}
+
+const fn shifted() -> Structure {
+    Structure::l3t3(Payload::Av1, InterLayer::Shifted)
+}
+
+#[test]
+fn beside_the_dependency_descriptor_vp8_is_told_by_it_alone() {
+    let (frames, packets) = encode(Structure::simulcast(Payload::Vp8, 3).described(), 20);
+    for packet in packets.iter().filter(|packet| !packet.payload.is_empty()) {
+        let token = Token::of_payload(&packet.payload).unwrap();
+        assert_eq!(packet.payload[0], if token.part == 0 { 0x10 } else { 0x00 }, "{frames:?}");
+        assert!(!packet.descriptor.is_empty());
+    }
 }
 
 type FrameRow = sfu_wire::payload::dependency_descriptor::FrameDependencies;

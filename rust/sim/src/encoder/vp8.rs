@@ -5,16 +5,17 @@ use sfu_wire::payload::{PictureId, Vp8Descriptor};
 
 use super::frame::{Counters, Frame};
 
-pub(super) fn write(frames: &[Frame], counters: Counters, part: u8, payload: &mut Vec<u8>) {
+/// Without `counters` the descriptor is as short as it can be.
+pub(super) fn write(frames: &[Frame], counters: Option<Counters>, part: u8, payload: &mut Vec<u8>) {
     let Some(frame) = frames.last() else { return };
     let descriptor = Vp8Descriptor {
         non_reference: false,
         starts_partition: part == 0,
         partition: 0,
-        picture_id: Some(PictureId::long(counters.picture_id as u16)),
-        tl0_pic_idx: Some(counters.tl0),
-        temporal: Some(Vp8Temporal { tid: frame.temporal, layer_sync: frame.entry }),
-        key_idx: Some(counters.key),
+        picture_id: counters.map(|counters| PictureId::long(counters.picture_id as u16)),
+        tl0_pic_idx: counters.map(|counters| counters.tl0),
+        temporal: counters.map(|_| Vp8Temporal { tid: frame.temporal, layer_sync: frame.entry }),
+        key_idx: counters.map(|counters| counters.key),
     };
     let mut buffer = [0; Vp8Descriptor::MAX_LEN];
     let len = descriptor.write(&mut buffer).unwrap_or(0);

@@ -41,7 +41,7 @@ pub(super) fn write(
     let keyframe_picture = earlier.is_empty();
     let used_above = match structure.inter_layer {
         InterLayer::Always => frame.spatial < frame.top,
-        InterLayer::AtKeyframes => keyframe_picture && frame.spatial < frame.top,
+        InterLayer::AtKeyframes | InterLayer::Shifted => keyframe_picture && frame.spatial < frame.top,
         InterLayer::Never => false,
     };
     let descriptor = Vp9Descriptor {

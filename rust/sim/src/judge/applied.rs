@@ -7,18 +7,17 @@ use super::verdict::Verdict;
 
 /// A picture as it left.
 #[derive(Debug, Clone, Copy)]
-struct Sent {
-    step: u64,
-    at: std::time::Duration,
-    spatial: u8,
+pub(super) struct Sent {
+    pub(super) step: u64,
+    pub(super) at: std::time::Duration,
+    pub(super) spatial: u8,
     temporal: u8,
     /// The highest that there is.
-    most: (u8, u8),
+    pub(super) most: (u8, u8),
 }
 
 pub(super) fn judge(truth: &Truth<'_>, flow: &Flow<'_>, observer: &Observer, verdict: &mut Verdict) {
-    let mut sent = pictures(truth, flow);
-    sent.sort_by_key(|picture| picture.step);
+    let sent = pictures(truth, flow);
     for (index, target) in observer.targets.iter().enumerate().skip(1) {
         verdict.switches += 1;
         let before = observer.targets[index - 1].layer;
@@ -42,7 +41,8 @@ pub(super) fn judge(truth: &Truth<'_>, flow: &Flow<'_>, observer: &Observer, ver
     }
 }
 
-fn pictures(truth: &Truth<'_>, flow: &Flow<'_>) -> Vec<Sent> {
+/// By step.
+pub(super) fn pictures(truth: &Truth<'_>, flow: &Flow<'_>) -> Vec<Sent> {
     let encodings = truth.sources().iter().map(|source| source.place).max().unwrap_or(0);
     let mut sent = Vec::new();
     for run in &flow.runs {
@@ -60,5 +60,6 @@ fn pictures(truth: &Truth<'_>, flow: &Flow<'_>) -> Vec<Sent> {
             });
         }
     }
+    sent.sort_by_key(|picture| picture.step);
     sent
 }

@@ -16,9 +16,11 @@ pub(super) fn judge(truth: &Truth<'_>, flow: &Flow<'_>, fates: &[Fates], verdict
     for (run, fates) in flow.runs.iter().zip(fates) {
         let Some(source) = truth.source(run.source) else { continue };
         match source.structure.payload {
+            _ if source.structure.has_dependency_descriptor() => {
+                frame_numbers_lead_to_references(source, run, fates, verdict);
+            }
             Payload::Vp8 | Payload::Vp9 { .. } => pictures_go_on(source, run, verdict),
-            Payload::Av1 => frame_numbers_lead_to_references(source, run, fates, verdict),
-            Payload::H264 | Payload::H265 => {}
+            Payload::Av1 | Payload::H264 | Payload::H265 => {}
         }
     }
     for pair in flow.runs.windows(2) {

@@ -14,6 +14,7 @@ mod observer;
 mod reader;
 mod truth;
 mod verdict;
+mod waits;
 mod withheld;
 
 use flow::Flow;
@@ -21,7 +22,7 @@ use flow::Flow;
 pub use observer::{Got, Observer, Target};
 pub use reader::Descriptors;
 pub use truth::{Source, Truth};
-pub use verdict::{Problem, Rule, Verdict};
+pub use verdict::{Problem, Rule, Verdict, Wait};
 
 /// Judges what one subscriber got of a publisher.
 pub fn judge(truth: &Truth<'_>, observer: &Observer) -> Verdict {
@@ -33,5 +34,6 @@ pub fn judge(truth: &Truth<'_>, observer: &Observer) -> Verdict {
     descriptors::judge(truth, &flow, &fates, &mut verdict);
     withheld::judge(truth, &flow, observer, &mut verdict);
     applied::judge(truth, &flow, observer, &mut verdict);
+    waits::judge(truth, &flow, observer, &mut verdict);
     verdict
 }

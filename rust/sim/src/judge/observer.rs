@@ -7,7 +7,7 @@ use sfu_wire::rtp::RtpPacket;
 use sfu_wire::{SeqExtender, Ssrc};
 
 use super::reader::{Descriptors, Reader};
-use crate::encoder::{Payload, Token};
+use crate::encoder::{Structure, Token};
 
 /// One packet on the subscriber's primary stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,11 +57,11 @@ pub struct Observer {
 
 impl Observer {
     /// Of the stream `ssrc`, whose packets are of this kind.
-    pub fn new(ssrc: Ssrc, payload: Payload) -> Self {
+    pub fn new(ssrc: Ssrc, structure: Structure) -> Self {
         Self {
             ssrc,
             numbers: SeqExtender::default(),
-            reader: Reader::new(payload),
+            reader: Reader::new(structure),
             got: Vec::new(),
             targets: Vec::new(),
             strange: 0,

@@ -5,7 +5,7 @@ use sfu_wire::payload::dependency_descriptor::{DecodeTargets, DependencyDescript
 use sfu_wire::payload::{Vp8Descriptor, Vp9Descriptor};
 use sfu_wire::rtp::RtpPacket;
 
-use crate::encoder::Payload;
+use crate::encoder::{Payload, Structure};
 use crate::sdp::extension_id;
 
 /// What a receiver reads of one packet.
@@ -42,18 +42,21 @@ pub enum Descriptors {
 /// Reads packets in the order in which they come.
 #[derive(Debug)]
 pub(super) struct Reader {
-    payload: Payload,
+    structure: Structure,
     templates: Option<Box<Templates>>,
     active: DecodeTargets,
 }
 
 impl Reader {
-    pub(super) const fn new(payload: Payload) -> Self {
-        Self { payload, templates: None, active: DecodeTargets::NONE }
+    pub(super) const fn new(structure: Structure) -> Self {
+        Self { structure, templates: None, active: DecodeTargets::NONE }
     }
 
     pub(super) fn read(&mut self, packet: &RtpPacket<'_>) -> Descriptors {
-        match self.payload {
+        match self.structure.payload {
+            _ if self.structure.has_dependency_descriptor() => {
+                self.read_dependencies(packet).unwrap_or(Descriptors::Unreadable)
+            }
             Payload::Vp8 => {
                 let Ok((descriptor, _)) = Vp8Descriptor::parse(packet.payload()) else {
                     return Descriptors::Unreadable;
@@ -68,8 +71,7 @@ impl Reader {
                 let Some(id) = descriptor.picture_id else { return Descriptors::Unreadable };
                 Descriptors::Picture { id: id.get(), tl0: descriptor.tl0_pic_idx, key: None }
             }
-            Payload::Av1 => self.read_dependencies(packet).unwrap_or(Descriptors::Unreadable),
-            Payload::H264 | Payload::H265 => Descriptors::None,
+            Payload::Av1 | Payload::H264 | Payload::H265 => Descriptors::None,
         }
     }
 

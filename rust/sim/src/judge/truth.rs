@@ -1,6 +1,7 @@
 //! What a publisher truly sent, and what of it reached the SFU when.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sfu_wire::Ssrc;
 
@@ -15,6 +16,9 @@ pub(super) const NEVER: u64 = u64::MAX;
 #[derive(Debug)]
 pub struct Truth<'a> {
     sources: Vec<Source<'a>>,
+    reached: &'a [Reached],
+    /// How long requests are on their way to the publisher.
+    pub(super) one_way: Duration,
 }
 
 /// One stream (SSRC) of it.
@@ -26,6 +30,8 @@ pub struct Source<'a> {
     pub structure: Structure,
     /// Its place among the encodings, by rising quality.
     pub place: u8,
+    /// When it was asked for keyframes.
+    pub requests: &'a [Duration],
     first_seq: u64,
     /// By sequence number: the step in which it first reached the SFU.
     arrived: Vec<u64>,
@@ -35,7 +41,7 @@ pub struct Source<'a> {
 
 impl<'a> Truth<'a> {
     /// From the publisher and what the world noted of it.
-    pub fn new(publisher: &'a Publisher, reached: &[Reached]) -> Self {
+    pub fn new(publisher: &'a Publisher, reached: &'a [Reached], one_way: Duration) -> Self {
         let mut sources: Vec<Source<'a>> = publisher.streams().iter().map(Source::new).collect();
         let mut newest: BTreeMap<Ssrc, u64> = BTreeMap::new();
         let mut repairs: BTreeMap<Ssrc, u64> = BTreeMap::new();
@@ -56,12 +62,18 @@ impl<'a> Truth<'a> {
                 }
             }
         }
-        Self { sources }
+        Self { sources, reached, one_way }
     }
 
     /// The stream that tokens name `source`.
     pub(super) fn source(&self, source: u8) -> Option<&Source<'a>> {
         self.sources.get(usize::from(source))
+    }
+
+    /// When the step was, of those in which something reached the SFU.
+    pub(super) fn time(&self, step: u64) -> Duration {
+        let found = self.reached.partition_point(|packet| packet.step < step);
+        self.reached.get(found).map_or(Duration::MAX, |packet| packet.at)
     }
 
     /// All of them.
@@ -81,7 +93,8 @@ impl<'a> Source<'a> {
             owner[start..start + usize::from(frame.packets)].fill(Some(index));
         }
         let structure = *stream.encoder().structure();
-        Self { frames, structure, place: stream.place(), first_seq, arrived: vec![NEVER; owner.len()], owner }
+        let (place, requests) = (stream.place(), stream.requests());
+        Self { frames, structure, place, requests, first_seq, arrived: vec![NEVER; owner.len()], owner }
     }
 
     fn arrive(&mut self, seq: u64, step: u64) {

@@ -44,6 +44,34 @@ impl fmt::Display for Problem {
     }
 }
 
+/// The longest of some kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wait {
+    /// How many there were.
+    pub count: u64,
+    /// The longest.
+    pub longest: Duration,
+    /// Of which, in words.
+    pub text: String,
+}
+
+impl Wait {
+    pub(super) fn add(&mut self, wait: Duration, text: impl FnOnce() -> String) {
+        self.count += 1;
+        if wait > self.longest {
+            (self.longest, self.text) = (wait, text());
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        let count = self.count + other.count;
+        if other.longest > self.longest {
+            *self = other;
+        }
+        self.count = count;
+    }
+}
+
 /// The counts of one subscriber, or of many added up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verdict {
@@ -53,6 +81,12 @@ pub struct Verdict {
     pub switches_applied: u64,
     /// How long each applied one took.
     pub waits: Vec<Duration>,
+    /// How much longer wishes waited than until the SFU had a keyframe of the wanted layer whole.
+    pub waits_beyond_keyframe: Wait,
+    /// How long wishes waited until a keyframe was asked for because of them.
+    pub waits_for_request: Wait,
+    /// How much longer that was than the distance between requests allows.
+    pub waits_beyond_governor: Wait,
     /// Frames that arrived whole at the subscriber.
     pub frames_forwarded: u64,
     /// [`Rule::Withheld`].
@@ -121,6 +155,9 @@ impl AddAssign for Verdict {
         self.switches += other.switches;
         self.switches_applied += other.switches_applied;
         self.waits.extend(other.waits);
+        self.waits_beyond_keyframe.merge(other.waits_beyond_keyframe);
+        self.waits_for_request.merge(other.waits_for_request);
+        self.waits_beyond_governor.merge(other.waits_beyond_governor);
         self.frames_forwarded += other.frames_forwarded;
         self.frames_withheld += other.frames_withheld;
         self.undecodable_frames += other.undecodable_frames;

@@ -103,7 +103,9 @@ fn is_asked_for(source: &Source<'_>, frame: &Frame, target: Target) -> bool {
     match structure.inter_layer {
         InterLayer::Always => frame.spatial <= wanted,
         // Below the wanted layer only a keyframe's picture is needed.
-        InterLayer::AtKeyframes => frame.spatial == wanted || (frame.in_keyframe && frame.spatial < wanted),
+        InterLayer::AtKeyframes | InterLayer::Shifted => {
+            frame.spatial == wanted || (frame.in_keyframe && frame.spatial < wanted)
+        }
         InterLayer::Never => frame.spatial == wanted,
     }
 }
@@ -131,7 +133,7 @@ fn is_provable(
     // A spatial layer that was left is entered again at a keyframe.
     let spatial = |other: &Frame| other.spatial == frame.spatial && other.temporal <= target.layer.temporal;
     let layer = |temporal| unbroken(&move |other| other.spatial == frame.spatial && other.temporal == temporal);
-    if source.structure.payload.has_dependency_descriptor() {
+    if source.structure.has_dependency_descriptor() {
         // A decode target is entered at a frame with the indication Switch, which layers above 0 do not have for themselves.
         return layer(frame.temporal) && unbroken(&spatial);
     }

@@ -1,8 +1,10 @@
-//! A participant who publishes one video track: scripted encoders, keyframes on request, retransmissions, sender reports.
+//! A participant who publishes one video track, and an audio track beside it if that is wanted: scripted encoders, keyframes on request, retransmissions, sender reports.
 //!
 //! It is driven like everything sans-IO: `handle_*` puts in, [`Publisher::poll_timeout`] says when. What it truly sent stays
 //! readable for the judges.
 
+mod audio;
+mod clock;
 mod stream;
 
 use std::time::{Duration, Instant};
@@ -18,6 +20,8 @@ use crate::random::Random;
 use crate::sdp::{self, Direction, Format, Section};
 use crate::world::{ParticipantId, World};
 
+pub use audio::AudioStream;
+pub use clock::MediaClock;
 pub use stream::Stream;
 
 /// The payload types of simulated publishers and viewers.
@@ -40,6 +44,12 @@ pub struct PublisherConfig {
     pub filler: usize,
     /// Between sender reports of one stream; `None`: none are sent.
     pub reports: Option<Duration>,
+    /// Publishes sound, too.
+    pub audio: bool,
+    /// What its timestamps and reports go by.
+    pub clock: MediaClock,
+    /// Video and what is reported of it is so much longer on its way than sound.
+    pub video_detour: Duration,
 }
 
 impl PublisherConfig {
@@ -52,6 +62,9 @@ impl PublisherConfig {
             keyframe_interval: None,
             filler: 0,
             reports: Some(Duration::from_secs(1)),
+            audio: false,
+            clock: MediaClock::EXACT,
+            video_detour: Duration::ZERO,
         }
     }
 }
@@ -64,6 +77,7 @@ pub struct Publisher {
     random: Random,
     /// Live ones and those that a restart ended, in the order of their tokens.
     streams: Vec<Stream>,
+    audio: Option<AudioStream>,
     next_picture: Instant,
     paused: bool,
     keyframe_requests: u64,
@@ -82,12 +96,19 @@ impl Publisher {
             config,
             random,
             streams: Vec::new(),
+            audio: None,
             next_picture: world.now(),
             paused: false,
             keyframe_requests: 0,
         };
         publisher.add_streams(world.now());
-        let answer = world.offer(who, &sdp::offer(&[publisher.section()]))?;
+        let mut sections = vec![publisher.section()];
+        if config.audio {
+            let audio = AudioStream::new(world.now(), &config, who, publisher.random.fork(1 << 16));
+            sections.push(audio.section());
+            publisher.audio = Some(audio);
+        }
+        let answer = world.offer(who, &sdp::offer(&sections))?;
         if answer.contains("m=video 0 ") {
             return Err(SimError::CodecRefused(config.structure.payload.map().to_owned()));
         }
@@ -102,6 +123,11 @@ impl Publisher {
     /// What it sends and sent, by the `source` of the tokens.
     pub fn streams(&self) -> &[Stream] {
         &self.streams
+    }
+
+    /// Its sound.
+    pub const fn audio(&self) -> Option<&AudioStream> {
+        self.audio.as_ref()
     }
 
     /// Requests (PLI, FIR) that reached it.
@@ -124,17 +150,23 @@ impl Publisher {
     /// No more sender reports leave (as if all were lost).
     pub fn stop_reports(&mut self) {
         self.streams.iter_mut().for_each(Stream::stop_reports);
+        self.audio.iter_mut().for_each(AudioStream::stop_reports);
     }
 
     /// When `handle_timeout` is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let reports = self.streams.iter().filter_map(Stream::poll_timeout);
-        (!self.paused).then(|| reports.chain([self.next_picture]).min()).flatten()
+        let video = (!self.paused).then(|| reports.chain([self.next_picture]).min()).flatten();
+        [video, self.audio.as_ref().map(AudioStream::poll_timeout)].into_iter().flatten().min()
     }
 
     /// Sends what is due.
     pub fn handle_timeout(&mut self, world: &mut World) {
         let now = world.now();
+        if let Some(audio) = &mut self.audio {
+            audio.handle_timeout(world);
+        }
+        world.set_detour(self.who, self.config.video_detour);
         if !self.paused && self.next_picture <= now {
             for stream in self.streams.iter_mut().filter(|stream| stream.is_live()) {
                 stream.send_picture(world, self.config.interval);
@@ -146,14 +178,16 @@ impl Publisher {
                 stream.send_report(world);
             }
         }
+        world.set_detour(self.who, Duration::ZERO);
     }
 
     /// Takes a clear RTCP compound from the SFU.
     pub fn handle_rtcp(&mut self, world: &mut World, compound: &[u8]) {
+        world.set_detour(self.who, self.config.video_detour);
         for packet in packets(compound).flatten() {
             match packet {
-                Rtcp::Pli(pli) => self.request_keyframe(world.now(), pli.media),
-                Rtcp::Fir(fir) => fir.entries.iter().for_each(|entry| self.request_keyframe(world.now(), entry.ssrc)),
+                Rtcp::Pli(pli) => self.request_keyframe(world, pli.media),
+                Rtcp::Fir(fir) => fir.entries.iter().for_each(|entry| self.request_keyframe(world, entry.ssrc)),
                 Rtcp::Nack(nack) => {
                     if let Some(stream) = self.live(nack.media) {
                         nack.seqs().for_each(|seq| stream.retransmit(world, seq));
@@ -162,13 +196,14 @@ impl Publisher {
                 _ => {}
             }
         }
+        world.set_detour(self.who, Duration::ZERO);
     }
 
-    fn request_keyframe(&mut self, now: Instant, ssrc: Ssrc) {
+    fn request_keyframe(&mut self, world: &World, ssrc: Ssrc) {
         self.keyframe_requests += 1;
         let Some(delay) = self.config.keyframe_delay else { return };
         if let Some(stream) = self.live(ssrc) {
-            stream.want_keyframe(now + delay);
+            stream.want_keyframe(world, delay);
         }
     }
 
@@ -187,7 +222,7 @@ impl Publisher {
     fn section(&self) -> Section {
         let structure = self.config.structure;
         let mut wanted = vec![Extension::Mid, Extension::Rid, Extension::RepairedRid];
-        if structure.payload.has_dependency_descriptor() {
+        if structure.has_dependency_descriptor() {
             wanted.push(Extension::DependencyDescriptor);
         }
         let simulcast = structure.encodings > 1;

@@ -7,7 +7,7 @@ use sfu_wire::rtcp::{CompoundWriter, List, SenderReport};
 use sfu_wire::rtp::{ExtensionForms, RtpHeader, write_header};
 use sfu_wire::{Extension, NtpTime, Pt, Ssrc};
 
-use super::{MEDIA_PT, PublisherConfig, RTX_PT};
+use super::{MEDIA_PT, MediaClock, PublisherConfig, RTX_PT};
 use crate::encoder::{EncodedPacket, Encoder};
 use crate::random::Random;
 use crate::sdp::extension_id;
@@ -24,6 +24,7 @@ const RIDS: [&str; 4] = ["q", "h", "f", "x"];
 pub struct Stream {
     who: ParticipantId,
     encoder: Encoder,
+    clock: MediaClock,
     place: u8,
     ssrc: Ssrc,
     rtx_ssrc: Ssrc,
@@ -31,6 +32,7 @@ pub struct Stream {
     /// What each retransmission repairs, in the order of their own numbers.
     repairs: Vec<u64>,
     keyframe_due: Option<Instant>,
+    requests: Vec<Duration>,
     keyframe_interval: Option<Duration>,
     first_picture: Option<Instant>,
     last_picture: Option<Instant>,
@@ -54,12 +56,14 @@ impl Stream {
         Self {
             who,
             encoder: Encoder::new(config.structure, source, random).with_filler(config.filler),
+            clock: config.clock,
             place,
             ssrc: Ssrc::new(ssrc),
             rtx_ssrc: Ssrc::new(ssrc + 1),
             history: VecDeque::new(),
             repairs: Vec::new(),
             keyframe_due: config.keyframe_interval.map(|interval| now + interval),
+            requests: Vec::new(),
             keyframe_interval: config.keyframe_interval,
             first_picture: None,
             last_picture: None,
@@ -95,6 +99,11 @@ impl Stream {
         self.repairs.get(number).copied()
     }
 
+    /// When it was asked for keyframes, since the beginning.
+    pub fn requests(&self) -> &[Duration] {
+        &self.requests
+    }
+
     pub(super) fn rid(&self) -> &'static str {
         RIDS[usize::from(self.place)]
     }
@@ -112,7 +121,9 @@ impl Stream {
         self.report = None;
     }
 
-    pub(super) fn want_keyframe(&mut self, due: Instant) {
+    pub(super) fn want_keyframe(&mut self, world: &World, delay: Duration) {
+        self.requests.push(world.elapsed());
+        let due = world.now() + delay;
         self.keyframe_due = Some(self.keyframe_due.map_or(due, |standing| standing.min(due)));
     }
 
@@ -128,7 +139,8 @@ impl Stream {
         }
         // From the first picture on, so that roundings do not add up.
         let first = *self.first_picture.get_or_insert(now);
-        let since = |at: Instant| ticks(at.saturating_duration_since(first));
+        let clock = self.clock;
+        let since = |at: Instant| ticks(clock.passed(at.saturating_duration_since(first)));
         let passed = self.last_picture.map_or(ticks(interval), |last| since(now) - since(last));
         let mut packets = std::mem::take(&mut self.encoded);
         self.encoder.encode(passed, keyframe, &mut packets);
@@ -159,10 +171,10 @@ impl Stream {
     pub(super) fn send_report(&mut self, world: &mut World) {
         let (Some((due, interval)), Some(last)) = (self.report, self.last_picture) else { return };
         self.report = Some((due + interval, interval));
-        let passed = ticks(world.now().saturating_duration_since(last));
+        let passed = ticks(self.clock.passed(world.now().saturating_duration_since(last)));
         let report = SenderReport {
             ssrc: self.ssrc,
-            ntp: NtpTime::from_unix(world.unix()),
+            ntp: NtpTime::from_unix(self.clock.unix(world)),
             rtp_timestamp: (self.encoder.timestamp() + passed) as u32,
             packet_count: self.counts.0,
             octet_count: self.counts.1,

@@ -4,14 +4,17 @@
 //! the whole `Sfu`, SRTP included. [`run`] adds up as many scenes as the wanted number of target changes takes.
 
 mod codec;
+mod further;
 mod scene;
 
 use std::time::Instant;
 
+use crate::encoder::Structure;
 use crate::error::SimError;
 use crate::judge::Verdict;
 
 pub use codec::Codec;
+pub use further::{FURTHER, further};
 pub use scene::{Scene, SceneConfig};
 
 /// What is wanted.
@@ -37,15 +40,24 @@ pub fn run(start: Instant, torture: Torture) -> Result<Verdict, SimError> {
 ///
 /// # Errors
 /// The SFU does not know the codec.
-pub fn run_while(
+pub fn run_while(start: Instant, torture: Torture, go_on: impl FnMut(&Verdict) -> bool) -> Result<Verdict, SimError> {
+    run_structure(start, torture.codec.structure(), (torture.switches, torture.seed), go_on)
+}
+
+/// The same of any structure, for so many target changes under this seed.
+///
+/// # Errors
+/// The SFU does not know the codec.
+pub fn run_structure(
     start: Instant,
-    torture: Torture,
+    structure: Structure,
+    (switches, seed): (u64, u64),
     mut go_on: impl FnMut(&Verdict) -> bool,
 ) -> Result<Verdict, SimError> {
     let mut total = Verdict::default();
     let mut number = 0;
-    while total.switches < torture.switches {
-        let config = SceneConfig::of(torture.codec, torture.switches - total.switches, torture.seed, number);
+    while total.switches < switches {
+        let config = SceneConfig::of(structure, switches - total.switches, seed, number);
         total += Scene::play(start, &config)?;
         number += 1;
         if !go_on(&total) {

@@ -12,7 +12,6 @@ use sfu_core::id::SubscriptionId;
 use sfu_core::layer::Layer;
 use sfu_wire::{Extension, Ssrc};
 
-use super::codec::Codec;
 use crate::encoder::Structure;
 use crate::error::SimError;
 use crate::judge::{Observer, Truth, Verdict, judge};
@@ -22,6 +21,8 @@ use crate::random::Random;
 use crate::sdp::{self, Direction, Section};
 use crate::world::{Arrived, World, WorldConfig};
 
+/// Between the publisher and the SFU.
+const ONE_WAY: Duration = Duration::from_millis(25);
 /// Between two wishes of one viewer, in seconds.
 const DWELL: (f64, f64) = (0.01, 5.0);
 /// The mean of that.
@@ -50,14 +51,14 @@ pub struct SceneConfig {
 
 impl SceneConfig {
     /// The `number`th scene of a run in which so many target changes are to come yet.
-    pub fn of(codec: Codec, switches: u64, seed: u64, number: u64) -> Self {
+    pub fn of(structure: Structure, switches: u64, seed: u64, number: u64) -> Self {
         let mut random = Random::new(seed).fork(number + 1);
         let viewers = switches.clamp(1, VIEWERS);
         // A little more than the mean needs, for the time before the first wish.
         let seconds = 3.0 + 1.1 * MEAN_DWELL * switches as f64 / viewers as f64;
         let loss = if random.chance(0.25) { 0.0 } else { 0.2 * random.unit() };
         let uplink = LinkConfig {
-            delay: Duration::from_millis(25),
+            delay: ONE_WAY,
             jitter: Duration::from_millis(random.below(20)),
             loss: if random.chance(0.5) {
                 Loss::Uniform(loss)
@@ -70,7 +71,7 @@ impl SceneConfig {
             ..LinkConfig::default()
         };
         Self {
-            structure: codec.structure(),
+            structure,
             viewers: viewers as usize,
             duration: Duration::from_secs_f64(seconds).min(LONGEST),
             uplink,
@@ -119,7 +120,7 @@ impl Scene {
         let publisher = PublisherConfig { filler: 60, ..PublisherConfig::new(config.structure) };
         let publisher = Publisher::join(&mut world, publisher, random.fork(1))?;
         world.uplink(publisher.id()).set_config(config.uplink);
-        world.downlink(publisher.id()).set_config(LinkConfig::delayed(Duration::from_millis(25)));
+        world.downlink(publisher.id()).set_config(LinkConfig::delayed(ONE_WAY));
         world.watch(publisher.id());
         let mut schedule = BinaryHeap::new();
         for _ in 0..config.viewers {
@@ -158,7 +159,7 @@ impl Scene {
     }
 
     fn judge(&self) -> Verdict {
-        let truth = Truth::new(&self.publisher, self.world.reached());
+        let truth = Truth::new(&self.publisher, self.world.reached(), ONE_WAY);
         let mut total = Verdict::default();
         for viewer in &self.viewers {
             total += judge(&truth, &viewer.observer);
@@ -218,7 +219,7 @@ impl Scene {
         let who = self.world.join(session)?;
         let answer = self.world.offer(who, &sdp::offer(&[section(self.structure)]))?;
         let ssrc = sdp::senders(&answer).first().and_then(|sender| sender.ssrc).unwrap_or(Ssrc::new(0));
-        let mut observer = Observer::new(ssrc, self.structure.payload);
+        let mut observer = Observer::new(ssrc, self.structure);
         observer.wants((self.world.step(), self.world.elapsed()), Layer::MAX);
         let random = self.random.fork(index as u64 + 100);
         self.viewers.push(Viewer { subscription: None, observer, random, layer: Layer::MAX });

@@ -61,6 +61,8 @@ pub struct Arrived {
 pub struct Reached {
     /// The [`World::step`] in which it did.
     pub step: u64,
+    /// Since the beginning.
+    pub at: Duration,
     /// As in the packet.
     pub ssrc: Ssrc,
     /// As in the packet.
@@ -177,6 +179,11 @@ impl World {
     /// The link from the participant to the SFU.
     pub fn uplink(&mut self, who: ParticipantId) -> &mut Link {
         &mut self.participants[who.0].uplink
+    }
+
+    /// What the participant sends from now on is so much longer on its way: not all of its streams need take the same.
+    pub fn set_detour(&mut self, who: ParticipantId, detour: Duration) {
+        self.participants[who.0].detour = detour;
     }
 
     /// The link from the SFU to the participant.
@@ -324,8 +331,9 @@ impl World {
     }
 
     fn send(&mut self, who: ParticipantId, datagram: Vec<u8>) {
-        let queue = &mut self.queue;
-        self.participants[who.0].uplink.send(self.now, datagram, |at, datagram| queue.push(at, who.0, true, datagram));
+        let (queue, participant) = (&mut self.queue, &mut self.participants[who.0]);
+        let detour = participant.detour;
+        participant.uplink.send(self.now, datagram, |at, datagram| queue.push(at + detour, who.0, true, datagram));
     }
 
     /// Puts what the SFU wrote on its way.
@@ -354,12 +362,13 @@ impl World {
     }
 
     fn note(&mut self, who: usize, datagram: &[u8]) {
+        let at = self.elapsed();
         let Some((watched, reached)) = &mut self.watched else { return };
         if watched.0 == who
             && classify(datagram) == DatagramKind::Rtp
             && let Ok(peek) = RtpPeek::parse(datagram)
         {
-            reached.push(Reached { step: self.step, ssrc: peek.ssrc, seq: peek.seq });
+            reached.push(Reached { step: self.step, at, ssrc: peek.ssrc, seq: peek.seq });
         }
     }
 

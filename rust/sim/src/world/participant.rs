@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use sfu_core::id::SessionId;
 use sfu_core::transport::TransportKind;
@@ -28,6 +29,8 @@ pub(super) struct Participant {
     pub(super) connected: bool,
     pub(super) uplink: Link,
     pub(super) downlink: Link,
+    /// On top of what the uplink takes.
+    pub(super) detour: Duration,
     address: SocketAddr,
     sender: SrtpSender,
     receiver: SrtpReceiver,
@@ -49,6 +52,7 @@ impl Participant {
             connected: false,
             uplink,
             downlink,
+            detour: Duration::ZERO,
             address: SocketAddr::new(Ipv4Addr::from_bits(NETWORK + index as u32).into(), PORT),
             sender: SrtpSender::new(keys.profile, &keys.client),
             receiver: SrtpReceiver::new(keys.profile, &keys.server),

@@ -9,7 +9,7 @@ use sfu_core::event::Event;
 use sfu_core::id::SubscriptionId;
 use sfu_core::layer::Layer;
 use sfu_core::stats::SubscriptionStats;
-use sfu_sim::publisher::{Publisher, PublisherConfig, format};
+use sfu_sim::publisher::{AudioStream, Publisher, PublisherConfig, format};
 use sfu_sim::receiver::{Receiver, Streams};
 use sfu_sim::sdp::{self, Direction, Section};
 use sfu_sim::{Arrived, LinkConfig, ParticipantId, Random, World, WorldConfig};
@@ -21,6 +21,8 @@ pub(crate) fn millis(ms: u64) -> Duration {
 
 pub(crate) struct Viewer {
     pub(crate) receiver: Receiver,
+    /// The stream of the sound, if there is any.
+    pub(crate) audio: Option<Ssrc>,
     pub(crate) subscription: Option<SubscriptionId>,
     /// Every clear packet as it came, if it is kept.
     pub(crate) packets: Vec<Vec<u8>>,
@@ -51,7 +53,7 @@ impl Call {
         let who = self.world.join(session).unwrap();
         self.world.uplink(who).set_config(uplink);
         self.world.downlink(who).set_config(downlink);
-        let section = Section {
+        let mut sections = vec![Section {
             mid: String::from("0"),
             kind: Kind::Video,
             direction: Direction::RecvOnly,
@@ -59,12 +61,22 @@ impl Call {
             extensions: sdp::extensions(&[Extension::Mid, Extension::DependencyDescriptor]),
             rids: Vec::new(),
             ssrcs: Vec::new(),
-        };
-        let answer = self.world.offer(who, &sdp::offer(&[section])).unwrap();
-        let sender = sdp::senders(&answer)[0];
+        }];
+        if self.config.audio {
+            sections.push(Section {
+                mid: String::from("1"),
+                kind: Kind::Audio,
+                formats: vec![AudioStream::format()],
+                extensions: sdp::extensions(&[Extension::Mid]),
+                ..sections[0].clone()
+            });
+        }
+        let answer = self.world.offer(who, &sdp::offer(&sections)).unwrap();
+        let senders = sdp::senders(&answer);
+        let (sender, audio) = (senders[0], senders.get(1).and_then(|sender| sender.ssrc));
         let streams = Streams { media: sender.ssrc.unwrap_or(Ssrc::new(0)), rtx: sender.rtx };
         let receiver = Receiver::new(&self.world, who, streams, uplink.delay + downlink.delay);
-        self.viewers.push(Viewer { receiver, subscription: None, packets: Vec::new() });
+        self.viewers.push(Viewer { receiver, audio, subscription: None, packets: Vec::new() });
         self.read_events();
         self.viewers.len() - 1
     }
@@ -123,7 +135,8 @@ impl Call {
 
     fn read_events(&mut self) {
         while let Some(event) = self.world.poll_event() {
-            if let Event::Subscribed { session, subscription, .. } = event
+            if let Event::Subscribed { session, subscription, mid, .. } = event
+                && mid.as_str() == "0"
                 && let Some(place) = self.world.participant(session).and_then(place)
                 && let Some(viewer) = self.viewers.get_mut(place)
             {
