@@ -13,10 +13,14 @@ use super::truth::{NEVER, Source, Truth};
 use super::verdict::Verdict;
 use crate::encoder::InterLayer;
 
-/// Between two requests for one encoding (core: `LONG_INTERVAL`); unanswered ones double it.
+/// Between two requests for one encoding that has used up half of its share (core: `LONG_INTERVAL`); an unanswered one is repeated after 1 s, 2 s, 4 s.
 const BETWEEN_REQUESTS: Duration = Duration::from_secs(1);
+/// Core: `FIRST_RETRY`.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// Up to this (core: `LONGEST_RETRY`).
 const LONGEST_RETRY: Duration = Duration::from_secs(8);
+/// So many packets may have overtaken a keyframe.
+const BEHIND: u64 = 60;
 /// What was sent within this time before a wish flows.
 const RECENTLY: Duration = Duration::from_millis(300);
 
@@ -29,7 +33,7 @@ struct Wish {
     applied: Option<(u64, Duration)>,
 }
 
-/// A keyframe's picture, as far up as is wanted.
+/// A keyframe's picture, as far up as is wanted. Of independent layers, too: a picture is entered at its first frame.
 #[derive(Debug, Clone, Copy)]
 struct Keyframe {
     /// When its first packet came, whatever came before.
@@ -37,6 +41,8 @@ struct Keyframe {
     /// When the first of it came, and the last.
     noticed: u64,
     complete: u64,
+    /// Its packets came one behind the other and before everything behind them.
+    in_order: bool,
 }
 
 /// What can be asked for: one encoding or spatial layer, over restarts.
@@ -81,7 +87,8 @@ fn needs_keyframe(truth: &Truth<'_>, before: &[Sent], target: &Target, wanted: u
 fn beyond_keyframe(truth: &Truth<'_>, sought: &Sought, wish: &Wish, verdict: &mut Verdict) {
     let from = sought.keyframes.partition_point(|keyframe| keyframe.noticed < wish.target.step);
     let within = sought.keyframes[from..].iter().take_while(|keyframe| keyframe.noticed < wish.until.0);
-    let Some(whole) = within.map(|keyframe| keyframe.complete).min().filter(|whole| *whole < wish.until.0) else {
+    let usable = within.filter(|keyframe| keyframe.in_order);
+    let Some(whole) = usable.map(|keyframe| keyframe.complete).min().filter(|whole| *whole < wish.until.0) else {
         return;
     };
     let (step, at) = wish.applied.unwrap_or(wish.until);
@@ -123,14 +130,16 @@ impl Sought {
         sought
     }
 
-    /// How long after the last of these requests the next one may be, as it stands in a step: answered ones are as far from each
-    /// other as all, others ever farther.
+    /// How long after the last of these requests the next one may be, as it stands in a step.
     fn spacing(&self, truth: &Truth<'_>, requests: &[Duration], step: u64) -> Duration {
         let started = self.keyframes.iter().map(|keyframe| keyframe.started).filter(|started| *started < step);
         let newest = started.max().map(|started| truth.time(started));
         let unanswered =
             requests.iter().rev().take_while(|request| newest.is_none_or(|newest| newest < **request)).count();
-        (BETWEEN_REQUESTS * 2_u32.pow(unanswered.saturating_sub(1).min(8) as u32)).min(LONGEST_RETRY)
+        match unanswered.checked_sub(1) {
+            None => BETWEEN_REQUESTS,
+            Some(repetitions) => (FIRST_RETRY * 2_u32.pow(repetitions.min(8) as u32)).min(LONGEST_RETRY),
+        }
     }
 }
 
@@ -141,11 +150,17 @@ fn keyframes(source: &Source<'_>, wanted: u8) -> impl Iterator<Item = Keyframe> 
     });
     starts.map(move |index| {
         let top = index + u32::from(wanted);
-        let first = if source.structure.inter_layer == InterLayer::Never { top } else { index };
+        let last = &source.frames[top as usize];
+        let end = last.first_seq + u64::from(last.packets);
+        let complete = (index..=top).map(|frame| source.complete(frame)).max().unwrap_or(NEVER);
+        let in_order = (index..=top).flat_map(|frame| source.arrivals(frame)).is_sorted()
+            && (end..end + BEHIND).all(|seq| source.arrival(seq) > complete);
+        let in_order = source.structure.spatial == 1 || in_order;
         Keyframe {
             started: source.arrival(source.frames[index as usize].first_seq),
-            noticed: (first..=top).map(|frame| source.noticed(frame)).min().unwrap_or(NEVER),
-            complete: (first..=top).map(|frame| source.complete(frame)).max().unwrap_or(NEVER),
+            noticed: (index..=top).map(|frame| source.noticed(frame)).min().unwrap_or(NEVER),
+            complete,
+            in_order,
         }
     })
 }

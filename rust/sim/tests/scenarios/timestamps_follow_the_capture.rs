@@ -175,6 +175,7 @@ fn thousand_switches(seed: u64, video_detour: Duration) {
     assert!(lips.judged > 10_000 && player.sounds > 10_000, "{told}");
     assert!(lips.drift <= MILLISECOND && lips.skew <= MILLISECOND, "{told}");
     assert!(lips.skew_at_switch <= 20 * MILLISECOND, "{told}");
+    println!("{told}");
     // Timestamps are whole ticks.
     assert!(lips.jump <= 2, "{told}");
 }
