@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use sfu_sim::LinkConfig;
 use sfu_sim::encoder::Structure;
 use sfu_sim::judge::Verdict;
-use sfu_sim::torture::{Codec, further, run_structure};
+use sfu_sim::torture::{Codec, Scene, SceneConfig, further, run_structure};
 
 /// One frame: nobody waits longer than until the wanted keyframe is there.
 const FRAME: Duration = Duration::from_micros(33_334);
@@ -36,6 +37,23 @@ fn nobody_waits_in_vain(structure: Structure, verdict: &Verdict) {
     }
     assert!(keyframe.longest <= FRAME, "{keyframe:?}");
     assert!(governor.longest <= TICK, "{governor:?}");
+}
+
+#[test]
+fn without_loss_a_switch_takes_its_turn_the_way_the_encoder_and_a_frame() {
+    let millis = Duration::from_millis;
+    for codec in [Codec::H264, Codec::Vp9Ksvc, Codec::Av1L3t3Key] {
+        let (structure, uplink) = (codec.structure(), LinkConfig::delayed(millis(25)));
+        let config = SceneConfig { structure, viewers: 30, duration: Duration::from_secs(60), uplink, seed: 1 };
+        let verdict = Scene::play(Instant::now(), &config).expect("the SFU forwards it");
+        let longest = verdict.waits.iter().max().copied().unwrap_or_default();
+        // A turn of a second, there and back, 50 ms to encode; a frame rate that is raised too has three pictures to come.
+        let pictures = if structure.temporal > 1 { 4 } else { 1 };
+        let most = millis(1000) + millis(50) + millis(50) + FRAME * pictures;
+        assert!(verdict.waits.len() > 1000 && longest <= most + TICK, "{codec:?}: {longest:?}");
+        assert!(longest > millis(150), "nobody had to wait for a turn: {longest:?}");
+        assert_eq!(verdict.errors(), 0, "{:#?}", verdict.problems);
+    }
 }
 
 macro_rules! structures {

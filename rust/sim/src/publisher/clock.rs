@@ -19,12 +19,15 @@ impl MediaClock {
 
     /// How much it advances in so much real time.
     pub fn passed(self, real: Duration) -> Duration {
-        real + Duration::from_nanos((real.as_nanos() * u128::from(self.drift_ppm) / 1_000_000) as u64)
+        real + self.made_up(real)
     }
 
     /// What it shows now.
     pub fn unix(self, world: &World) -> Duration {
-        let elapsed = world.elapsed();
-        world.unix() - elapsed + self.passed(elapsed) + self.ahead
+        world.unix() + self.made_up(world.elapsed()) + self.ahead
+    }
+
+    fn made_up(self, real: Duration) -> Duration {
+        Duration::from_nanos((real.as_nanos() * u128::from(self.drift_ppm) / 1_000_000) as u64)
     }
 }
