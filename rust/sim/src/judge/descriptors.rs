@@ -99,7 +99,13 @@ fn frame_numbers_lead_to_references(source: &Source<'_>, run: &Run<'_>, fates: &
             let index = step.got.token.frame;
             let frame = &source.frames[index as usize];
             let Descriptors::Frame { number, layer, diffs, bounds, .. } = step.got.descriptors else {
-                verdict.add(Rule::Undecodable, 1, step.got.at, || format!("unreadable: {:?}", step.got));
+                verdict.add(Rule::Undecodable, 1, step.got.at, || {
+                    let near = index.saturating_sub(3)..(index + 2).min(source.frames.len() as u32);
+                    let came: Vec<_> = near
+                        .map(|near| (near, source.frames[near as usize].is_keyframe(), source.arrivals(near).collect()))
+                        .collect::<Vec<(u32, bool, Vec<u64>)>>();
+                    format!("unreadable: {:?} of {frame:?}; near it came {came:?}", step.got)
+                });
                 continue;
             };
             let token = step.got.token;
