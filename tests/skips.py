@@ -6,11 +6,17 @@ with its reason.
 
 import os
 from collections.abc import Generator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 _NO = ("", "0", "false", "no")
+
+
+def missing(what: str) -> NoReturn:
+    """Skip the test that runs: this machine lacks `what`, which says how to get it. With `CI` set that is a failure."""
+    # The one skip of the suite: a developer without a second browser can still run the rest.
+    pytest.skip(what)
 
 
 def forbidden() -> bool:

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from skips import missing
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 def test_two_peers_receive_each_other() -> None:
     cargo = shutil.which("cargo") or shutil.which("cargo", path=os.path.expanduser("~/.cargo/bin"))
     if cargo is None:
-        pytest.skip("cargo is not installed (https://rustup.rs)")
+        missing("cargo is not installed (https://rustup.rs)")
     command = [cargo, "run", "--quiet", "--locked", "--package", "sfu-core", "--example", "core_alone"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -26,8 +27,8 @@ def test_two_peers_receive_each_other() -> None:
         (kind, publisher) for kind in ("audio", "video") for publisher in "12"
     }
     assert len({address for address, *_ in found}) == 2
-    for _, kind, _, packets, frames, corrupt, missing in found:
+    for _, kind, _, packets, frames, corrupt, lost in found:
         # Three seconds of 50 audio packets and 15 frames.
         assert int(packets) > 120
         assert kind == "audio" or int(frames) > 40
-        assert (corrupt, missing) == ("0", "0")
+        assert (corrupt, lost) == ("0", "0")

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from golden.desk import Desk, Offer, Refused
 from playwright.async_api import Page, async_playwright
+from skips import missing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 CHROMIUM = os.environ.get("SFU_CHROMIUM", "/usr/bin/chromium")
 
-pytestmark = pytest.mark.skipif(shutil.which(CHROMIUM) is None, reason="no Chromium")
-
 SIMULCAST = "[{rid: 'q', scaleResolutionDownBy: 4}, {rid: 'h', scaleResolutionDownBy: 2}, {rid: 'f'}]"
 
 
 @pytest.fixture
 async def page() -> AsyncIterator[Page]:
+    if shutil.which(CHROMIUM) is None:
+        missing("Chromium is not installed (apt-get install chromium)")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = await browser.new_page()

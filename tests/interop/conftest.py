@@ -7,13 +7,14 @@ from interop import chromium as chromium_module
 from interop import firefox as firefox_module
 from interop import live as live_module
 from interop import netns as netns_module
+from skips import missing
 
 
 @pytest.fixture
 async def chromium() -> AsyncIterator[chromium_module.Chromium]:
     """A Chromium of the test's own."""
     if chromium_module.EXECUTABLE is None:
-        pytest.skip("Chromium is not installed (apt-get install chromium)")
+        missing("Chromium is not installed (apt-get install chromium)")
     async with chromium_module.chromium() as browser:
         yield browser
 
@@ -25,14 +26,14 @@ def namespace() -> Iterator[netns_module.Namespace]:
         with netns_module.namespace() as made:
             yield made
     except netns_module.Unavailable as reason:
-        pytest.skip(f"network namespaces: {reason}")
+        missing(f"network namespaces: {reason}")
 
 
 @pytest.fixture
 async def firefox(namespace: netns_module.Namespace) -> AsyncIterator[firefox_module.Firefox]:
     """A Firefox inside `namespace`: it pairs no loopback candidates."""
     if firefox_module.EXECUTABLE is None:
-        pytest.skip("Firefox is not installed (apt-get install firefox-esr)")
+        missing("Firefox is not installed (apt-get install firefox-esr)")
     async with firefox_module.firefox(namespace) as browser:
         yield browser
 

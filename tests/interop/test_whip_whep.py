@@ -12,6 +12,7 @@ from interop.chromium import Chromium
 from interop.external import external
 from interop.live import Live, live
 from interop.netns import Namespace
+from skips import missing
 
 pytestmark = pytest.mark.interop
 
@@ -34,7 +35,7 @@ def gstreamer() -> Path:
     needs = "import gi; gi.require_version('GstWebRTC', '1.0'); from gi.repository import GstWebRTC"
     done = subprocess.run([_SYSTEM_PYTHON, "-c", needs], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        pytest.skip(f"GStreamer for the system's Python: {done.stderr.strip().splitlines()[-1]}")
+        missing(f"GStreamer for the system's Python: {done.stderr.strip().splitlines()[-1]}")
     return _HERE / "gstreamer" / "client.py"
 
 
@@ -43,9 +44,9 @@ def node() -> str:
     """Node, if it and the npm packages are there."""
     found = shutil.which("node")
     if found is None:
-        pytest.skip("Node is not installed (apt-get install nodejs npm)")
+        missing("Node is not installed (apt-get install nodejs npm)")
     if not (_NPM / "node_modules" / "werift").is_dir():
-        pytest.skip("werift is not installed: the npm registry could not be reached (rm .cache/.stamp-npm; make test)")
+        missing("werift is not installed: the npm registry could not be reached (rm .cache/.stamp-npm; make test)")
     return found
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from skips import missing
 
 from sfu import _core
 
@@ -274,7 +275,7 @@ def test_both_families_share_a_port() -> None:
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
             probe.bind(("::1", 0))
     except OSError:
-        pytest.skip("this machine has no IPv6 loopback")
+        missing("this machine has no IPv6 loopback")
     core = _core.Core(udp=["[::]:0"], announce=["127.0.0.1", "::1"])
     four, six = core.candidates()
     assert four.partition(":")[0] == "127.0.0.1"

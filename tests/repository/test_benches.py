@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from skips import missing
 
 ROOT = Path(__file__).parents[2]
 FIGURES = {
@@ -31,7 +32,7 @@ def test_every_bench_is_here() -> None:
 @pytest.mark.parametrize("script", FIGURES)
 def test_quick_mode(script: str) -> None:
     if shutil.which("cargo") is None:
-        pytest.skip("cargo is not installed (https://rustup.rs)")
+        missing("cargo is not installed (https://rustup.rs)")
     command = [sys.executable, str(ROOT / "benches" / script), "--quick"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
     assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
+# Tests that a run under the rule is given, each skipping in a way of its own: the rule has to see every one.
 SKIPPING = {
     "in_the_test": "import pytest\ndef test_it():\n    pytest.skip('no browser')\n",
     "in_a_fixture": (
@@ -17,6 +18,7 @@ SKIPPING = {
     "by_a_mark": "import pytest\n@pytest.mark.skipif(True, reason='no browser')\ndef test_it():\n    pass\n",
     "as_a_module": "import pytest\npytest.skip('no browser', allow_module_level=True)\n",
 }
+# One that passes and one that fails as it is expected to (the mark needs no reason: it is only there to be left alone).
 OTHERS = "import pytest\ndef test_it():\n    pass\n@pytest.mark.xfail\ndef test_known():\n    raise AssertionError\n"
 
 
