@@ -113,9 +113,9 @@ impl<'a> Material<'a> {
     }
 }
 
-/// Whether a RED payload brings a frame of its own: RFC 2198 allows an empty one, for which Opus alone has no packet.
+/// Whether a RED payload can be read and brings a frame of its own.
 pub(crate) fn has_frame(red: &[u8]) -> bool {
-    RedPayload::parse(red).is_ok_and(|red| red.blocks().last().is_some_and(|block| !block.data.is_empty()))
+    RedPayload::parse(red).is_ok_and(|red| red.primary().is_some_and(|block| !block.data.is_empty()))
 }
 
 fn mask(backs: impl Iterator<Item = u64>) -> u8 {

@@ -9,7 +9,7 @@ use sfu_wire::rtp::{ExtensionBlock, ExtensionForms, MAX_EXTENSIONS, RtpHeader, w
 use sfu_wire::{Extension, ExtensionMap, Pt, SeqNo, Ssrc};
 
 use super::Sfu;
-use crate::audio::{Way, has_frame};
+use crate::audio::Way;
 use crate::codec::Kind;
 use crate::connection::{Binding, Connection};
 use crate::forward::Patch;
@@ -118,10 +118,6 @@ impl Delivery<'_> {
         let Some(wire) = &subscription.wire else { return Sent::default() };
         let Some((pt, way)) = wire.way(packet.codec, self.track.red > 0) else { return Sent::default() };
         if way == Way::Frame && self.was_recovered(packet) {
-            return Sent::default();
-        }
-        if way == Way::Frame && !has_frame(packet.payload) {
-            subscription.forwarder.padding(packet.encoding, packet.seq);
             return Sent::default();
         }
         let Some(patch) = subscription.forwarder.forward(self.now, packet, &self.track.timestamps) else {

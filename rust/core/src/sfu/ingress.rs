@@ -11,6 +11,7 @@ use sfu_wire::{Extension, Pt};
 
 use super::Sfu;
 use crate::arena::{Arena, ConnectionId};
+use crate::audio::has_frame;
 use crate::binding::bind;
 use crate::codec::CodecName;
 use crate::connection::{Binding, Connection};
@@ -57,7 +58,12 @@ impl Sfu {
             return;
         };
         let Some(track) = self.tracks.get_mut(binding.track) else { return };
-        let Some(media) = unwrap(track, &packet, binding) else { return };
+        let Some(mut media) = unwrap(track, &packet, binding) else { return };
+        if media.codec == CodecName::Red && !media.payload.is_empty() && !has_frame(media.payload) {
+            // Its number is known, so it is no loss; but there is nothing in it for anybody.
+            self.counts.dropped.malformed += 1;
+            media.payload = &[];
+        }
         let Some(encoding) = track.encodings.get_mut(binding.encoding) else { return };
         let Media { seq, timestamp, repaired, .. } = media;
         let arrival = Arrival { seq, timestamp, len: packet.payload().len(), repaired };

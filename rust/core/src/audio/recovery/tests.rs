@@ -82,17 +82,16 @@ fn what_was_given_back_is_known_until_it_is_too_late_anyway() {
     assert_eq!(stream.receive(700), [0; 0], "it comes too late itself");
 }
 
+/// A frame of 20 ms, so many ticks before the new one.
+fn at(timestamp_offset: u16, primary: bool) -> RedBlock<'static> {
+    RedBlock { pt: Pt::new(111), timestamp_offset, primary, data: &[0x78, 1, 2] }
+}
+
 #[test]
 fn redundancy_that_does_not_match_what_came_is_not_believed() {
     let mut stream = Stream::default();
     stream.receive(100);
     // Its earlier frames are those of two and four packets ago, not of one and two.
-    let at = |timestamp: u16, primary| RedBlock {
-        pt: Pt::new(111),
-        timestamp_offset: timestamp,
-        primary,
-        data: &[0x78, 1, 2],
-    };
     let mut buffer = [0; 100];
     let len = write(&[at(4 * 960, false), at(2 * 960, false), at(0, true)], &mut buffer).unwrap();
     assert_eq!(stream.take(102, 102 * 960, &buffer[..len]), [0; 0]);
@@ -105,12 +104,6 @@ fn redundancy_that_does_not_match_what_came_is_not_believed() {
 fn a_pause_between_frames_is_no_contradiction() {
     let mut stream = Stream::default();
     stream.receive(100);
-    let at = |timestamp: u16, primary| RedBlock {
-        pt: Pt::new(111),
-        timestamp_offset: timestamp,
-        primary,
-        data: &[0x78, 1, 2],
-    };
     // 101 was the last before 300 ms of silence.
     let mut buffer = [0; 100];
     let len = write(&[at(300 * 48, false), at(0, true)], &mut buffer).unwrap();
