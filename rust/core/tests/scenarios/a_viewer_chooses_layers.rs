@@ -4,7 +4,7 @@ use sfu_core::command::Command;
 use sfu_core::event::Event;
 use sfu_core::id::SubscriptionId;
 use sfu_core::layer::Layer;
-use sfu_peer::{StreamStats, VideoSource};
+use sfu_peer::StreamStats;
 
 use crate::world::{World, millis, seconds};
 
@@ -16,12 +16,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let mut world = World::new();
-        let publisher = world.join(|config| config.video.push(VideoSource::simulcast()));
-        let viewer = world.join(|_| {});
-        world.run(seconds(3));
-        let track = world.tracks_of(publisher)[0];
-        let subscription = world.subscription(viewer, track).unwrap();
+        let (world, viewer, _, subscription) = World::watched(seconds(3));
         Self { world, viewer, subscription }
     }
 

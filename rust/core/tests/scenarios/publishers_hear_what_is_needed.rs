@@ -6,7 +6,6 @@ use sfu_core::event::{Event, LayerReason};
 use sfu_core::id::{SubscriptionId, TrackId};
 use sfu_core::layer::Layer;
 use sfu_core::stream::LayerInfo;
-use sfu_peer::VideoSource;
 
 use crate::world::{World, millis, seconds};
 
@@ -19,12 +18,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let mut world = World::new();
-        let publisher = world.join(|config| config.video.push(VideoSource::simulcast()));
-        let viewer = world.join(|_| {});
-        world.run(seconds(4));
-        let track = world.tracks_of(publisher)[0];
-        let subscription = world.subscription(viewer, track).unwrap();
+        let (world, viewer, track, subscription) = World::watched(seconds(4));
         Self { world, viewer, track, subscription }
     }
 

@@ -14,7 +14,7 @@ use sfu_core::event::Event;
 use sfu_core::id::{RoomId, SessionId, SubscriptionId, TrackId};
 use sfu_core::stats::{SessionStats, SfuStats};
 use sfu_core::transport::{ConnectionState, TransportKind};
-use sfu_peer::{Peer, PeerConfig, PeerEvent};
+use sfu_peer::{Peer, PeerConfig, PeerEvent, VideoSource};
 use sfu_transport::{Certificate, Egress, Path, Random};
 use sfu_wire::Bitrate;
 
@@ -254,6 +254,17 @@ impl World {
             _ => None,
         });
         published.collect()
+    }
+
+    /// A publisher of three simulcast encodings and one viewer, `duration` after they met.
+    pub(crate) fn watched(duration: Duration) -> (Self, usize, TrackId, SubscriptionId) {
+        let mut world = Self::new();
+        let publisher = world.join(|config| config.video.push(VideoSource::simulcast()));
+        let viewer = world.join(|_| {});
+        world.run(duration);
+        let track = world.tracks_of(publisher)[0];
+        let subscription = world.subscription(viewer, track).unwrap();
+        (world, viewer, track, subscription)
     }
 
     /// Who is subscribed to what: (subscriber's index, subscription).
