@@ -34,7 +34,7 @@ Codec = Annotated[
         help="vp8, vp9, vp9-flex, vp9-ksvc, av1-l1t2, av1-l3t3, av1-l3t3-key, av1-s3t3, h264 or h265.",
     ),
 ]
-Switches = Annotated[int, typer.Option(metavar="N", min=1, help="At least so many target changes.")]
+Switches = Annotated[int, typer.Option(metavar="N", min=1, help="So many target changes.")]
 Seed = Annotated[int, typer.Option(metavar="S", min=0, help="Decides everything random.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and leave the judgement to its reader.")]
 

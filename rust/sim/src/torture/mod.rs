@@ -22,7 +22,7 @@ pub use scene::{Scene, SceneConfig};
 pub struct Torture {
     /// The codec and its layers.
     pub codec: Codec,
-    /// At least so many target changes.
+    /// So many target changes.
     pub switches: u64,
     /// Decides everything random.
     pub seed: u64,

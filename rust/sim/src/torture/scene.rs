@@ -41,8 +41,10 @@ pub struct SceneConfig {
     pub structure: Structure,
     /// How many watch.
     pub viewers: usize,
-    /// How long.
+    /// How long at most.
     pub duration: Duration,
+    /// So many times in all viewers change their minds; when the last wish has had its time, the scene is over.
+    pub switches: u64,
     /// From the publisher to the SFU.
     pub uplink: LinkConfig,
     /// Decides everything random.
@@ -74,6 +76,7 @@ impl SceneConfig {
             structure,
             viewers: viewers as usize,
             duration: Duration::from_secs_f64(seconds).min(LONGEST),
+            switches,
             uplink,
             seed: random.next(),
         }
@@ -99,6 +102,8 @@ pub struct Scene {
     viewers: Vec<Viewer>,
     /// When each viewer acts next.
     schedule: BinaryHeap<Reverse<(Instant, usize)>>,
+    /// Changes of mind that are to come yet.
+    switches: u64,
     random: Random,
 }
 
@@ -128,13 +133,14 @@ impl Scene {
             schedule.push(Reverse((joins, NEWCOMER)));
         }
         let viewers = Vec::with_capacity(config.viewers);
-        Ok(Self { world, start, structure: config.structure, publisher, viewers, schedule, random })
+        let SceneConfig { structure, switches, .. } = *config;
+        Ok(Self { world, start, structure, publisher, viewers, schedule, switches, random })
     }
 
     fn run(&mut self, end: Instant) -> Result<(), SimError> {
         let span = end.saturating_duration_since(self.start);
         let mut restart = self.random.chance(0.3).then(|| self.start + span.mul_f64(0.2 + 0.6 * self.random.unit()));
-        while self.world.now() < end {
+        while self.world.now() < end && !self.schedule.is_empty() {
             if restart.is_some_and(|at| at <= self.world.now()) {
                 restart = None;
                 self.publisher.restart(self.world.now());
@@ -197,6 +203,7 @@ impl Scene {
         if index == NEWCOMER {
             return self.join(at);
         }
+        let Some(left) = self.switches.checked_sub(1) else { return Ok(()) };
         let viewer = &mut self.viewers[index];
         let Some(subscription) = viewer.subscription else {
             self.schedule.push(Reverse((at + Duration::from_millis(50), index)));
@@ -205,6 +212,7 @@ impl Scene {
         let layer = other_layer(self.structure, viewer.layer, &mut viewer.random);
         viewer.layer = layer;
         self.world.command(Command::SetLayer(subscription, Some(layer)))?;
+        self.switches = left;
         let now = (self.world.step(), self.world.elapsed());
         let viewer = &mut self.viewers[index];
         viewer.observer.wants(now, layer);
