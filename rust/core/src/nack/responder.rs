@@ -13,9 +13,14 @@ const MOST_SAVED: u64 = 128 << 10;
 /// The round trip until it is known (libwebrtc: 100 ms), and the least that is believed.
 const DEFAULT_RTT: Duration = Duration::from_millis(100);
 const MIN_RTT: Duration = Duration::from_millis(5);
-/// A packet that would come later than this after it was first sent is played no more. Higher: repairs links of long round trips.
-/// Lower: no bytes for what a jitter buffer has given up.
+/// A packet that comes later than this after it was first sent is played no more where the round trip is short. Higher: bytes for
+/// what a jitter buffer has given up. Lower: what it would still have taken is missing.
 pub(crate) const PLAYABLE: Duration = Duration::from_millis(500);
+/// Where it is long a player's buffer holds a round trip more as soon as it needs repairs (libwebrtc adds one to its jitter), and waits
+/// on: three requests a round trip apart, half of one for the way, and half for noticing and jitter.
+const PLAYABLE_ROUND_TRIPS: u32 = 4;
+/// Then a player waits no longer, but asks for a keyframe (libwebrtc: `kMaxWaitForFrame`).
+const GIVEN_UP: Duration = Duration::from_secs(3);
 /// Requested numbers that are looked up for one peer in a second. Higher: more of the processor for a peer that floods. Lower: a
 /// viewer of very many tracks behind a bad link is not served.
 const LOOKED_UP: u32 = 20_000;
@@ -108,10 +113,16 @@ pub(crate) struct Past {
     pub(crate) resends: u8,
 }
 
+/// How long after it was first sent a packet is of use to who is so far away.
+pub(crate) fn playable(rtt: Option<Duration>) -> Duration {
+    (rtt.unwrap_or(DEFAULT_RTT) * PLAYABLE_ROUND_TRIPS).clamp(PLAYABLE, GIVEN_UP)
+}
+
 /// Whether a packet is sent again.
 pub(crate) fn may_resend(past: &Past, rtt: Option<Duration>) -> Result<(), Refusal> {
+    let playable = playable(rtt);
     let rtt = rtt.unwrap_or(DEFAULT_RTT).max(MIN_RTT);
-    if rtt / 2 + past.age > PLAYABLE {
+    if rtt / 2 + past.age > playable {
         Err(Refusal::TooOld)
     } else if past.resends >= MAX_RESENDS {
         Err(Refusal::TooOften)
@@ -162,7 +173,21 @@ mod tests {
         let rtt = Some(Duration::from_millis(100));
         assert_eq!(may_resend(&past(450, 450, 0), rtt), Ok(()));
         assert_eq!(may_resend(&past(451, 451, 0), rtt), Err(Refusal::TooOld));
-        assert_eq!(may_resend(&past(0, 0, 0), Some(Duration::from_millis(1001))), Err(Refusal::TooOld));
+    }
+
+    #[test]
+    fn three_requests_are_in_time_however_long_the_way() {
+        for round_trip in [50, 100, 400, 600, 800] {
+            let rtt = Some(Duration::from_millis(round_trip));
+            for resends in 0..3 {
+                // A frame later it is noticed; the request takes one way, and so does what was lost before it.
+                let age = (u64::from(resends) + 1) * round_trip + 34;
+                assert_eq!(may_resend(&past(age, round_trip, resends), rtt), Ok(()), "{round_trip} ms, {resends}");
+            }
+        }
+        let longest = Some(Duration::from_secs(1));
+        assert_eq!(may_resend(&past(2500, 2500, 0), longest), Ok(()));
+        assert_eq!(may_resend(&past(2501, 2501, 0), longest), Err(Refusal::TooOld), "nobody waits for more than 3 s");
     }
 
     #[test]

@@ -11,10 +11,10 @@ use sfu_wire::SeqNo;
 use crate::codec::{CodecName, Kind};
 use crate::layer::{Dependencies, Packet, packet_facts};
 
-/// A receiver gives a packet up after about a second. Higher: more memory. Lower: late requests find nothing.
-const RETENTION: Duration = Duration::from_secs(1);
+/// Three requests over a round trip of 600 ms come within so long. Higher: more memory. Lower: late requests find nothing.
+const RETENTION: Duration = Duration::from_secs(2);
 
-/// Two megabytes are one second at 16 Mbit/s.
+/// Two megabytes are two seconds at 8 Mbit/s.
 const MAX_BYTES: usize = 2 << 20;
 const MAX_SLOTS: usize = 2048;
 
@@ -45,7 +45,8 @@ pub struct History {
     first_bytes: usize,
     /// Where the next packet goes; never goes down.
     head: u64,
-    lap_began: Option<Instant>,
+    /// When the present lap began, and where: the first one after it grew begins in the middle.
+    lap: Option<(Instant, u64)>,
     slots: Vec<Option<Slot>>,
 }
 
@@ -64,7 +65,7 @@ impl History {
             Kind::Audio => 8 << 10,
             Kind::Video => 64 << 10,
         };
-        Self { bytes: Vec::new(), first_bytes, head: 0, lap_began: None, slots: Vec::new() }
+        Self { bytes: Vec::new(), first_bytes, head: 0, lap: None, slots: Vec::new() }
     }
 
     /// Keeps a packet with its header extensions, each an id and a value.
@@ -124,7 +125,7 @@ impl History {
     fn reserve(&mut self, now: Instant, len: usize) -> Option<u64> {
         if self.bytes.is_empty() {
             self.bytes = vec![0; self.first_bytes];
-            self.lap_began = Some(now);
+            self.lap = Some((now, 0));
         }
         loop {
             let capacity = self.bytes.len() as u64;
@@ -134,7 +135,11 @@ impl History {
             }
             // A packet lies in one piece: what is left of this lap stays unused.
             self.head += left;
-            let too_fast = self.lap_began.replace(now).is_some_and(|began| now < began + RETENTION);
+            let lap = self.lap.replace((now, self.head));
+            let too_fast = lap.is_some_and(|(began, from)| {
+                let whole = now.saturating_duration_since(began).as_nanos() * u128::from(capacity);
+                whole < RETENTION.as_nanos() * u128::from(self.head - from)
+            });
             if (too_fast || len as u64 > capacity) && self.bytes.len() < MAX_BYTES {
                 self.grow_bytes();
             } else if len as u64 > capacity {
@@ -308,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn it_grows_until_it_holds_a_second_and_then_stays() {
+    fn it_grows_until_it_holds_what_may_be_asked_for_and_then_stays() {
         let start = Instant::now();
         let mut history = History::new(Kind::Video);
         let mut sizes = Vec::new();
@@ -318,8 +323,12 @@ mod tests {
             if seq % 500 == 499 {
                 sizes.push((history.bytes.len(), history.slots.len()));
             }
-            for age in [0, 100, 400] {
-                assert!(seq < age || holds(&history, seq - age), "{age} packets before {seq}");
+            for age in [0, 100, 400, 900] {
+                // While it grows it may hold less.
+                assert!(
+                    seq < age || age == 900 && seq < 2500 || holds(&history, seq - age),
+                    "{age} packets before {seq}"
+                );
             }
         }
         assert_eq!(sizes[4], sizes[9]);

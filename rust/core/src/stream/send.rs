@@ -11,11 +11,9 @@ use sfu_wire::{NtpTime, SeqNo, Ssrc};
 use super::recv::ticks_to_duration;
 use crate::codec::Kind;
 use crate::layer::Packet;
-use crate::nack::responder::{Budget, MAX_RESENDS, PLAYABLE, Past, Refusal, Refusals, may_resend};
+use crate::nack::responder::{Budget, MAX_RESENDS, Past, Refusal, Refusals, may_resend, playable};
 use crate::rewrite::Patch;
 
-/// What is older is not sent again.
-const RETENTION: Duration = PLAYABLE;
 const FIRST_ENTRIES: usize = 64;
 const MAX_ENTRIES: usize = 2048;
 /// No report is made up for a stream that has been silent for longer.
@@ -23,7 +21,7 @@ const REPORTABLE: Duration = Duration::from_secs(2);
 /// A receiver report's round trip above this is a mistake.
 const MAX_RTT_NANOS: i64 = 10_000_000_000;
 
-/// As small as it goes: there is one for each packet of half a second, for each subscription.
+/// As small as it goes: there is one for each packet that may still be played, for each subscription.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     patch: Patch,
@@ -37,7 +35,7 @@ struct Entry {
     resends: u8,
 }
 
-/// Milliseconds since the stream first sent anything: they last for 49 days, and what is compared is less than a second apart.
+/// Milliseconds since the stream first sent anything: they last for 49 days, and what is compared is seconds apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Millis(u32);
 
@@ -288,6 +286,11 @@ impl SendStream {
         self.entries.fill(None);
     }
 
+    /// The highest number that was sent, while the subscriber takes retransmissions.
+    pub const fn newest(&self) -> SeqNo {
+        self.newest
+    }
+
     /// The counters.
     pub const fn stats(&self) -> SendStats {
         self.stats
@@ -299,12 +302,14 @@ impl SendStream {
     }
 
     fn remember(&mut self, entry: Entry) {
+        // What is older is not sent again.
+        let retention = playable(self.stats.rtt);
         loop {
             let Some(index) = index_of(entry.patch.seq, self.entries.len()) else {
                 self.entries = vec![None; FIRST_ENTRIES];
                 continue;
             };
-            let young = |old: Entry| old.patch.seq < entry.patch.seq && entry.sent.since(old.sent) < RETENTION;
+            let young = |old: Entry| old.patch.seq < entry.patch.seq && entry.sent.since(old.sent) < retention;
             if self.entries[index].is_some_and(young) && self.entries.len() < MAX_ENTRIES {
                 self.grow();
                 continue;

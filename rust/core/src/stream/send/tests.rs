@@ -83,10 +83,12 @@ fn what_would_be_played_no_more_is_not_sent_again() {
     let now = Instant::now();
     let mut stream = stream();
     send(&mut stream, now, 7);
-    let rtt = Some(millis(200));
-    assert_eq!(stream.answer_nack(now + millis(401), 7, rtt), None);
+    let rtt = Some(millis(100));
+    assert_eq!(stream.answer_nack(now + millis(451), 7, rtt), None);
     assert_eq!(stream.stats().refused.too_old, 1);
-    assert!(stream.answer_nack(now + millis(400), 7, rtt).is_some());
+    assert!(stream.answer_nack(now + millis(450), 7, rtt).is_some());
+    // Who is far away asks late, and its buffer is as much deeper.
+    assert!(stream.answer_nack(now + millis(900), 7, Some(millis(400))).is_some());
 }
 
 #[test]
@@ -134,6 +136,22 @@ fn it_remembers_what_may_still_be_played_and_then_stays_as_large() {
         }
     }
     assert_eq!(stream.entries.len(), 128);
+}
+
+#[test]
+fn of_a_far_subscriber_it_remembers_more() {
+    let start = Instant::now();
+    let mut stream = stream();
+    stream.stats.rtt = Some(millis(600));
+    for out in 0..2000_u64 {
+        let now = start + millis(4 * out);
+        send(&mut stream, now, out);
+        // Three requests a round trip apart.
+        if out >= 470 {
+            assert!(stream.answer_nack(now, (out - 470) as u16, None).is_some(), "{out}");
+        }
+    }
+    assert_eq!(stream.entries.len(), 1024);
 }
 
 #[test]
