@@ -11,21 +11,22 @@ const IPV6: u16 = 0x86dd;
 /// VLAN tags (IEEE 802.1Q, 802.1ad and older).
 const VLANS: [u16; 3] = [0x8100, 0x88a8, 0x9100];
 
-/// A datagram's addresses and payload.
-type Datagram<'a> = ((SocketAddr, SocketAddr), &'a [u8]);
+/// A datagram's addresses and payload; `None`: the capture has a part of it only.
+type Datagram<'a> = Option<((SocketAddr, SocketAddr), &'a [u8])>;
 
 /// Adds a frame that came `at` some time on the file's clock.
 pub(super) fn push(capture: &mut Capture, at: Duration, link_type: u32, frame: &[u8]) -> Result<(), CaptureError> {
     match udp(link_type, frame)? {
-        Some((flow, payload)) => {
+        Some(Some((flow, payload))) => {
             capture.records.push(Record { at, flow: Some(flow), rtcp: None, bytes: payload.to_vec() });
         }
+        Some(None) => capture.snipped += 1,
         None => capture.skipped += 1,
     }
     Ok(())
 }
 
-/// `None`: the frame carries no whole UDP datagram.
+/// `None`: the frame carries no UDP datagram.
 fn udp(link_type: u32, frame: &[u8]) -> Result<Option<Datagram<'_>>, CaptureError> {
     let packet = match link_type {
         // NULL and LOOP: a protocol family in somebody's byte order; the IP version says the same.
@@ -104,10 +105,13 @@ fn ipv6(packet: &[u8]) -> Option<Datagram<'_>> {
 
 /// RFC 768.
 fn datagram(bytes: &[u8], source: IpAddr, target: IpAddr) -> Option<Datagram<'_>> {
-    let flow = (SocketAddr::new(source, be16(bytes, 0)?), SocketAddr::new(target, be16(bytes, 2)?));
-    let length = usize::from(be16(bytes, 4)?);
-    let payload = if length == 0 { bytes.get(8..)? } else { bytes.get(8..length)? };
-    Some((flow, payload))
+    let (Some(from), Some(to), Some(length)) = (be16(bytes, 0), be16(bytes, 2), be16(bytes, 4)) else {
+        return Some(None);
+    };
+    let flow = (SocketAddr::new(source, from), SocketAddr::new(target, to));
+    // 0: the card computes it.
+    let end = if length == 0 { bytes.len() } else { usize::from(length) };
+    Some(bytes.get(8..end).map(|payload| (flow, payload)))
 }
 
 fn be16(bytes: &[u8], at: usize) -> Option<u16> {

@@ -8,6 +8,7 @@ mod pcap;
 mod pcapng;
 mod record;
 mod rtpdump;
+mod times;
 
 pub use record::{Capture, CaptureError, Flow, Record};
 pub use rtpdump::write as write_rtpdump;

@@ -127,7 +127,7 @@ impl Reader {
         if let Some(frame) = body.get(20..).and_then(|frame| frame.get(..length as usize)) {
             return link::push(&mut self.capture, self.newest, interface.link_type, frame);
         }
-        self.capture.skipped += 1;
+        self.capture.snipped += 1;
         Ok(())
     }
 

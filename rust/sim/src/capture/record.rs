@@ -46,23 +46,16 @@ pub struct Record {
 /// A file's records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Capture {
-    /// In the order of the file.
+    /// In the order of the file, or of their times where that is the truer one.
     pub records: Vec<Record>,
-    /// Frames that carry no whole UDP datagram.
+    /// Frames that carry no UDP datagram, or one in fragments.
     pub skipped: u64,
+    /// Packets of which the file has a part only (a snapshot length).
+    pub snipped: u64,
+    /// How often the clock leapt by more than an hour; no time passes there.
+    pub leaps: u64,
+    /// The file's order was not that of the times.
+    pub sorted: bool,
     /// The file ends within a record.
     pub cut: bool,
-}
-
-impl Capture {
-    /// Times count from the first record and do not go back.
-    pub(super) fn settle_times(mut self) -> Self {
-        let first = self.records.first().map(|record| record.at).unwrap_or_default();
-        let mut newest = Duration::ZERO;
-        for record in &mut self.records {
-            newest = newest.max(record.at.saturating_sub(first));
-            record.at = newest;
-        }
-        self
-    }
 }

@@ -37,7 +37,7 @@ pub(super) fn read(file: &[u8]) -> Result<Capture, CaptureError> {
         };
         // A packet that was captured in part (rtpdump -F header) is of no use.
         if packet_length > bytes.len() {
-            capture.skipped += 1;
+            capture.snipped += 1;
         } else {
             let rtcp = packet_length == 0;
             let bytes = if rtcp { bytes } else { bytes.get(..packet_length).unwrap_or(bytes) };

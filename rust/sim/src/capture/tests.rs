@@ -145,6 +145,55 @@ fn times_count_from_the_first_packet_and_never_go_back() {
     assert_eq!(times(&pcapng(true, 101, Some(3), &units)), expected);
 }
 
+/// Payloads with these sequence numbers at these milliseconds.
+fn numbered(packets: &[(u64, u16)]) -> Capture {
+    let frames: Vec<(u64, Vec<u8>)> = packets
+        .iter()
+        .map(|(at, seq)| (*at, ipv4(&[&PAYLOAD[..2], &seq.to_be_bytes(), &PAYLOAD[4..]].concat())))
+        .collect();
+    let frames: Vec<(u64, &[u8])> = frames.iter().map(|(at, frame)| (*at, &frame[..])).collect();
+    Capture::parse(&pcapng(true, 101, Some(3), &frames)).unwrap()
+}
+
+fn course(capture: &Capture) -> Vec<(u128, u8)> {
+    capture.records.iter().map(|record| (record.at.as_millis(), record.bytes[3])).collect()
+}
+
+#[test]
+fn packets_that_a_tool_wrote_in_another_order_are_played_by_their_times() {
+    let capture = numbered(&[(9000, 1), (9040, 3), (9020, 2), (9060, 4)]);
+    assert_eq!(course(&capture), [(0, 1), (20, 2), (40, 3), (60, 4)]);
+    assert!(capture.sorted);
+}
+
+#[test]
+fn a_clock_that_is_set_back_changes_no_order() {
+    let capture = numbered(&[(9000, 1), (9040, 2), (9020, 3), (9060, 4)]);
+    assert_eq!(course(&capture), [(0, 1), (40, 2), (40, 3), (60, 4)]);
+    assert_eq!((capture.sorted, capture.leaps), (false, 0));
+}
+
+#[test]
+fn a_clock_that_leaps_lets_no_time_pass() {
+    const YEARS: u64 = 100_000_000_000;
+    let for_good = numbered(&[(9000, 1), (9020, 2), (YEARS, 3), (YEARS + 20, 4)]);
+    assert_eq!(course(&for_good), [(0, 1), (20, 2), (20, 3), (40, 4)]);
+    let and_back = numbered(&[(9000, 1), (9020, 2), (YEARS, 3), (YEARS + 20, 4), (9060, 5), (9080, 6)]);
+    assert_eq!(course(&and_back)[4..], [(60, 5), (80, 6)]);
+    assert_eq!((for_good.leaps, and_back.leaps), (1, 2));
+    let from_the_first = numbered(&[(YEARS, 1), (9000, 2), (9020, 3)]);
+    assert_eq!(course(&from_the_first), [(0, 1), (0, 2), (20, 3)]);
+}
+
+#[test]
+fn what_a_snapshot_length_cut_is_counted() {
+    let whole = ipv4(PAYLOAD);
+    let cut: Vec<&[u8]> = vec![&whole[..whole.len() - 1], &whole[..24]];
+    let file = pcap(false, 0xa1b2_c3d4, 101, &[(0, 0, cut[0]), (0, 0, &whole), (0, 0, cut[1])]);
+    let capture = Capture::parse(&file).unwrap();
+    assert_eq!((capture.records.len(), capture.skipped, capture.snipped), (1, 0, 2));
+}
+
 #[test]
 fn what_is_no_udp_is_skipped() {
     let mut tcp = ipv4(PAYLOAD);
