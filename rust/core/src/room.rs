@@ -1,11 +1,11 @@
 //! People exchanging media: who is in, what they publish, who speaks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::audio::Loudest;
+use crate::audio::Slots;
 use crate::codec::Kind;
 use crate::config::RoomConfig;
-use crate::id::{SessionId, SubscriptionId, TrackId};
+use crate::id::{SessionId, TrackId};
 use crate::speakers::Speakers;
 
 /// See the module's text.
@@ -16,26 +16,24 @@ pub(crate) struct Room {
     /// Published ones only.
     pub(crate) tracks: BTreeSet<TrackId>,
     pub(crate) speakers: Speakers,
-    /// Who has the places that audio slots carry; one more than slots.
-    pub(crate) loudest: Loudest<TrackId>,
-    pub(crate) slots: BTreeMap<SessionId, Vec<SubscriptionId>>,
+    /// Those that carry the loudest, if it has any.
+    pub(crate) slots: Option<Slots>,
 }
 
 impl Room {
     pub(crate) fn new(config: RoomConfig) -> Self {
         Self {
-            loudest: Loudest::new(config.audio_slots.map_or(0, usize::from)),
+            slots: config.audio_slots.map(Slots::new),
             config,
             sessions: BTreeSet::new(),
             tracks: BTreeSet::new(),
             speakers: Speakers::default(),
-            slots: BTreeMap::new(),
         }
     }
 
     /// Whether tracks of this kind are in slots, for those who subscribe to everything.
     pub(crate) fn has_slots_for(&self, kind: Kind) -> bool {
-        kind == Kind::Audio && self.config.audio_slots.is_some()
+        kind == Kind::Audio && self.slots.is_some()
     }
 
     /// Whether another session may join.

@@ -3,7 +3,7 @@
 use sfu_wire::{ExtensionMap, Mid, Pt};
 
 use crate::arena::ConnectionId;
-use crate::audio::Way;
+use crate::audio::{Slot, Way};
 use crate::change::Change;
 use crate::codec::CodecName;
 use crate::event::SubscriptionProblem;
@@ -77,7 +77,7 @@ pub(crate) struct Subscription {
     pub(crate) session: SessionId,
     pub(crate) track: TrackId,
     /// An audio slot, whose track changes.
-    pub(crate) slot: Option<u8>,
+    pub(crate) slot: Option<Slot>,
     /// The subscriber's.
     pub(crate) connection: ConnectionId,
     pub(crate) forwarder: Forwarder,

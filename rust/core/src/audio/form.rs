@@ -40,7 +40,8 @@ impl<'a> Material<'a> {
     pub(crate) fn red(&self, opus: Pt, redundancy: u8, precedes: impl Fn(SeqNo) -> bool) -> Form {
         let wanted = |back: &u64| self.earlier_seq(*back).is_some_and(|seq| !precedes(seq));
         if self.packet.codec != CodecName::Red {
-            let mut room = MAX_RED.saturating_sub(self.packet.payload.len() + 1);
+            // What is too long for RED stays Opus.
+            let Some(mut room) = MAX_RED.checked_sub(self.packet.payload.len() + 1) else { return Form::Whole };
             let fits = |back: &u64| {
                 let Some(block) = self.stored_frame(*back, opus) else { return false };
                 let len = block.data.len() + 4;
@@ -56,6 +57,10 @@ impl<'a> Material<'a> {
         let keeps_all = (1..=count).all(|back| wanted(&back));
         if keeps_all && red.blocks().all(|block| block.pt == opus) {
             return Form::Whole;
+        }
+        if self.packet.payload.len() > MAX_RED {
+            // It would not fit where it is put together anew; its own frame does.
+            return Form::Frame(0);
         }
         Form::Red(mask((1..=count.min(MAX_BACK as u64)).filter(wanted)))
     }

@@ -31,6 +31,16 @@ pub(crate) struct Loudest<K> {
 
 type Places<K> = [Option<Place<K>>];
 
+/// What became of the places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Changed {
+    Nothing,
+    /// Somebody else has the spare place.
+    Spare,
+    /// Somebody else has another, or has left it.
+    Places,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Place<K> {
     key: K,
@@ -64,20 +74,25 @@ impl<K: Copy + Ord> Loudest<K> {
         Self { places: vec![None; places + 1], voices: BTreeMap::new() }
     }
 
-    /// Those who have the places, in their order, the spare one last.
-    pub(crate) fn holders(&self) -> impl Iterator<Item = Option<K>> {
-        self.places.iter().map(|place| place.map(|place| place.key))
+    /// Who has a place.
+    pub(crate) fn holder(&self, place: usize) -> Option<K> {
+        self.split().0.get(place)?.map(|place| place.key)
     }
 
-    /// One packet's level; whether somebody else has a place now.
-    pub(crate) fn hear(&mut self, now: Instant, key: K, level: AudioLevel) -> bool {
-        if let Some(index) = self.places.iter().position(|place| place.is_some_and(|place| place.key == key)) {
+    /// Who has the spare one.
+    pub(crate) fn spare(&self) -> Option<K> {
+        self.places.last()?.map(|place| place.key)
+    }
+
+    /// One packet's level.
+    pub(crate) fn hear(&mut self, now: Instant, key: K, level: AudioLevel) -> Changed {
+        if let Some(index) = self.place_of(key) {
             return self.hear_holder(now, index, level);
         }
         if !is_speech(level) {
             // It costs nothing until it speaks.
             self.voices.remove(&key);
-            return false;
+            return Changed::Nothing;
         }
         let first = Voice { level: i32::from(level.level) * SCALE, spoke: now, louder: 0 };
         let mut voice = self.voices.get(&key).copied().unwrap_or(first);
@@ -89,27 +104,36 @@ impl<K: Copy + Ord> Loudest<K> {
         });
         let Some(place) = place else {
             self.voices.insert(key, voice);
-            return false;
+            return Changed::Nothing;
         };
         self.voices.remove(&key);
         let before = self.places[place].replace(Place { key, since: now, voice });
         if let Some(before) = before.filter(|before| now < before.voice.spoke + SILENT) {
             self.voices.insert(before.key, Voice { louder: 0, ..before.voice });
         }
-        true
+        self.changed(place)
     }
 
-    /// It is gone; whether it had a place.
-    pub(crate) fn remove(&mut self, key: K) -> bool {
+    /// It is gone.
+    pub(crate) fn remove(&mut self, key: K) -> Changed {
         self.voices.remove(&key);
-        let place = self.places.iter_mut().find(|place| place.is_some_and(|place| place.key == key));
-        place.is_some_and(|place| place.take().is_some())
+        let Some(place) = self.place_of(key) else { return Changed::Nothing };
+        self.places[place] = None;
+        self.changed(place)
+    }
+
+    fn place_of(&self, key: K) -> Option<usize> {
+        self.places.iter().position(|place| place.is_some_and(|place| place.key == key))
+    }
+
+    const fn changed(&self, place: usize) -> Changed {
+        if place + 1 == self.places.len() { Changed::Spare } else { Changed::Places }
     }
 
     /// Whoever has the spare place moves up like anybody else.
-    fn hear_holder(&mut self, now: Instant, index: usize, level: AudioLevel) -> bool {
+    fn hear_holder(&mut self, now: Instant, index: usize, level: AudioLevel) -> Changed {
         let spare = self.places.len() - 1;
-        let Some(mut voice) = self.places[index].map(|place| place.voice) else { return false };
+        let Some(mut voice) = self.places[index].map(|place| place.voice) else { return Changed::Nothing };
         voice.hear(now, level);
         let moves_to =
             if index == spare && is_speech(level) { place_in(now, self.split().0, &mut voice) } else { None };
@@ -117,10 +141,9 @@ impl<K: Copy + Ord> Loudest<K> {
             place.voice = voice;
             place.since = if moves_to.is_some() { now } else { place.since };
         }
-        if let Some(place) = moves_to {
-            self.places.swap(place, spare);
-        }
-        moves_to.is_some()
+        let Some(place) = moves_to else { return Changed::Nothing };
+        self.places.swap(place, spare);
+        Changed::Places
     }
 
     /// The places, and the spare one.

@@ -5,10 +5,15 @@
 
 mod form;
 mod loudest;
+mod past_voices;
 mod recovery;
+mod slots;
 mod talkspurt;
 
 pub(crate) use form::{MAX_RED, Material, Way, has_frame};
-pub(crate) use loudest::Loudest;
+pub(crate) use loudest::Changed;
+use loudest::Loudest;
+use past_voices::PastVoices;
 pub(crate) use recovery::{Recovered, Recovery};
+pub(crate) use slots::{Slot, Slots, Voice};
 pub(crate) use talkspurt::{Talkspurts, is_silent};

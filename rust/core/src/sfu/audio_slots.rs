@@ -1,8 +1,4 @@
-//! Audio slots: sections that stay while the voices in them change, for rooms with more voices than anybody wants to receive.
-//!
-//! One ranking per room gives places to the loudest; a subscriber's slot carries who has the place of the same number. Whoever
-//! hears that one otherwise (it is its own voice, or subscribed to by itself) gets the last place's in that slot, for which there
-//! is one place more than slots. Invariant: nobody hears itself, and nobody anybody twice.
+//! Audio slots at work: voices are ranked packet by packet, and subscriptions follow who has a place (`audio/slots.rs`).
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -12,7 +8,7 @@ use sfu_wire::rtp::extension_value::AudioLevel;
 
 use super::Sfu;
 use super::ingress::audio_level;
-use crate::audio::is_silent;
+use crate::audio::{Changed, Slot, Slots, Voice, is_silent};
 use crate::codec::{CodecName, Kind};
 use crate::event::Event;
 use crate::id::{RoomId, SessionId, SubscriptionId, TrackId};
@@ -26,12 +22,10 @@ const UNKNOWN_LEVEL: u8 = 45;
 impl Sfu {
     /// Gives a new session its slots.
     pub(super) fn add_slots(&mut self, now: Instant, session: SessionId) {
-        let Some(room_id) = self.sessions.get(session).map(|session| session.room) else { return };
-        let Some(count) = self.rooms.get(room_id).and_then(|room| room.config.audio_slots) else { return };
-        for slot in 0..count {
-            let Some(id) = self.insert_subscription(now, session, NO_TRACK, (Kind::Audio, None), Some(slot)) else {
-                return;
-            };
+        let Some(count) = self.slots_of(session).map(|slots| slots.count()) else { return };
+        for number in 0..count {
+            let slot = Some(Slot { number, ..Slot::default() });
+            let Some(id) = self.insert_subscription(now, session, NO_TRACK, (Kind::Audio, None), slot) else { return };
             let Some(subscription) = self.subscriptions.get(id) else { return };
             let sender = Sender {
                 subscription: id,
@@ -39,18 +33,18 @@ impl Sfu {
                 codec: CodecName::Opus,
                 ssrc: subscription.send.ssrc(),
                 rtx_ssrc: Some(subscription.send.rtx_ssrc()),
-                stream: format!("slot{slot}"),
-                track: format!("slot{slot}"),
+                stream: format!("slot{number}"),
+                track: format!("slot{number}"),
                 fmtp: String::new(),
             };
             if let Some(connection) = self.connections.get_mut(subscription.connection) {
                 connection.negotiator.add_sender(sender);
             }
-            if let Some(room) = self.rooms.get_mut(room_id) {
-                room.slots.entry(session).or_default().push(id);
+            if let Some(slots) = self.slots_of(session) {
+                slots.add_section(session, number, id);
             }
         }
-        self.assign_slots(now, room_id);
+        self.assign_slots_of(now, session);
     }
 
     /// Whether those who subscribe to everything hear this track in their slots.
@@ -62,48 +56,75 @@ impl Sfu {
     /// A packet of audio came: its voice may take a place.
     pub(super) fn rank_voice(&mut self, now: Instant, id: TrackId, packet: &RtpPacket<'_>, codec: CodecName) {
         let Some(track) = self.tracks.get(id).filter(|track| track.kind == Kind::Audio && !track.muted) else { return };
-        let room_id = track.room;
-        let Some(room) = self.rooms.get_mut(room_id).filter(|room| room.config.audio_slots.is_some()) else { return };
-        if room.loudest.hear(now, id, level(track, packet, codec)) {
-            self.assign_slots(now, room_id);
-        }
+        let (room, voice) = (track.room, Voice { track: id, session: track.session });
+        let Some(slots) = self.rooms.get_mut(room).and_then(|room| room.slots.as_mut()) else { return };
+        let changed = slots.hear(now, voice, level(track, packet, codec));
+        self.assign_slots(now, room, changed);
     }
 
     /// A track ends: its place is free.
     pub(super) fn leave_place(&mut self, now: Instant, id: TrackId) {
-        let Some(room_id) = self.tracks.get(id).map(|track| track.room) else { return };
-        if self.rooms.get_mut(room_id).is_some_and(|room| room.loudest.remove(id)) {
-            self.assign_slots(now, room_id);
+        let Some(track) = self.tracks.get(id) else { return };
+        let (room, voice) = (track.room, Voice { track: id, session: track.session });
+        let Some(slots) = self.rooms.get_mut(room).and_then(|room| room.slots.as_mut()) else { return };
+        let changed = slots.remove_voice(voice);
+        self.assign_slots(now, room, changed);
+    }
+
+    /// A session hears a voice in a section of its own, or no longer; the caller assigns its slots.
+    pub(super) fn set_apart(&mut self, id: TrackId, session: SessionId, apart: bool) {
+        let Some(track) = self.tracks.get(id).filter(|track| track.kind == Kind::Audio) else { return };
+        if let Some(slots) = self.rooms.get_mut(track.room).and_then(|room| room.slots.as_mut()) {
+            slots.set_apart(id, session, apart);
         }
     }
 
-    /// Points every slot of a room at who has its place now.
-    pub(super) fn assign_slots(&mut self, now: Instant, room: RoomId) {
-        let Some(room) = self.rooms.get(room).filter(|room| room.config.audio_slots.is_some()) else { return };
-        let places: Vec<Option<Voice>> = room.loudest.holders().map(|track| self.voice(track?)).collect();
-        let Some((spare, places)) = places.split_last() else { return };
-        let mut moves: Vec<(SubscriptionId, TrackId)> = Vec::new();
-        for (session, slots) in &room.slots {
-            let mut spare = spare.as_ref().filter(|voice| !voice.excluded.contains(session));
-            for id in slots {
-                let Some(subscription) = self.subscriptions.get(*id) else { continue };
-                let place = subscription.slot.and_then(|slot| places.get(usize::from(slot))?.as_ref());
-                let voice = place.and_then(|voice| if voice.excluded.contains(session) { spare.take() } else { place });
-                let track = voice.map_or(NO_TRACK, |voice| voice.track);
-                if subscription.track != track {
-                    moves.push((*id, track));
-                }
-            }
+    /// A slot has got its section.
+    pub(super) fn open_slot(&mut self, now: Instant, id: SubscriptionId) {
+        let Some((session, before)) = self.subscriptions.get(id).map(|one| (one.session, one.track)) else { return };
+        self.assign_slots_of(now, session);
+        if self.subscriptions.get(id).is_some_and(|subscription| subscription.track == before) {
+            self.tell_slot(id);
         }
+    }
+
+    /// Points the slots of one session at who has their places now.
+    pub(super) fn assign_slots_of(&mut self, now: Instant, session: SessionId) {
+        let room = self.sessions.get(session).and_then(|session| self.rooms.get(session.room));
+        let Some(slots) = room.and_then(|room| room.slots.as_ref()) else { return };
+        let moves: Vec<Move> = self.moves_of(slots, session).collect();
         self.move_slots(now, &moves);
     }
 
-    fn move_slots(&mut self, now: Instant, moves: &[(SubscriptionId, TrackId)]) {
+    /// The same for all whom a change concerns.
+    fn assign_slots(&mut self, now: Instant, room: RoomId, changed: Changed) {
+        if changed == Changed::Nothing {
+            return;
+        }
+        let Some(slots) = self.rooms.get(room).and_then(|room| room.slots.as_ref()) else { return };
+        let concerned = slots.concerned(changed);
+        let moves: Vec<Move> = concerned.into_iter().flat_map(|session| self.moves_of(slots, session)).collect();
+        self.move_slots(now, &moves);
+    }
+
+    /// The slots of a session that carry somebody else than they should. One that the client does not take carries nobody.
+    fn moves_of(&self, slots: &Slots, session: SessionId) -> impl Iterator<Item = Move> {
+        slots.heard_by(session).filter_map(|(id, track)| {
+            let subscription = self.subscriptions.get(id)?;
+            let to = track.filter(|_| subscription.problem.is_none()).unwrap_or(NO_TRACK);
+            (subscription.track != to).then_some((id, to))
+        })
+    }
+
+    fn move_slots(&mut self, now: Instant, moves: &[Move]) {
         let mut left = BTreeSet::new();
         for (id, to) in moves {
             let Some(subscription) = self.subscriptions.get_mut(*id) else { continue };
-            left.insert(std::mem::replace(&mut subscription.track, *to));
-            subscription.send.forget_sent();
+            let from = std::mem::replace(&mut subscription.track, *to);
+            left.insert(from);
+            if let Some(slot) = subscription.slot.as_mut().filter(|_| from != NO_TRACK) {
+                slot.past.leave(now, from, subscription.send.newest());
+            }
             subscription.forwarder.change_track();
             if let Some(track) = self.tracks.get(*to) {
                 subscription.forwarder.set_muted(track.muted);
@@ -124,33 +145,28 @@ impl Sfu {
     }
 
     /// Tells who is in a slot, once it has a section.
-    pub(super) fn tell_slot(&mut self, id: SubscriptionId) {
+    fn tell_slot(&mut self, id: SubscriptionId) {
         let Some(subscription) = self.subscriptions.get(id) else { return };
-        if let (Some(slot), Some(wire)) = (subscription.slot, &subscription.wire) {
+        if let (Some(slot), Some(wire)) = (&subscription.slot, &subscription.wire) {
             self.outbox.push(Event::AudioSlotChanged {
                 session: subscription.session,
                 subscription: id,
-                slot,
+                slot: slot.number,
                 mid: wire.mid,
                 track: Some(subscription.track).filter(|track| *track != NO_TRACK),
             });
         }
     }
 
-    fn voice(&self, id: TrackId) -> Option<Voice> {
-        let track = self.tracks.get(id)?;
-        let explicit = track.subscriptions.iter().filter_map(|id| self.subscriptions.get(*id));
-        let explicit = explicit.filter(|subscription| subscription.slot.is_none());
-        let excluded = explicit.map(|subscription| subscription.session).chain([track.session]).collect();
-        Some(Voice { track: id, excluded })
+    /// Those of the room that a session is in.
+    fn slots_of(&mut self, session: SessionId) -> Option<&mut Slots> {
+        let room = self.sessions.get(session)?.room;
+        self.rooms.get_mut(room)?.slots.as_mut()
     }
 }
 
-/// Who has a place, and who is not to hear it there.
-struct Voice {
-    track: TrackId,
-    excluded: BTreeSet<SessionId>,
-}
+/// A slot, and who is in it from now on.
+type Move = (SubscriptionId, TrackId);
 
 /// As the client says, or else whether there is sound in it at all.
 fn level(track: &Track, packet: &RtpPacket<'_>, codec: CodecName) -> AudioLevel {

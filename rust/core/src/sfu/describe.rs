@@ -42,7 +42,7 @@ impl Sfu {
         };
         self.apply_transport(now, id);
         self.apply_sections(now, id);
-        self.find_problems(id);
+        self.find_problems(now, id);
         self.share_audio_rtx(session);
         self.update_state(session);
         self.settle_negotiation(now, session);
@@ -189,8 +189,10 @@ impl Sfu {
     }
 
     /// Tells of subscriptions that this client cannot or will not receive.
-    fn find_problems(&mut self, id: ConnectionId) {
+    fn find_problems(&mut self, now: Instant, id: ConnectionId) {
         let Some(connection) = self.connections.get(id) else { return };
+        let session = connection.session;
+        let mut slots_fail = false;
         for subscription_id in &connection.subscriptions {
             let Some(subscription) = self.subscriptions.get_mut(*subscription_id) else { continue };
             let track = subscription.track;
@@ -203,13 +205,20 @@ impl Sfu {
             };
             if problem.is_some() && problem != subscription.problem {
                 subscription.problem.clone_from(&problem);
+                if subscription.slot.is_some() {
+                    slots_fail = true;
+                    continue;
+                }
                 self.outbox.extend(problem.map(|problem| Event::SubscriptionFailed {
-                    session: connection.session,
+                    session,
                     subscription: *subscription_id,
                     track,
                     problem,
                 }));
             }
+        }
+        if slots_fail {
+            self.assign_slots_of(now, session);
         }
     }
 
@@ -261,7 +270,7 @@ impl Sfu {
         }
         subscription.problem = None;
         if subscription.slot.is_some() {
-            self.tell_slot(subscription_id);
+            self.open_slot(now, subscription_id);
             return;
         }
         self.outbox.push(Event::Subscribed { session, subscription: subscription_id, track, mid, transport });

@@ -126,7 +126,6 @@ impl Sfu {
     /// Sends again what a subscriber misses: the bytes that it was sent, but for the fields of RTX (RFC 4588 §4).
     fn answer_nack(&mut self, now: Instant, id: SubscriptionId, seqs: impl Iterator<Item = u16>, egress: &mut Egress) {
         let Some(subscription) = self.subscriptions.get_mut(id) else { return };
-        let Some(track) = self.tracks.get(subscription.track) else { return };
         let Some(connection) = self.connections.get_mut(subscription.connection) else { return };
         let Some(wire) = &subscription.wire else { return };
         let send_time = AbsSendTime::from_duration(self.clock.unix(now));
@@ -136,8 +135,12 @@ impl Sfu {
                 return;
             }
             let Some(sent) = subscription.send.answer_nack(now, seq, connection.rtt) else { continue };
-            let Some(encoding) = track.encodings.get(usize::from(sent.encoding)) else { continue };
-            let Some(stored) = encoding.history.get(sent.seq) else {
+            // A slot may have carried another voice then.
+            let past = subscription.slot.as_ref().and_then(|slot| slot.past.of(sent.patch.seq));
+            let track = self.tracks.get(past.unwrap_or(subscription.track));
+            let source = track.and_then(|track| Some((track, track.encodings.get(usize::from(sent.encoding))?)));
+            let source = source.and_then(|(track, encoding)| Some((track, encoding, encoding.history.get(sent.seq)?)));
+            let Some((track, encoding, stored)) = source else {
                 subscription.send.refuse(Refusal::Unknown);
                 continue;
             };

@@ -84,7 +84,7 @@ impl Sfu {
         let Some(session) = self.sessions.remove(id) else { return BTreeSet::new() };
         if let Some(room) = self.rooms.get_mut(session.room) {
             room.sessions.remove(&id);
-            room.slots.remove(&id);
+            room.slots.iter_mut().for_each(|slots| slots.remove_session(id));
         }
         for channel in session.channels {
             self.channels.remove(channel);

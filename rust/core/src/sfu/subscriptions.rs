@@ -7,6 +7,7 @@ use sfu_wire::Ssrc;
 
 use super::Sfu;
 use super::sessions::first_sequence_number;
+use crate::audio::Slot;
 use crate::change::Change;
 use crate::codec::Kind;
 use crate::command::CommandError;
@@ -38,10 +39,9 @@ impl Sfu {
         if subscribed.any(|subscription| subscription.session == session && subscription.slot.is_none()) {
             return Err(CommandError::AlreadySubscribed);
         }
-        let room = source.room;
         let id = self.add_subscription(now, session, track, max_layer).ok_or(CommandError::SessionClosed)?;
         // It is not to be heard twice.
-        self.assign_slots(now, room);
+        self.assign_slots_of(now, session);
         self.settle_negotiation(now, session);
         self.settle_track(now, track, egress);
         Ok(id)
@@ -51,9 +51,7 @@ impl Sfu {
         let subscription = self.subscriptions.get(id).ok_or(CommandError::SubscriptionEnded)?;
         let session = subscription.session;
         self.drop_subscription(id);
-        if let Some(room) = self.sessions.get(session).map(|session| session.room) {
-            self.assign_slots(now, room);
-        }
+        self.assign_slots_of(now, session);
         self.settle_negotiation(now, session);
         Ok(())
     }
@@ -124,6 +122,7 @@ impl Sfu {
         };
         self.connections.get_mut(subscription.connection)?.negotiator.add_sender(sender);
         self.want_keyframe_soon(now, id);
+        self.set_apart(track, session, true);
         Some(id)
     }
 
@@ -134,7 +133,7 @@ impl Sfu {
         session: SessionId,
         track: TrackId,
         (kind, max_layer): (Kind, Option<Layer>),
-        slot: Option<u8>,
+        slot: Option<Slot>,
     ) -> Option<SubscriptionId> {
         let subscriber = self.sessions.get_mut(session)?;
         let connection_id = subscriber.sending_connection()?;
@@ -186,12 +185,12 @@ impl Sfu {
         }
         if subscription.slot.is_some() {
             let room = self.sessions.get(subscription.session).map(|session| session.room);
-            let room = room.and_then(|room| self.rooms.get_mut(room));
-            if let Some(slots) = room.and_then(|room| room.slots.get_mut(&subscription.session)) {
-                slots.retain(|known| *known != id);
+            if let Some(slots) = room.and_then(|room| self.rooms.get_mut(room)?.slots.as_mut()) {
+                slots.remove_section(subscription.session, id);
             }
             return;
         }
+        self.set_apart(subscription.track, subscription.session, false);
         self.outbox.push(Event::Unsubscribed {
             session: subscription.session,
             subscription: id,

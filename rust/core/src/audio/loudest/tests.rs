@@ -15,9 +15,7 @@ fn millis(ms: u64) -> Duration {
 
 /// Without the spare one's.
 fn holders<K: Copy + Ord>(loudest: &Loudest<K>) -> Vec<Option<K>> {
-    let mut holders: Vec<Option<K>> = loudest.holders().collect();
-    holders.pop();
-    holders
+    (0..loudest.places.len() - 1).map(|place| loudest.holder(place)).collect()
 }
 
 /// One room in time, 20 ms a step; everybody in it sends a packet in each.
@@ -35,7 +33,7 @@ impl Talk {
     fn run(&mut self, ms: u64, levels: &[(u32, AudioLevel)]) {
         for _ in 0..ms / 20 {
             for (who, level) in levels {
-                self.changes += usize::from(self.loudest.hear(self.now, *who, *level));
+                self.changes += usize::from(self.loudest.hear(self.now, *who, *level) != Changed::Nothing);
             }
             self.now += millis(20);
         }
@@ -49,7 +47,7 @@ fn a_free_place_is_taken_with_the_first_packet() {
     assert_eq!(holders(&talk.loudest), [Some(2), None], "the flag says voice");
     talk.run(20, &[(3, AudioLevel { voice: false, level: SPEECH })]);
     assert_eq!(holders(&talk.loudest), [Some(2), Some(3)], "it is loud enough without");
-    assert!(talk.loudest.remove(2) && !talk.loudest.remove(2));
+    assert_eq!([talk.loudest.remove(2), talk.loudest.remove(2)], [Changed::Places, Changed::Nothing]);
     assert_eq!(holders(&talk.loudest), [None, Some(3)]);
 }
 
@@ -83,12 +81,15 @@ fn who_speaks_keeps_the_place_unless_somebody_is_clearly_louder() {
 fn who_has_the_spare_place_moves_up() {
     let mut talk = Talk::new(1);
     talk.run(100, &[(1, at(25)), (2, at(30))]);
-    assert_eq!(talk.loudest.holders().collect::<Vec<_>>(), [Some(1), Some(2)]);
+    let all = |talk: &Talk| [talk.loudest.holder(0), talk.loudest.spare()];
+    assert_eq!(all(&talk), [Some(1), Some(2)]);
     talk.run(200, &[(1, QUIET), (2, at(30))]);
-    assert_eq!(talk.loudest.holders().collect::<Vec<_>>(), [Some(2), Some(1)]);
-    assert!(talk.loudest.remove(2));
+    assert_eq!(all(&talk), [Some(2), Some(1)]);
+    assert_eq!(talk.loudest.remove(2), Changed::Places);
     talk.run(20, &[(1, at(25))]);
-    assert_eq!(talk.loudest.holders().collect::<Vec<_>>(), [Some(1), None]);
+    assert_eq!(all(&talk), [Some(1), None]);
+    talk.run(20, &[(3, at(30))]);
+    assert_eq!(talk.loudest.remove(3), Changed::Spare);
 }
 
 #[test]
