@@ -18,7 +18,8 @@ EXECUTABLE = shutil.which("chromium") or shutil.which("chromium-browser") or shu
 _ARGUMENTS = [
     "--headless=new",
     "--no-sandbox",
-    "--use-fake-device-for-media-stream",
+    # Its own 20 frames a second would come unevenly to whoever asks for 15 or 30.
+    "--use-fake-device-for-media-stream=fps=30",
     "--use-fake-ui-for-media-stream",
     "--auto-accept-this-tab-capture",
     "--autoplay-policy=no-user-gesture-required",

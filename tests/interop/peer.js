@@ -137,12 +137,14 @@ async function reportOf(pc, channels) {
       height: entry.frameHeight ?? 0, freezes: entry.freezeCount ?? 0, plis: entry.pliCount ?? 0,
       nacks: entry.nackCount ?? 0, energy: entry.totalAudioEnergy ?? 0, keyframes: entry.keyFramesDecoded ?? 0,
       dropped: entry.framesDropped ?? 0, frozen: entry.totalFreezesDuration ?? 0,
+      // Come whole, but not through the decoder: those that it refused, and for a moment those on their way.
+      undecoded: (entry.framesReceived ?? 0) - (entry.framesDecoded ?? 0) - (entry.framesDropped ?? 0),
     })),
     outbound: of("outbound-rtp").map((entry) => ({
       kind: entry.kind, mid: entry.mid ?? null, rid: entry.rid ?? null, codec: codec(entry),
       packets: entry.packetsSent ?? 0, frames: entry.framesEncoded ?? 0, width: entry.frameWidth ?? 0,
       height: entry.frameHeight ?? 0, plis: entry.pliCount ?? 0, nacks: entry.nackCount ?? 0,
-      keyframes: entry.keyFramesEncoded ?? 0,
+      keyframes: entry.keyFramesEncoded ?? 0, active: entry.active ?? true,
     })),
   };
 }
