@@ -14,6 +14,8 @@ export class Publication {
 
   #client;
   #options;
+  /** As they are when everything is sent. */
+  #encodings = [];
   #sending = Promise.resolve();
 
   /**
@@ -55,27 +57,22 @@ export class Publication {
   }
 
   /**
-   * Send these simulcast encodings and the smallest, so that whoever comes next sees something at once; `null`: all.
-   * @param {string[] | null} rids
+   * Send these layers and the smallest, so that whoever comes next sees something at once; `null`: all.
+   * @param {{rids: string[], layers: {spatial: number}[]} | null} wanted by simulcast encoding, and as all layers are counted
    */
-  sendOnly(rids) {
+  sendOnly(wanted) {
     // One after the other: a sender takes the parameters that it gave last.
-    this.#sending = this.#sending.then(() => this.#activate(rids)).catch(() => {});
+    this.#sending = this.#sending.then(() => this.#activate(wanted)).catch(() => {});
   }
 
-  async #activate(rids) {
+  async #activate(wanted) {
     const sender = this.transceiver?.sender;
     const parameters = sender?.getParameters();
-    if (!(parameters?.encodings?.length > 1)) return;
-    const scale = (encoding) => encoding.scaleResolutionDownBy ?? 1;
-    const smallest = Math.max(...parameters.encodings.map(scale));
-    let changed = false;
-    for (const encoding of parameters.encodings) {
-      const active = rids === null || rids.includes(encoding.rid) || scale(encoding) === smallest;
-      changed ||= encoding.active !== active;
-      encoding.active = active;
-    }
-    if (changed) await sender.setParameters(parameters);
+    const encodings = parameters?.encodings ?? [];
+    const before = JSON.stringify(encodings);
+    if (encodings.length > 1) activate(encodings, wanted);
+    else if (encodings.length === 1) reduce(encodings[0], this.#encodings[0], wanted);
+    if (JSON.stringify(encodings) !== before) await sender.setParameters(parameters);
   }
 
   /** Stop sending; the media track itself is its owner's. @returns {Promise<void>} */
@@ -93,8 +90,8 @@ export class Publication {
   attach(pc) {
     this.described = false;
     const codec = this.#options.codec;
-    const encodings = this.#options.encodings ?? defaultEncodings(this);
-    this.transceiver = add(pc, this.media ?? this.kind, encodings);
+    this.#encodings = this.#options.encodings ?? defaultEncodings(this);
+    this.transceiver = add(pc, this.media ?? this.kind, this.#encodings);
     if (codec && this.kind === "video") preferCodec(this.transceiver, codec);
   }
 }
@@ -119,6 +116,30 @@ function defaultEncodings({ kind, source, media }) {
   const scalabilityMode = "L1T3";
   if (source === "screen") return [{ maxBitrate: 2_500_000, scalabilityMode }];
   return RIDS.map(([rid, scale]) => ({ rid, scaleResolutionDownBy: scale, maxBitrate: rate(scale), scalabilityMode }));
+}
+
+/** Simulcast: those that are wanted, and the smallest. */
+function activate(encodings, wanted) {
+  const scale = (encoding) => encoding.scaleResolutionDownBy ?? 1;
+  const smallest = Math.max(...encodings.map(scale));
+  for (const encoding of encodings) {
+    encoding.active = wanted === null || wanted.rids.includes(encoding.rid) || scale(encoding) === smallest;
+  }
+}
+
+/**
+ * SVC: fewer spatial layers, each of the size that it had. What is below a wanted layer goes with it.
+ * @param {RTCRtpEncodingParameters} encoding changed
+ * @param {RTCRtpEncodingParameters | undefined} whole the same when everything is sent
+ */
+function reduce(encoding, whole, wanted) {
+  const [, kind, spatials, temporals, rest] = /^([LS])([2-9])(T\d)(.*)$/.exec(whole?.scalabilityMode ?? "") ?? [];
+  if (!kind || !encoding.scalabilityMode) return; // not SVC, or not in this browser
+  const highest = wanted ? Math.max(0, ...wanted.layers.map((layer) => layer.spatial)) : Infinity;
+  const count = Math.min(highest + 1, spatials);
+  const ratio = rest.includes("h") ? 1.5 : 2;
+  encoding.scalabilityMode = count > 1 ? `${kind}${count}${temporals}${rest}` : `L1${temporals}`;
+  encoding.scaleResolutionDownBy = (whole.scaleResolutionDownBy ?? 1) * ratio ** (spatials - count);
 }
 
 function preferCodec(transceiver, name) {

@@ -348,8 +348,8 @@ export class Client extends Emitter {
     layer_changed(client, { track, quality, after }) {
       if (client.subscriptions.has(track)) client.#subscription(track, { quality, layer: after });
     },
-    layers_wanted(client, { track, rids }) {
-      [...client.publications].find((one) => one.track?.track === track)?.sendOnly(rids);
+    layers_wanted(client, { track, rids, layers }) {
+      [...client.publications].find((one) => one.track?.track === track)?.sendOnly({ rids, layers });
     },
     audio_slot(client, { mid, track }) {
       client.slots.set(mid, track);
