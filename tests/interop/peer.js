@@ -10,7 +10,7 @@ class Peer {
     this.pc.ondatachannel = (event) => this.adopt(event.channel);
   }
 
-  // video: { width, height, frameRate, rids, codec, mode }, audio: true
+  // video: { width, height, frameRate, rids, codec (or several, the first is sent), mode }, audio: true
   async publish({ video = null, audio = false, display = false }) {
     const wanted = { video: video && pick(video, ["width", "height", "frameRate"]), audio };
     const stream = display
@@ -30,10 +30,42 @@ class Peer {
       }
       const transceiver = this.pc.addTransceiver(track, init);
       if (track.kind === "video" && video?.codec) {
-        preferCodec(transceiver, video.codec);
+        preferCodecs(transceiver, [video.codec].flat());
       }
     }
     return stream.getTracks().map((track) => ({ kind: track.kind, ...track.getSettings() }));
+  }
+
+  // The one that sends video.
+  get camera() {
+    return this.pc.getTransceivers().find((one) => one.sender.track?.kind === "video" || one.sender === this.emptied);
+  }
+
+  // Send nothing in the camera's place, or the camera again.
+  async replace(back) {
+    const { sender } = this.camera;
+    this.emptied ??= sender;
+    this.kept ??= sender.track;
+    await sender.replaceTrack(back ? this.kept : null);
+  }
+
+  // A disabled track is sent as black pictures.
+  enable(enabled) {
+    this.camera.sender.track.enabled = enabled;
+  }
+
+  // Another of the negotiated codecs, without negotiation.
+  async encode(name) {
+    const { sender } = this.camera;
+    const parameters = sender.getParameters();
+    const [codec] = named(parameters.codecs, name);
+    for (const encoding of parameters.encodings) encoding.codec = codec;
+    await sender.setParameters(parameters);
+  }
+
+  // What the next offer puts first.
+  prefer(names) {
+    preferCodecs(this.camera, names);
   }
 
   receive(kinds) {
@@ -153,12 +185,16 @@ function pick(object, names) {
   return Object.fromEntries(names.filter((name) => name in object).map((name) => [name, object[name]]));
 }
 
-function preferCodec(transceiver, name) {
-  const mime = `video/${name}`.toLowerCase();
+function preferCodecs(transceiver, names) {
   const all = RTCRtpSender.getCapabilities("video").codecs;
-  const chosen = all.filter((codec) => codec.mimeType.toLowerCase() === mime);
-  if (chosen.length === 0) throw new Error(`this browser does not send ${name}`);
+  const chosen = names.flatMap((name) => named(all, name));
   transceiver.setCodecPreferences([...chosen, ...all.filter((codec) => codec.mimeType.toLowerCase() === "video/rtx")]);
+}
+
+function named(codecs, name) {
+  const found = codecs.filter((codec) => codec.mimeType.toLowerCase() === `video/${name}`.toLowerCase());
+  if (found.length === 0) throw new Error(`this browser does not send ${name}`);
+  return found;
 }
 
 function describe(data) {
