@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sfu_wire::rtp::video_layers::VideoLayersAllocation;
-use sfu_wire::{Mid, Rid, Ssrc};
+use sfu_wire::{Mid, Rid, SeqNo, Ssrc};
 
 use crate::arena::ConnectionId;
 use crate::audio::{Recovered, Recovery, Talkspurts};
@@ -70,12 +70,27 @@ impl Encoding {
     pub(crate) fn learn(&mut self, now: Instant, packet: &Packet<'_>) {
         let part = self.stream.frame(packet.timestamp, &packet.facts);
         if part == KeyframePart::Start {
-            self.keyframes.arrived(now);
+            self.keyframe_starts(now, packet.seq, packet.timestamp);
         } else if self.stream.silence() >= SILENCE {
             self.keyframes.resumed(now);
         }
         self.layers.packet(now, packet, part == KeyframePart::Start);
         self.keyframes.received(now, packet.payload.len(), part != KeyframePart::None);
+    }
+
+    /// A packet of the history is now known to start a keyframe.
+    pub(crate) fn keyframe_known(&mut self, now: Instant, first: SeqNo) {
+        if let Some(timestamp) = self.history.get(first).map(|stored| stored.timestamp()) {
+            self.keyframe_starts(now, first, timestamp);
+        }
+    }
+
+    /// A keyframe begins with packet `first`: what of it is there already was not known to be of one when it came.
+    fn keyframe_starts(&mut self, now: Instant, first: SeqNo, timestamp: u64) {
+        self.keyframes.arrived(now);
+        let there = (first.get()..=self.stream.newest().get()).filter_map(|seq| self.history.get(SeqNo::new(seq)));
+        let of_it = there.filter(|stored| stored.timestamp() == timestamp).map(|stored| stored.payload().len());
+        self.keyframes.recount(now, of_it.sum());
     }
 }
 

@@ -108,6 +108,11 @@ impl KeyframeGovernor {
         self.share.keyframe();
     }
 
+    /// So many bytes of the newest keyframe came before it was known to be one.
+    pub fn recount(&mut self, now: Instant, len: usize) {
+        self.share.recount(now, len);
+    }
+
     /// When a keyframe last began to arrive.
     pub fn last_arrived(&self) -> Option<Instant> {
         self.last_arrived

@@ -46,11 +46,7 @@ impl Share {
             self.rest %= PAID_BACK;
         }
         if keyframe {
-            self.arriving += bytes;
-            self.size = self.size.max(self.arriving);
-            // What could not be avoided is not paid for for ever.
-            let most = self.burst(now) + self.size;
-            self.account = (self.account + bytes).min(most.max(self.account));
+            self.charge(now, bytes);
         } else {
             self.others += bytes;
         }
@@ -59,6 +55,20 @@ impl Share {
             self.rate = Some(self.rate.map_or(measured, |rate| (3 * rate + measured) / 4));
             (self.others, self.since) = (0, Some(now));
         }
+    }
+
+    /// Bytes that were others are of the newest keyframe.
+    pub(super) fn recount(&mut self, now: Instant, bytes: usize) {
+        self.others = self.others.saturating_sub(bytes as u64);
+        self.charge(now, bytes as u64);
+    }
+
+    fn charge(&mut self, now: Instant, bytes: u64) {
+        self.arriving += bytes;
+        self.size = self.size.max(self.arriving);
+        // What could not be avoided is not paid for for ever.
+        let most = self.burst(now) + self.size;
+        self.account = (self.account + bytes).min(most.max(self.account));
     }
 
     /// A keyframe begins.
@@ -119,6 +129,24 @@ mod tests {
         assert!(!share.has_room(start + Duration::from_secs(5), 1));
         flow(&mut share, start, 5..15);
         assert_eq!(burst(&mut share, start + Duration::from_secs(15), 60_000), 1);
+    }
+
+    #[test]
+    fn what_is_known_of_a_keyframe_afterwards_counts_like_the_rest() {
+        let start = Instant::now();
+        let now = start + Duration::from_secs(4);
+        let mut share = Share::default();
+        flow(&mut share, start, 0..4);
+        let mut count = 0;
+        while share.has_room(now, 1) && count < 100 {
+            // Nine of ten packets overtook the first.
+            (0..9).for_each(|_| share.add(now, 6000, false));
+            share.keyframe();
+            share.recount(now, 54_000);
+            share.add(now, 6000, true);
+            count += 1;
+        }
+        assert_eq!(count, 6, "as many as of those that come in order");
     }
 
     #[test]

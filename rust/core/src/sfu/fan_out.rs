@@ -77,7 +77,7 @@ impl Sfu {
     pub(super) fn fan_out_keyframe(&mut self, now: Instant, binding: Binding, seq: SeqNo, egress: &mut Egress) {
         let Some(track) = self.tracks.get_mut(binding.track) else { return };
         let Some(encoding) = track.encodings.get_mut(binding.encoding) else { return };
-        encoding.keyframes.arrived(now);
+        encoding.keyframe_known(now, seq);
         let Some(stored) = encoding.history.get(seq) else { return };
         let Packet { timestamp, mut facts, .. } = stored.packet(encoding.stream.newest(), Dependencies::None);
         facts.keyframe = true;

@@ -201,6 +201,11 @@ impl<'a> StoredPacket<'a> {
         self.slot.codec
     }
 
+    /// Extended.
+    pub const fn timestamp(&self) -> u64 {
+        self.slot.timestamp
+    }
+
     /// When it came.
     pub const fn arrival(&self) -> Instant {
         self.slot.arrival
