@@ -11,6 +11,7 @@ use sfu_wire::{ExtensionMap, Mid, Ssrc};
 use crate::id::{ChannelId, SessionId, SubscriptionId, TrackId};
 use crate::nack::responder::LookUps;
 use crate::negotiation::Negotiator;
+use crate::replaced::Replaced;
 use crate::stream::PublisherClock;
 use crate::transport::TransportKind;
 
@@ -66,8 +67,8 @@ pub(crate) struct Connection {
     /// Of everything the peer sends: one numbering over the whole bundle (RFC 8843 §9.2).
     pub(crate) extensions: ExtensionMap,
     pub(crate) bindings: HashMap<Ssrc, Binding>,
-    /// SSRCs that others have replaced, and when: what is late of them is nobody's.
-    pub(crate) replaced: Vec<(Ssrc, Instant)>,
+    /// SSRCs whose place others have taken: what is late of them is nobody's.
+    pub(crate) replaced: Replaced,
     pub(crate) tracks: Vec<(Mid, TrackId)>,
     /// Subscriptions that this connection carries, by outgoing SSRC.
     pub(crate) outgoing: HashMap<Ssrc, SubscriptionId>,

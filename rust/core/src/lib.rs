@@ -25,6 +25,7 @@ pub mod layer;
 pub mod nack;
 pub mod negotiation;
 mod outbox;
+mod replaced;
 mod rewrite;
 mod room;
 mod session;

@@ -1,13 +1,13 @@
 //! A clear RTP packet comes in: whose it is, whether it is new, and off to the subscribers. One straight way.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sfu_transport::Egress;
 use sfu_wire::rtp::RtpPacket;
-use sfu_wire::rtp::extension_value::{AudioLevel, TransportSeq};
+use sfu_wire::rtp::extension_value::{AbsCaptureTime, AudioLevel, TransportSeq};
 use sfu_wire::rtp::video_layers::VideoLayersAllocation;
-use sfu_wire::{Extension, Pt};
+use sfu_wire::{Extension, NtpTime, Pt};
 
 use super::Sfu;
 use crate::arena::{Arena, ConnectionId};
@@ -21,10 +21,6 @@ use crate::layer::{Packet, Reading, packet_facts};
 use crate::stream::Arrival;
 use crate::timers::Timer;
 use crate::track::Track;
-
-/// For so long after a restart packets of the stream before it may come. Higher: a publisher that goes back to an old SSRC is
-/// not heard. Lower: what was long under way restarts the stream once more.
-const STRAGGLERS: Duration = Duration::from_secs(2);
 
 /// A primary packet, whether it came as itself or out of a repair stream.
 struct Media<'a> {
@@ -100,6 +96,9 @@ impl Sfu {
         // Padding only: numbered like the rest so that it is no loss, but nobody is to hear of it (RFC 3550 §5.1).
         if !media.payload.is_empty() {
             track.timestamps.arrived(now, binding.encoding, accepted.timestamp);
+            if let Some(captured) = capture_time(track, &packet) {
+                track.timestamps.captured(binding.encoding, captured, accepted.timestamp);
+            }
             self.note_media(now, binding, &packet, media.codec);
         }
         if let Some(recovered) = recovered {
@@ -164,6 +163,13 @@ pub(super) fn audio_level(track: &Track, packet: &RtpPacket<'_>) -> Option<Audio
     AudioLevel::parse(value)
 }
 
+/// When the packet's frame was captured, in the clock of the publisher's sender reports.
+fn capture_time(track: &Track, packet: &RtpPacket<'_>) -> Option<NtpTime> {
+    let id = track.parameters.extensions.id(Extension::AbsCaptureTime)?;
+    let (_, value) = packet.extensions().iter().find(|(found, _)| *found == id)?;
+    Some(AbsCaptureTime::parse(value)?.sender_time())
+}
+
 /// What the publisher says of its layers: with keyframes and when something changes.
 fn allocation(track: &Track, packet: &RtpPacket<'_>) -> Option<VideoLayersAllocation> {
     let id = track.parameters.extensions.id(Extension::VideoLayersAllocation)?;
@@ -206,15 +212,15 @@ fn find_binding(
         return Some(*binding);
     }
     // A straggler must not bring back the stream from before a restart.
-    connection.replaced.retain(|(_, at)| now < *at + STRAGGLERS);
-    if connection.replaced.iter().any(|(replaced, _)| *replaced == ssrc) {
+    if !connection.replaced.admits(now, packet.header()) {
         return None;
     }
     let binding = bind(connection, tracks, packet)?;
     // A new SSRC for a place that had one: the publisher restarted its stream.
-    let replaced =
-        connection.bindings.iter().filter(|(_, standing)| **standing == binding).map(|(ssrc, _)| (*ssrc, now));
-    connection.replaced.extend(replaced);
+    let encoding = tracks.get(binding.track)?.encodings.get(binding.encoding)?;
+    let end = encoding.stream.end().filter(|_| !binding.rtx);
+    let replaced = connection.bindings.iter().filter(|(_, standing)| **standing == binding).map(|(ssrc, _)| *ssrc);
+    replaced.for_each(|ssrc| connection.replaced.insert(now, ssrc, end));
     connection.bindings.retain(|_, standing| *standing != binding);
     connection.bindings.insert(ssrc, binding);
     Some(binding)

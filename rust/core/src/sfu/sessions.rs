@@ -16,6 +16,7 @@ use crate::event::{CloseReason, Event};
 use crate::id::{RoomId, SessionId};
 use crate::nack::responder::LookUps;
 use crate::negotiation::{Negotiator, NegotiatorConfig, NegotiatorRole};
+use crate::replaced::Replaced;
 use crate::session::Session;
 use crate::stream::PublisherClock;
 use crate::timers::Timer;
@@ -157,7 +158,7 @@ impl Sfu {
             reduced_reports: false,
             extensions: ExtensionMap::default(),
             bindings: HashMap::new(),
-            replaced: Vec::new(),
+            replaced: Replaced::default(),
             tracks: Vec::new(),
             outgoing: HashMap::new(),
             subscriptions: Vec::new(),

@@ -1,10 +1,10 @@
 //! Where the timestamps of a track's encodings meet: one timeline per track, in ticks of the RTP clock.
 //!
 //! Each encoding counts from a random start (RFC 3550 §5.1). Sender reports tie each to the publisher's clock and so to each
-//! other, exactly; before them arrival times do, roughly. Invariant: one encoding, the reference, never moves on the timeline,
-//! so what a report corrects is how the others stand to it.
+//! other, exactly, as do capture times in packets (abs-capture-time); before them arrival times do, roughly. Invariant: one
+//! encoding, the reference, never moves on the timeline, so what a report corrects is how the others stand to it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sfu_wire::NtpTime;
 
@@ -19,11 +19,26 @@ const REFERENCE_TIMEOUT_NANOS: i64 = 10_000_000_000;
 /// A publisher's clock that moves by more than this against its own media was set.
 const CLOCK_STEP_SECONDS: i64 = 1;
 
+/// What tied a timestamp to the publisher's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    CaptureTime,
+    SenderReport,
+}
+
+/// One moment in the publisher's clock and in an encoding's timestamps.
+#[derive(Debug, Clone, Copy)]
+struct Tie {
+    ntp: NtpTime,
+    timestamp: i64,
+    source: Source,
+}
+
 #[derive(Debug, Clone, Copy, Default)]
 struct Place {
     /// Timeline minus timestamp.
     offset: Option<i64>,
-    report: Option<(NtpTime, i64)>,
+    tie: Option<Tie>,
     newest: Option<(i64, Instant)>,
 }
 
@@ -67,19 +82,22 @@ impl TimestampMap {
 
     /// The publisher's sender report for `encoding` names one moment in both clocks.
     pub fn reported(&mut self, encoding: usize, ntp: NtpTime, timestamp: u64) {
-        let (timestamp, rate) = (timestamp as i64, self.rate);
-        let Some(place) = self.places.get_mut(encoding) else {
-            return;
+        self.tie(encoding, Tie { ntp, timestamp: timestamp as i64, source: Source::SenderReport });
+    }
+
+    /// A packet of `encoding` says when it was captured, in the clock of the sender reports. That counts until one of them comes: they
+    /// are of whole nanoseconds, capture times often of whole milliseconds. What cannot be true is of another clock.
+    pub fn captured(&mut self, encoding: usize, ntp: NtpTime, timestamp: u64) {
+        let timestamp = timestamp as i64;
+        let Some(place) = self.places.get(encoding) else { return };
+        let reported = place.tie.is_some_and(|tie| tie.source == Source::SenderReport);
+        let strange = match (place.offset, self.at(ntp)) {
+            (Some(offset), Some(timeline)) => (timeline - timestamp - offset).abs() > CLOCK_STEP_SECONDS * self.rate,
+            _ => false,
         };
-        let clock_was_set = place.report.is_some_and(|(last_ntp, last)| {
-            let error = ticks(ntp.nanos_since(last_ntp), rate) - (timestamp - last);
-            error.abs() > CLOCK_STEP_SECONDS * rate
-        });
-        place.report = Some((ntp, timestamp));
-        if clock_was_set {
-            self.forget_reports(encoding);
+        if !reported && !strange {
+            self.tie(encoding, Tie { ntp, timestamp, source: Source::CaptureTime });
         }
-        self.settle(encoding);
     }
 
     /// The encodings have got other places: `to` tells the new one, `None` is gone.
@@ -96,7 +114,7 @@ impl TimestampMap {
     /// The stream of `encoding` started anew: its reports no longer hold. What it was to others stays until the next one.
     pub fn restarted(&mut self, encoding: usize) {
         if let Some(place) = self.places.get_mut(encoding) {
-            place.report = None;
+            place.tie = None;
         }
         if self.reference == Some(encoding) {
             self.reference = None;
@@ -136,9 +154,25 @@ impl TimestampMap {
         self.places.iter().filter_map(|place| place.newest).map(|(_, arrival)| arrival).max()
     }
 
+    fn tie(&mut self, encoding: usize, tie: Tie) {
+        let rate = self.rate;
+        let Some(place) = self.places.get_mut(encoding) else {
+            return;
+        };
+        let clock_was_set = place.tie.filter(|last| last.source == tie.source).is_some_and(|last| {
+            let error = ticks(tie.ntp.nanos_since(last.ntp), rate) - (tie.timestamp - last.timestamp);
+            error.abs() > CLOCK_STEP_SECONDS * rate
+        });
+        place.tie = Some(tie);
+        if clock_was_set {
+            self.forget_ties(encoding);
+        }
+        self.settle(encoding);
+    }
+
     /// Draws the conclusions from what is known of `encoding`: it moves the anchor, or the anchor moves it.
     fn settle(&mut self, encoding: usize) {
-        let Place { offset: Some(offset), report: Some((ntp, timestamp)), .. } = self.places[encoding] else {
+        let Place { offset: Some(offset), tie: Some(Tie { ntp, timestamp, .. }), .. } = self.places[encoding] else {
             return;
         };
         if self.anchor.is_some() && self.reference.is_none() {
@@ -163,65 +197,21 @@ impl TimestampMap {
     }
 
     fn place_by_anchor(&mut self, encoding: usize) {
-        if let Place { offset: Some(_), report: Some((ntp, timestamp)), .. } = self.places[encoding]
+        if let Place { offset: Some(_), tie: Some(Tie { ntp, timestamp, .. }), .. } = self.places[encoding]
             && let Some(timeline) = self.at(ntp)
         {
             self.places[encoding].offset = Some(timeline - timestamp);
         }
     }
 
-    fn forget_reports(&mut self, but: usize) {
+    fn forget_ties(&mut self, but: usize) {
         for (encoding, place) in self.places.iter_mut().enumerate() {
             if encoding != but {
-                place.report = None;
+                place.tie = None;
             }
         }
         self.anchor = None;
         self.reference = Some(but);
-    }
-}
-
-/// The publisher's clock against ours: one for all tracks of a session, so that audio and video are off by the same amount
-/// and stay in step, however different their ways were.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct PublisherClock {
-    /// A moment in our Unix time and the publisher's clock when it seemed to be that.
-    anchor: Option<(Duration, NtpTime)>,
-    /// The last report did not fit.
-    doubted: bool,
-}
-
-/// A report that is off by more, twice, means that the clock was set.
-const CLOCK_STEP_NANOS: u64 = 1_000_000_000;
-
-impl PublisherClock {
-    /// A sender report with this time came at `unix`. The first one counts: later ones differ by how long they took on their
-    /// way, and moving with them would move one track against another.
-    pub fn reported(&mut self, unix: Duration, ntp: NtpTime) {
-        let Some(expected) = self.at(unix) else {
-            self.anchor = Some((unix, ntp));
-            return;
-        };
-        let off = ntp.nanos_since(expected).unsigned_abs() > CLOCK_STEP_NANOS;
-        if off && self.doubted {
-            self.anchor = Some((unix, ntp));
-        }
-        self.doubted = off && !self.doubted;
-    }
-
-    /// What the publisher's clock shows at our Unix time.
-    pub fn at(&self, unix: Duration) -> Option<NtpTime> {
-        let (since, ntp) = self.anchor?;
-        let nanos = unix.as_nanos() as i128 - since.as_nanos() as i128;
-        let fixed = (nanos << 32) / 1_000_000_000;
-        Some(NtpTime::new(ntp.get().wrapping_add(fixed as u64)))
-    }
-
-    /// Our Unix time when the publisher's clock shows `ntp`.
-    pub fn unix(&self, ntp: NtpTime) -> Option<Duration> {
-        let (since, anchor) = self.anchor?;
-        let nanos = since.as_nanos() as i128 + i128::from(ntp.nanos_since(anchor));
-        Some(Duration::from_nanos(u64::try_from(nanos).ok()?))
     }
 }
 
@@ -231,6 +221,8 @@ fn ticks(nanos: i64, rate: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -271,6 +263,33 @@ mod tests {
     }
 
     #[test]
+    fn capture_times_tie_encodings_until_reports_do() {
+        let start = Instant::now();
+        let mut map = TimestampMap::new(Kind::Video);
+        map.arrived(start, 0, 1_000_000);
+        map.arrived(start + Duration::from_millis(40), 1, 77);
+        map.captured(0, ntp(0), 1_000_000);
+        assert_eq!(map.at(ntp(1000)), Some(1_090_000));
+        map.captured(1, ntp(0), 77);
+        assert_eq!(timeline(&map, 1, 77), 1_000_000, "not as it arrived");
+        map.reported(1, ntp(1000), 90_050);
+        assert_eq!(timeline(&map, 1, 90_050), 1_090_000);
+        map.captured(1, ntp(2000), 180_077);
+        assert_eq!(timeline(&map, 1, 180_050), 1_180_000, "the report counts");
+    }
+
+    #[test]
+    fn capture_times_of_another_clock_than_the_reports_move_nothing() {
+        let start = Instant::now();
+        let mut map = TimestampMap::new(Kind::Video);
+        map.arrived(start, 0, 0);
+        map.arrived(start, 1, 0);
+        map.reported(0, ntp(0), 0);
+        map.captured(1, ntp(3_600_000), 3000);
+        assert_eq!((map.offset(1), map.at(ntp(1000))), (0, Some(90_000)));
+    }
+
+    #[test]
     fn a_reference_that_fell_silent_is_replaced_without_a_jump() {
         let start = Instant::now();
         let mut map = TimestampMap::new(Kind::Video);
@@ -307,25 +326,5 @@ mod tests {
         map.reported(1, ntp(3_600_000), 90_000);
         assert_eq!((map.offset(0), map.offset(1)), (0, 0));
         assert_eq!(map.at(ntp(3_601_000)), Some(180_000));
-    }
-
-    #[test]
-    fn tracks_stay_in_step_however_different_their_ways() {
-        let mut clock = PublisherClock::default();
-        let unix = Duration::from_secs(50);
-        clock.reported(unix, ntp(1000));
-        clock.reported(unix + Duration::from_millis(1400), ntp(2000));
-        assert_eq!(clock.at(unix + 2 * SECOND).map(|at| at.nanos_since(ntp(3000))), Some(0));
-    }
-
-    #[test]
-    fn a_step_of_the_publishers_clock_is_followed_at_the_second_report() {
-        let mut clock = PublisherClock::default();
-        let unix = Duration::from_secs(50);
-        clock.reported(unix, ntp(0));
-        clock.reported(unix + SECOND, ntp(900_000));
-        assert_eq!(clock.at(unix + SECOND), Some(ntp(1000)));
-        clock.reported(unix + 2 * SECOND, ntp(901_000));
-        assert_eq!(clock.at(unix + 2 * SECOND), Some(ntp(901_000)));
     }
 }

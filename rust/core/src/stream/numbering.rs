@@ -31,6 +31,17 @@ pub struct Accepted {
     pub(super) previous: Option<SeqNo>,
 }
 
+/// Where a stream stood when something new of it last came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StreamEnd {
+    /// As in the packets.
+    pub(crate) seq: u16,
+    pub(crate) timestamp: u32,
+    pub(crate) arrival: Instant,
+    /// Of the timestamps.
+    pub(crate) rate: u32,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Empty,
@@ -82,6 +93,16 @@ impl Numbering {
     pub(crate) const fn highest_reported(&self) -> u32 {
         let wraps = self.highest.rollovers() - self.first.rollovers();
         wraps << 16 | self.highest.as_u16() as u32
+    }
+
+    /// Where the stream stands; `None` before anything came.
+    pub(crate) fn end(&self) -> Option<StreamEnd> {
+        Some(StreamEnd {
+            seq: self.highest.as_u16(),
+            timestamp: (self.newest_timestamp as u32).wrapping_sub(self.timestamp_shift),
+            arrival: self.newest_arrival?,
+            rate: self.rate as u32,
+        })
     }
 
     /// The publisher's stream starts anew with the next packet.

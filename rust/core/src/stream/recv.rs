@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sfu_wire::rtcp::ReportBlock;
 use sfu_wire::{NtpTime, Rid, SeqNo, Ssrc, ntp};
 
-use super::numbering::{Accepted, Numbering};
+use super::numbering::{Accepted, Numbering, StreamEnd};
 use super::rate::RateMeter;
 use crate::codec::Kind;
 use crate::layer::FrameFacts;
@@ -160,6 +160,11 @@ impl RecvStream {
         self.numbering.restart();
         self.nack.clear();
         self.last_report = None;
+    }
+
+    /// Where the stream stands; `None` before anything came.
+    pub(crate) fn end(&self) -> Option<StreamEnd> {
+        self.numbering.end()
     }
 
     /// The publisher's sender report came; gives its timestamp without wraps.

@@ -97,6 +97,11 @@ impl AbsCaptureTime {
         Some(Self { timestamp, clock_offset: reader.u64().ok().map(|offset| offset as i64) })
     }
 
+    /// The same moment at the clock of the sender's reports; without an offset the sender is the capturer.
+    pub fn sender_time(self) -> NtpTime {
+        NtpTime::new(self.timestamp.get().wrapping_sub(self.clock_offset.unwrap_or_default() as u64))
+    }
+
     /// The value: 16 bytes and how many of them count (8 without an offset).
     pub fn to_bytes(self) -> ([u8; 16], usize) {
         let offset = self.clock_offset.unwrap_or_default() as u64;
@@ -150,6 +155,8 @@ mod tests {
         assert_eq!(AbsCaptureTime::parse(&bytes), Some(time));
         assert_eq!(AbsCaptureTime::parse(&bytes[..8]), Some(AbsCaptureTime { clock_offset: None, ..time }));
         assert_eq!(AbsCaptureTime::parse(&bytes[..7]), None);
+        assert_eq!(time.sender_time().get(), 0x0102_0304_0506_070a, "the capturer's clock is behind the sender's");
+        assert_eq!(AbsCaptureTime { clock_offset: None, ..time }.sender_time(), time.timestamp);
     }
 
     #[test]
