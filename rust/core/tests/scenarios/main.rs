@@ -16,6 +16,7 @@ mod old_clients_are_served;
 mod only_what_was_sealed_counts;
 mod packets_find_their_way;
 mod publishers_hear_what_is_needed;
+mod publishers_start_over;
 mod repairs_are_what_was_sent;
 mod rooms_have_limits;
 mod sections_become_playable;
