@@ -20,7 +20,7 @@ pub(super) struct Run<'a> {
     pub(super) steps: Vec<Step<'a>>,
     /// When its first packet left.
     pub(super) begins: u64,
-    /// When the first packet of the next run left; what reaches the SFU later is too late for this one.
+    /// When the first packet of the next run left, or the stream was replaced; what reaches the SFU later is too late for this one.
     pub(super) ends: u64,
 }
 
@@ -51,7 +51,7 @@ impl<'a> Flow<'a> {
         let mut ends = observer.end.0;
         for run in runs.iter_mut().rev() {
             run.begins = run.steps.iter().map(|step| step.got.step).min().unwrap_or(0);
-            run.ends = ends;
+            run.ends = truth.source(run.source).map_or(ends, |source| ends.min(source.replaced));
             ends = run.begins;
         }
         Self { runs }

@@ -32,6 +32,8 @@ pub struct Source<'a> {
     pub place: u8,
     /// When it was asked for keyframes.
     pub requests: &'a [Duration],
+    /// The step in which something of the stream that took its place reached the SFU: from then on it is over, for stragglers too.
+    pub(super) replaced: u64,
     first_seq: u64,
     /// By sequence number: the step in which it first reached the SFU.
     arrived: Vec<u64>,
@@ -61,6 +63,12 @@ impl<'a> Truth<'a> {
                     }
                 }
             }
+        }
+        for index in 0..sources.len() {
+            let (before, after) = sources.split_at_mut(index + 1);
+            let [.., source] = before else { continue };
+            let successors = after.iter().filter(|other| other.place == source.place);
+            source.replaced = successors.flat_map(|other| &other.arrived).copied().min().unwrap_or(NEVER);
         }
         Self { sources, reached, one_way }
     }
@@ -94,7 +102,8 @@ impl<'a> Source<'a> {
         }
         let structure = *stream.encoder().structure();
         let (place, requests) = (stream.place(), stream.requests());
-        Self { frames, structure, place, requests, first_seq, arrived: vec![NEVER; owner.len()], owner }
+        let arrived = vec![NEVER; owner.len()];
+        Self { frames, structure, place, requests, replaced: NEVER, first_seq, arrived, owner }
     }
 
     fn arrive(&mut self, seq: u64, step: u64) {

@@ -124,11 +124,14 @@ fn is_provable(
     }
     let unbroken = |fits: &dyn Fn(&Frame) -> bool| {
         let before = (0..index).rev().take(40).find(|before| fits(&source.frames[*before as usize]));
-        before.is_none_or(|before| {
-            // Where a layer was entered by a frame that came late, it is not known to be whole.
-            let entered_late = source.frames[before as usize].entry && !in_order(source, before);
-            was_sent(before) && !entered_late && stayed(observer, source, before..index, target)
-        })
+        let Some(before) = before else {
+            // What a picture is for is decided by its first frame.
+            return stayed(observer, source, index - u32::from(frame.spatial)..index, target);
+        };
+        // Where a layer was entered by a frame that came late, it is not known to be whole.
+        let entrance = &source.frames[before as usize];
+        let entered_late = (entrance.entry || entrance.in_keyframe) && !in_order(source, before);
+        was_sent(before) && !entered_late && stayed(observer, source, before..index, target)
     };
     // A spatial layer that was left is entered again at a keyframe.
     let spatial = |other: &Frame| other.spatial == frame.spatial && other.temporal <= target.layer.temporal;
@@ -146,7 +149,7 @@ fn is_provable(
 fn stayed(observer: &Observer, source: &Source<'_>, span: Range<u32>, target: Target) -> bool {
     let frame = &source.frames[span.end as usize];
     // It may have been left at a frame behind the first one that overtook it.
-    let since = span.map(|frame| source.noticed(frame)).min().unwrap_or(NEVER);
+    let since = (span.start..=span.end).map(|frame| source.noticed(frame)).min().unwrap_or(NEVER);
     let first = observer.targets.partition_point(|standing| standing.step < since).saturating_sub(1);
     let wishes = observer.targets[first..].iter().take_while(|wish| wish.step <= target.step);
     let simulcast = source.structure.spatial == 1;
