@@ -9,7 +9,7 @@ use std::sync::Arc;
 use sfu_wire::payload::DependencyDescriptor;
 use sfu_wire::payload::dependency_descriptor::{DecodeTargets, Dti, FrameBounds, FrameDependencies};
 
-use super::facts::{FrameFacts, Layer, SwitchUp};
+use super::facts::{FrameFacts, Layer, Prerequisite, SwitchUp};
 use super::target::TargetTable;
 
 /// What the descriptor of a packet says.
@@ -224,6 +224,7 @@ pub(super) fn facts(dependency: &Dependency, payload: FrameFacts) -> FrameFacts 
         spatial: dependency.frame.spatial,
         temporal: dependency.frame.temporal,
         switch_up: SwitchUp::No,
+        prerequisite: Prerequisite::None,
         descriptor: payload.descriptor,
     }
 }

@@ -32,6 +32,8 @@ pub struct FrameFacts {
     pub temporal: u8,
     /// Which temporal layers may join here.
     pub switch_up: SwitchUp,
+    /// What only some who get the frame have.
+    pub prerequisite: Prerequisite,
     /// What a rewriter must keep continuous.
     pub descriptor: Descriptor,
 }
@@ -46,6 +48,7 @@ impl FrameFacts {
             spatial: 0,
             temporal: 0,
             switch_up: SwitchUp::No,
+            prerequisite: Prerequisite::None,
             descriptor: Descriptor::Opaque,
         }
     }
@@ -61,6 +64,18 @@ pub enum SwitchUp {
     This,
     /// Likewise, and those above may join from the next frame on (H.265: temporal sub-layer access).
     ThisAndAbove,
+}
+
+/// What a frame cannot be decoded without, beside what its layers tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Prerequisite {
+    /// Nothing.
+    #[default]
+    None,
+    /// A keyframe without parameter sets, of a stream that sent them with another one: they are needed from there.
+    ParameterSets,
+    /// The pictures before the random access point that it leads (H.265: RASL).
+    PicturesBefore,
 }
 
 /// How surely a packet is the first of a keyframe, for the codecs whose packets do not tell where a frame starts.

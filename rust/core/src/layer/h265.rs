@@ -2,7 +2,7 @@
 
 use sfu_wire::payload::h265::H265Facts;
 
-use super::facts::{FrameFacts, KeyframeStart, SwitchUp};
+use super::facts::{FrameFacts, KeyframeStart, Prerequisite, SwitchUp};
 
 /// A keyframe starts at its parameter sets: they are part of it. Their layer is that of no picture.
 pub(super) fn facts(payload: &[u8], marker: bool) -> Option<FrameFacts> {
@@ -12,8 +12,9 @@ pub(super) fn facts(payload: &[u8], marker: bool) -> Option<FrameFacts> {
         H265Facts { stsa: true, .. } => SwitchUp::This,
         _ => SwitchUp::No,
     };
-    let temporal = read.temporal;
-    Some(FrameFacts { keyframe: start(read).is_some(), temporal, switch_up, ..FrameFacts::opaque(marker) })
+    let prerequisite = if read.rasl { Prerequisite::PicturesBefore } else { Prerequisite::None };
+    let (keyframe, temporal) = (start(read).is_some(), read.temporal);
+    Some(FrameFacts { keyframe, temporal, switch_up, prerequisite, ..FrameFacts::opaque(marker) })
 }
 
 /// How surely a keyframe starts in `payload`.
@@ -55,6 +56,13 @@ mod tests {
         assert_eq!((read(0, 2).temporal, read(0, 2).switch_up), (2, SwitchUp::No));
         assert_eq!(read(4, 1).switch_up, SwitchUp::This);
         assert_eq!(read(2, 1).switch_up, SwitchUp::ThisAndAbove);
+    }
+
+    #[test]
+    fn skipped_leading_pictures_need_what_was_before_their_random_access_point() {
+        let prerequisite = |nal_type| facts(&unit(nal_type, 0), false).unwrap().prerequisite;
+        assert_eq!([8, 9].map(prerequisite), [Prerequisite::PicturesBefore; 2]);
+        assert_eq!([1, 6, 7, 19, 21].map(prerequisite), [Prerequisite::None; 5], "decodable leading pictures need nothing");
     }
 
     #[test]

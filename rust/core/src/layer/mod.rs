@@ -24,7 +24,7 @@ mod vp9;
 use crate::codec::{CodecName, Kind};
 
 pub use dependency_descriptor::{Dependencies, Dependency, DependencyReader, Reading};
-pub use facts::{Descriptor, FrameFacts, KeyframeStart, Layer, SwitchUp};
+pub use facts::{Descriptor, FrameFacts, KeyframeStart, Layer, Prerequisite, SwitchUp};
 pub use packet::Packet;
 pub use selector::Encodings;
 

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::facts::Layer;
+use super::facts::{Layer, Prerequisite};
 use super::packet::Packet;
 use crate::codec::{CodecName, Kind};
 
@@ -98,6 +98,8 @@ pub(crate) struct LayerSelector {
     /// Paused or muted.
     held: bool,
     current: Option<Source>,
+    /// What the subscriber had last: of that it has the parameter sets.
+    last: Option<Source>,
     /// Since when there is nothing to show.
     waiting: Option<Instant>,
 }
@@ -105,7 +107,7 @@ pub(crate) struct LayerSelector {
 impl LayerSelector {
     /// Wants the best and has nothing.
     pub(crate) const fn new(kind: Kind) -> Self {
-        Self { kind, max: Layer::MAX, flowing: Encodings(0), held: false, current: None, waiting: None }
+        Self { kind, max: Layer::MAX, flowing: Encodings(0), held: false, current: None, last: None, waiting: None }
     }
 
     /// Nothing above this; `None` is the highest that flows.
@@ -121,7 +123,7 @@ impl LayerSelector {
     /// Holds everything back, or ends that.
     pub(crate) fn set_held(&mut self, held: bool) {
         if held {
-            self.start_over();
+            (self.current, self.waiting) = (None, None);
         }
         self.held = held;
     }
@@ -173,7 +175,9 @@ impl LayerSelector {
         if self.current == Some(Source::of(packet)) {
             return Decision::Forward;
         }
-        let may_start = packet.facts.keyframe || self.kind == Kind::Audio;
+        let has_parameter_sets =
+            packet.facts.prerequisite != Prerequisite::ParameterSets || self.last == Some(Source::of(packet));
+        let may_start = (packet.facts.keyframe && has_parameter_sets) || self.kind == Kind::Audio;
         let switch = may_start && (self.target() == Some(packet.encoding) || self.is_stopgap(now, packet));
         if switch { Decision::Switch } else { Decision::Drop }
     }
@@ -181,13 +185,13 @@ impl LayerSelector {
     /// The forwarder did switch to `packet`.
     pub(crate) fn switched(&mut self, packet: &Packet<'_>) {
         self.current = Some(Source::of(packet));
+        self.last = self.current;
         self.waiting = None;
     }
 
     /// Forgets what the subscriber has.
     pub(crate) fn start_over(&mut self) {
-        self.current = None;
-        self.waiting = None;
+        (self.current, self.last, self.waiting) = (None, None, None);
     }
 
     fn is_stopgap(&self, now: Instant, packet: &Packet<'_>) -> bool {
@@ -267,6 +271,22 @@ mod tests {
         selector.observe(now, &packet(now, 0, true));
         assert_eq!(selector.decide(now, &packet(now, 0, true)), Decision::Drop);
         assert_eq!(selector.decide(now + GRACE, &packet(now, 0, true)), Decision::Switch);
+    }
+
+    #[test]
+    fn only_who_had_the_encoding_last_has_its_parameter_sets() {
+        let now = Instant::now();
+        let mut selector = selector(now, Some(1), &[0, 1]);
+        let bare = |encoding| {
+            let packet = packet(now, encoding, true);
+            Packet { facts: FrameFacts { prerequisite: Prerequisite::ParameterSets, ..packet.facts }, ..packet }
+        };
+        selector.set_held(true);
+        selector.set_held(false);
+        assert_eq!(selector.decide(now, &bare(1)), Decision::Switch, "it resumes");
+        selector.switched(&packet(now, 0, true));
+        assert_eq!(selector.decide(now, &bare(1)), Decision::Drop, "those of the other encoding took their place");
+        assert_eq!(selector.decide(now, &packet(now, 1, true)), Decision::Switch);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use sfu_wire::payload::Vp8Descriptor;
 
-use super::facts::{Descriptor, FrameFacts, SwitchUp};
+use super::facts::{Descriptor, FrameFacts, Prerequisite, SwitchUp};
 
 pub(super) fn facts(payload: &[u8], marker: bool) -> Option<FrameFacts> {
     let (descriptor, len) = Vp8Descriptor::parse(payload).ok()?;
@@ -14,6 +14,7 @@ pub(super) fn facts(payload: &[u8], marker: bool) -> Option<FrameFacts> {
         spatial: 0,
         temporal: temporal.map_or(0, |temporal| temporal.tid),
         switch_up: if temporal.is_some_and(|temporal| temporal.layer_sync) { SwitchUp::This } else { SwitchUp::No },
+        prerequisite: Prerequisite::None,
         descriptor: Descriptor::Vp8(descriptor),
     })
 }

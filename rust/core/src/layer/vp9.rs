@@ -2,7 +2,7 @@
 
 use sfu_wire::payload::Vp9Descriptor;
 
-use super::facts::{Descriptor, FrameFacts, SwitchUp};
+use super::facts::{Descriptor, FrameFacts, Prerequisite, SwitchUp};
 
 pub(super) fn facts(payload: &[u8], marker: bool) -> Option<FrameFacts> {
     let (descriptor, _) = Vp9Descriptor::parse(payload).ok()?;
@@ -13,6 +13,7 @@ pub(super) fn facts(payload: &[u8], marker: bool) -> Option<FrameFacts> {
         spatial: descriptor.spatial(),
         temporal: descriptor.temporal(),
         switch_up: if descriptor.layer.is_some_and(|layer| layer.switch_up) { SwitchUp::This } else { SwitchUp::No },
+        prerequisite: Prerequisite::None,
         descriptor: Descriptor::Vp9(descriptor),
     })
 }

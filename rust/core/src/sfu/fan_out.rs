@@ -80,7 +80,7 @@ impl Sfu {
         encoding.keyframe_known(now, seq);
         let Some(stored) = encoding.history.get(seq) else { return };
         let Packet { timestamp, mut facts, .. } = stored.packet(encoding.stream.newest(), Dependencies::None);
-        facts.keyframe = true;
+        (facts.keyframe, facts.prerequisite) = (true, encoding.starts.prerequisite());
         encoding.stream.frame(timestamp, &facts);
         let Some(track) = self.tracks.get(binding.track) else { return };
         let Some(encoding) = track.encodings.get(binding.encoding) else { return };

@@ -16,6 +16,10 @@ pub const NAL_TSA_R: u8 = 3;
 pub const NAL_STSA_N: u8 = 4;
 /// Step-wise temporal sub-layer access picture.
 pub const NAL_STSA_R: u8 = 5;
+/// Random access skipped leading picture that nothing of its sub-layer refers to.
+pub const NAL_RASL_N: u8 = 8;
+/// Random access skipped leading picture: it refers to what came before its random access point.
+pub const NAL_RASL_R: u8 = 9;
 /// The first of the intra random access point types: BLA, IDR, CRA.
 const NAL_IRAP_FIRST: u8 = 16;
 /// The last of them, reserved ones included.
@@ -189,6 +193,9 @@ pub struct H265Facts {
     pub tsa: bool,
     /// A piece of a step-wise temporal sub-layer access picture: from here on this temporal layer can be decoded.
     pub stsa: bool,
+    /// A piece of a random access skipped leading picture: who begins with its random access point cannot decode it
+    /// (ITU-T H.265 §8.1.3).
+    pub rasl: bool,
     /// The first slice segment of a picture starts here.
     pub starts_picture: bool,
 }
@@ -208,6 +215,7 @@ impl H265Facts {
                 NAL_PPS => facts.pps = true,
                 NAL_TSA_N | NAL_TSA_R => facts.tsa = true,
                 NAL_STSA_N | NAL_STSA_R => facts.stsa = true,
+                NAL_RASL_N | NAL_RASL_R => facts.rasl = true,
                 _ => {}
             }
         }
