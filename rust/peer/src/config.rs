@@ -64,6 +64,57 @@ impl PeerConfig {
     }
 }
 
+/// What a peer can send and receive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PeerCodec {
+    /// RFC 7587.
+    Opus,
+    /// RFC 7741.
+    Vp8,
+    /// RFC 9628, profile 0.
+    Vp9,
+    /// AV1 RTP payload specification.
+    Av1,
+    /// RFC 6184, constrained baseline, packetization mode 1.
+    H264,
+    /// RFC 7798.
+    H265,
+}
+
+impl PeerCodec {
+    /// In the order of preference.
+    pub const VIDEO: [Self; 5] = [Self::Vp8, Self::Vp9, Self::Av1, Self::H264, Self::H265];
+
+    /// As in `a=rtpmap`.
+    pub(crate) const fn map(self) -> &'static str {
+        match self {
+            Self::Opus => "opus/48000/2",
+            Self::Vp8 => "VP8/90000",
+            Self::Vp9 => "VP9/90000",
+            Self::Av1 => "AV1/90000",
+            Self::H264 => "H264/90000",
+            Self::H265 => "H265/90000",
+        }
+    }
+
+    /// As in `a=fmtp`.
+    pub(crate) const fn parameters(self) -> Option<&'static str> {
+        match self {
+            Self::Opus => Some("minptime=10;useinbandfec=1"),
+            Self::Vp8 | Self::Av1 => None,
+            Self::Vp9 => Some("profile-id=0"),
+            Self::H264 => Some("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"),
+            Self::H265 => Some("level-id=93;profile-id=1;tier-flag=0;tx-mode=SRST"),
+        }
+    }
+
+    /// By the name in `a=rtpmap`.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let known = |codec: &Self| codec.map().split('/').next().is_some_and(|one| one.eq_ignore_ascii_case(name));
+        Self::VIDEO.into_iter().chain([Self::Opus]).find(known)
+    }
+}
+
 /// Opus-like audio: one packet of `packet_len` payload bytes every 20 ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AudioSource {

@@ -7,6 +7,7 @@
 mod clip;
 mod config;
 mod ice;
+mod model;
 mod outlet;
 mod peer;
 mod proof;
@@ -15,7 +16,8 @@ mod receive;
 mod sdp;
 
 pub use clip::{Clip, ClipCodec, ClipError};
-pub use config::{AudioSource, ClipSource, Encoding, PeerConfig, VideoSource};
+pub use config::{AudioSource, ClipSource, Encoding, PeerCodec, PeerConfig, VideoSource};
+pub use model::{Model, ModelFrame, ModelPacket, ModelSource};
 pub use peer::{Peer, PeerEvent, PeerStats, UplinkStats};
 pub use proof::Proof;
 pub use receive::{FrameStats, Numbers, StreamStats};

@@ -8,7 +8,7 @@ use sfu_wire::rtp::extension_value::{AbsSendTime, TransportSeq};
 use sfu_wire::rtp::{ExtensionForms, RtpHeader, write_header};
 use sfu_wire::{Extension, ExtensionMap, SeqNo};
 
-/// Room for a header with all extensions.
+/// Room for a header with all extensions of few bytes.
 const MAX_HEADER_LEN: usize = 128;
 
 /// Everything that sending needs, borrowed for one turn.
@@ -39,7 +39,8 @@ impl Outlet<'_> {
     /// Sends a packet; how many bytes went out.
     pub(crate) fn send_rtp(&mut self, packet: &Packet<'_>) -> usize {
         let [first, second] = packet.payload;
-        let max_len = MAX_HEADER_LEN + first.len() + second.len();
+        let values: usize = packet.values.iter().map(|(_, value)| value.len()).sum();
+        let max_len = MAX_HEADER_LEN + values + first.len() + second.len();
         let transport_seq = if packet.ids.contains(Extension::TransportCc) {
             TransportSeq(self.twcc.send(self.now, first.len() + second.len())).to_bytes()
         } else {

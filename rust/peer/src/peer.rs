@@ -14,8 +14,9 @@ use sfu_transport::{
 };
 use sfu_wire::{Ssrc, rtcp};
 
-use crate::config::{AudioSource, ClipSource, PeerConfig, VideoSource};
+use crate::config::{AudioSource, ClipSource, PeerCodec, PeerConfig, VideoSource};
 use crate::ice::{Ice, IceChange};
+use crate::model::ModelSource;
 use crate::outlet::Outlet;
 use crate::publish::Uplink;
 use crate::receive::{Downlink, Reporter, StreamStats};
@@ -206,14 +207,22 @@ impl Peer {
     /// A source more, in the next offer; its index.
     pub fn add_audio(&mut self, source: AudioSource) -> usize {
         let index = self.uplink.add_audio(source, &mut self.random);
-        self.negotiation.add(SectionKind::Audio, Some(index));
+        self.negotiation.add(SectionKind::Audio, Some((index, PeerCodec::Opus)));
         index
     }
 
     /// A source more, in the next offer; its index.
     pub fn add_video(&mut self, source: VideoSource) -> usize {
         let index = self.uplink.add_video(source, &mut self.random);
-        self.negotiation.add(SectionKind::Video, Some(index));
+        self.negotiation.add(SectionKind::Video, Some((index, PeerCodec::Vp8)));
+        index
+    }
+
+    /// The same of models: any codec, any structure.
+    pub fn add_models(&mut self, source: ModelSource) -> usize {
+        let codec = source.codec;
+        let index = self.uplink.add_models(source, &mut self.random);
+        self.negotiation.add(SectionKind::Video, Some((index, codec)));
         index
     }
 
@@ -341,11 +350,11 @@ impl Peer {
     fn add_clips(&mut self, source: ClipSource) {
         if let Some(clip) = source.audio {
             let index = self.uplink.add_audio_clip(clip, &mut self.random);
-            self.negotiation.add(SectionKind::Audio, Some(index));
+            self.negotiation.add(SectionKind::Audio, Some((index, PeerCodec::Opus)));
         }
         if !source.video.is_empty() {
             let index = self.uplink.add_video_clips(&source.video, &mut self.random);
-            self.negotiation.add(SectionKind::Video, Some(index));
+            self.negotiation.add(SectionKind::Video, Some((index, PeerCodec::Vp8)));
         }
     }
 

@@ -31,8 +31,15 @@ impl Proof {
 
     /// Fills all of `payload`, which has [`Proof::MIN_LEN`] bytes at least.
     pub fn write(&self, payload: &mut [u8]) {
+        self.write_with(&[], payload);
+    }
+
+    /// The same with something of the caller's behind the header, for which there is room too.
+    pub(crate) fn write_with(&self, more: &[u8], payload: &mut [u8]) {
         let (body, check) = payload.split_at_mut(payload.len() - CHECK_LEN);
-        let (header, filler) = body.split_at_mut(HEADER_LEN);
+        let (header, rest) = body.split_at_mut(HEADER_LEN);
+        let (behind, filler) = rest.split_at_mut(more.len());
+        behind.copy_from_slice(more);
         header[..4].copy_from_slice(&MAGIC);
         header[4..8].copy_from_slice(&self.publisher.to_be_bytes());
         header[8..10].copy_from_slice(&self.source.to_be_bytes());
@@ -46,19 +53,26 @@ impl Proof {
 
     /// `None` if a byte has changed.
     pub fn parse(payload: &[u8]) -> Option<Self> {
+        Self::parse_with::<0>(payload).map(|(proof, _)| proof)
+    }
+
+    /// The same, with what stands behind the header.
+    pub(crate) fn parse_with<const N: usize>(payload: &[u8]) -> Option<(Self, &[u8; N])> {
         let (body, check) = payload.split_last_chunk::<CHECK_LEN>()?;
         let header: &[u8; HEADER_LEN] = body.first_chunk()?;
         if header[..4] != MAGIC || checksum(body) != u64::from_be_bytes(*check) {
             return None;
         }
         let [_, _, _, _, p0, p1, p2, p3, s0, s1, encoding, _, n0, n1, n2, n3, captured @ ..] = *header;
-        Some(Self {
+        let more = body[HEADER_LEN..].first_chunk()?;
+        let proof = Self {
             publisher: u32::from_be_bytes([p0, p1, p2, p3]),
             source: u16::from_be_bytes([s0, s1]),
             encoding,
             number: u32::from_be_bytes([n0, n1, n2, n3]),
             captured: Duration::from_micros(u64::from_be_bytes(captured)),
-        })
+        };
+        Some((proof, more))
     }
 }
 

@@ -82,6 +82,7 @@ impl AudioPublisher {
                 captured: proof.captured,
                 class: Class::Audio,
                 level: Some(with_voice_flag(level)),
+                descriptor: &[],
                 payload,
             };
             self.stream.send(&piece, to, outlet);

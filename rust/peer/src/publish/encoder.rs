@@ -1,7 +1,7 @@
-//! One encoding of a VP8 source: what its next frame is, and the packets of it (RFC 7741).
+//! One encoding of a video source: what its next frame is, and the packets of it.
 //!
-//! Frames are scripted (any size, keyframes on request, payload that proves itself) or those of a clip (a real picture,
-//! keyframes where the clip has them). Descriptors count on continuously in both.
+//! Frames are scripted VP8 (RFC 7741: any size, keyframes on request, payload that proves itself), those of a VP8 clip (a real
+//! picture, keyframes where the clip has them), or a model's of any codec. Descriptors count on continuously in all.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use super::script::write_payload;
 use super::stream::{Destination, Piece, SendStream};
 use crate::clip::Clip;
 use crate::config::Encoding;
+use crate::model::{Model, ModelPacket};
 use crate::outlet::Outlet;
 use crate::proof::Proof;
 
@@ -25,7 +26,7 @@ const L1T3: [(u8, bool); 4] = [(0, false), (2, true), (1, true), (2, false)];
 const MAX_FRAGMENT: usize = 1100;
 
 /// What an encoder sends.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum Content {
     /// One or three temporal layers.
     Script {
@@ -33,6 +34,7 @@ pub(super) enum Content {
         temporal_layers: bool,
     },
     Clip(Arc<Clip>),
+    Model(Box<dyn Model>),
 }
 
 #[derive(Debug)]
@@ -49,6 +51,9 @@ pub(super) struct Encoder {
     /// Position in the temporal pattern.
     position: usize,
     started: bool,
+    /// The time of the last frame, in units of the RTP clock.
+    last: u32,
+    modelled: Vec<ModelPacket>,
     pub(super) keyframes: u64,
 }
 
@@ -85,6 +90,8 @@ impl Encoder {
             key_idx: 0,
             position: 0,
             started: false,
+            last: 0,
+            modelled: Vec::new(),
             keyframes: 0,
         }
     }
@@ -109,20 +116,23 @@ impl Encoder {
     ) {
         let is_due = self.keyframe_at.is_some_and(|at| outlet.now >= at);
         let keyframe = match &self.content {
-            Content::Script { .. } => !self.started || is_due,
+            Content::Script { .. } | Content::Model(_) => !self.started || is_due,
             Content::Clip(clip) => clip.is_keyframe(capture.index),
         };
         if !keyframe && !self.started {
             return;
         }
         let frame = self.next_frame(keyframe, capture);
-        match self.content.clone() {
+        match &self.content {
             Content::Script { encoding, .. } => {
+                let encoding = *encoding;
                 self.send_script(&encoding, &frame, capture.proof, payload, &mut |s, p| s.send(p, to, outlet));
             }
             Content::Clip(clip) => {
+                let clip = clip.clone();
                 self.send_clip(clip.frame(capture.index), &frame, payload, &mut |s, p| s.send(p, to, outlet));
             }
+            Content::Model(_) => self.send_model(&frame, capture.proof, &mut |s, p| s.send(p, to, outlet)),
         }
     }
 
@@ -138,7 +148,7 @@ impl Encoder {
         }
         let layered = match &self.content {
             Content::Script { temporal_layers, .. } => *temporal_layers,
-            Content::Clip(_) => false,
+            Content::Clip(_) | Content::Model(_) => false,
         };
         let (tid, layer_sync) = if layered { L1T3[self.position] } else { (0, false) };
         self.position = (self.position + 1) % L1T3.len();
@@ -188,6 +198,21 @@ impl Encoder {
         }
     }
 
+    fn send_model(&mut self, frame: &Frame, proof: Proof, send: &mut dyn FnMut(&mut SendStream, &Piece<'_>)) {
+        let Content::Model(model) = &mut self.content else { return };
+        let mut packets = std::mem::take(&mut self.modelled);
+        packets.clear();
+        model.encode(u64::from(frame.time.wrapping_sub(self.last)), frame.keyframe, &mut packets);
+        self.last = frame.time;
+        for packet in &mut packets {
+            packet.prove(&Proof { number: self.packets, ..proof });
+            let piece = Piece { descriptor: &packet.descriptor, ..frame.piece(packet.marker, &packet.payload) };
+            send(&mut self.stream, &piece);
+            self.packets += 1;
+        }
+        self.modelled = packets;
+    }
+
     fn descriptor(&self, frame: &Frame, first: bool) -> Vp8Descriptor {
         Vp8Descriptor {
             non_reference: frame.temporal.is_some_and(|t| t.tid == 2),
@@ -203,6 +228,14 @@ impl Encoder {
 
 impl Frame {
     fn piece<'a>(&self, marker: bool, payload: &'a [u8]) -> Piece<'a> {
-        Piece { marker, time: self.time, captured: self.captured, class: Class::Video, level: None, payload }
+        Piece {
+            marker,
+            time: self.time,
+            captured: self.captured,
+            class: Class::Video,
+            level: None,
+            descriptor: &[],
+            payload,
+        }
     }
 }

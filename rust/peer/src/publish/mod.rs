@@ -15,6 +15,7 @@ use sfu_wire::{Rid, Ssrc};
 
 use crate::clip::Clip;
 use crate::config::{AudioSource, VideoSource};
+use crate::model::ModelSource;
 use crate::outlet::Outlet;
 use crate::sdp::{Negotiation, SectionKind, SourceStreams, Standing};
 
@@ -64,6 +65,13 @@ impl Uplink {
         let index = self.video.len();
         // Sources of both kinds are told apart in the payload.
         self.video.push(VideoPublisher::new(source, VIDEO_SOURCES + index as u16, random));
+        self.start_late();
+        index
+    }
+
+    pub(crate) fn add_models(&mut self, source: ModelSource, random: &mut Random) -> usize {
+        let index = self.video.len();
+        self.video.push(VideoPublisher::of_models(source, VIDEO_SOURCES + index as u16, random));
         self.start_late();
         index
     }
@@ -199,5 +207,5 @@ const VIDEO_SOURCES: u16 = 0x8000;
 fn destination(negotiation: &Negotiation, kind: SectionKind, source: usize) -> Option<Destination<'_>> {
     let section = negotiation.of_source(kind, source)?;
     let open = section.sends && section.standing == Standing::Accepted;
-    open.then_some(Destination { mid: section.mid, codec: section.codec?, ids: &section.extensions })
+    open.then_some(Destination { mid: section.mid, codec: *section.codecs.first()?, ids: &section.extensions })
 }

@@ -31,6 +31,8 @@ pub(crate) struct Piece<'a> {
     pub(crate) captured: Duration,
     pub(crate) class: Class,
     pub(crate) level: Option<u8>,
+    /// The dependency descriptor; may be empty.
+    pub(crate) descriptor: &'a [u8],
     pub(crate) payload: &'a [u8],
 }
 
@@ -64,6 +66,7 @@ struct Sent {
     seq: u64,
     marker: bool,
     timestamp: u32,
+    descriptor: Vec<u8>,
     /// The original number and the payload (RFC 4588 §4).
     payload: Vec<u8>,
 }
@@ -103,7 +106,7 @@ impl SendStream {
         self.next = seq.next();
         let timestamp = self.first_time.wrapping_add(piece.time);
         let level = [piece.level.unwrap_or_default()];
-        let mut values: [(Extension, &[u8]); 3] = [(Extension::Mid, to.mid.as_str().as_bytes()); 3];
+        let mut values: [(Extension, &[u8]); 4] = [(Extension::Mid, to.mid.as_str().as_bytes()); 4];
         let mut count = 1;
         if let Some(rid) = &self.rid {
             values[count] = (Extension::Rid, rid.as_str().as_bytes());
@@ -111,6 +114,10 @@ impl SendStream {
         }
         if piece.level.is_some() {
             values[count] = (Extension::AudioLevel, &level);
+            count += 1;
+        }
+        if !piece.descriptor.is_empty() {
+            values[count] = (Extension::DependencyDescriptor, piece.descriptor);
             count += 1;
         }
         let header =
@@ -132,10 +139,14 @@ impl SendStream {
         let Some(sent) = history.get(usize::from(seq) % *capacity).filter(|sent| sent.is(seq)) else { return };
         let number = *next;
         *next = number.next();
-        let mut values: [(Extension, &[u8]); 2] = [(Extension::Mid, to.mid.as_str().as_bytes()); 2];
+        let mut values: [(Extension, &[u8]); 3] = [(Extension::Mid, to.mid.as_str().as_bytes()); 3];
         let mut count = 1;
         if let Some(rid) = &self.rid {
             values[count] = (Extension::RepairedRid, rid.as_str().as_bytes());
+            count += 1;
+        }
+        if !sent.descriptor.is_empty() {
+            values[count] = (Extension::DependencyDescriptor, &sent.descriptor);
             count += 1;
         }
         let header = RtpHeader {
@@ -177,6 +188,8 @@ impl Repair {
         sent.seq = seq.get();
         sent.marker = piece.marker;
         sent.timestamp = timestamp;
+        sent.descriptor.clear();
+        sent.descriptor.extend_from_slice(piece.descriptor);
         sent.payload.clear();
         sent.payload.extend_from_slice(&seq.as_u16().to_be_bytes());
         sent.payload.extend_from_slice(piece.payload);

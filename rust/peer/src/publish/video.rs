@@ -1,4 +1,4 @@
-//! A VP8 source: all its encodings capture at the same instants, on a clock that never drifts.
+//! A video source: all its encodings capture at the same instants, on a clock that never drifts.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,10 +10,11 @@ use super::encoder::{Capture, Content, Encoder};
 use super::stream::{Destination, SendStream};
 use crate::clip::Clip;
 use crate::config::VideoSource;
+use crate::model::ModelSource;
 use crate::outlet::Outlet;
 use crate::proof::Proof;
 
-/// Of VP8 (RFC 7741 §4.1).
+/// Of every video codec.
 const CLOCK_RATE: u64 = 90_000;
 /// Behind by more, the schedule starts anew instead of catching up in a burst.
 const MAX_BEHIND: Duration = Duration::from_millis(500);
@@ -47,6 +48,12 @@ impl VideoPublisher {
         let contents = clips.iter().map(|(rid, clip)| (*rid, Content::Clip(clip.clone())));
         let encoders = encoders(contents, random);
         Self::with_encoders(number, encoders, rate, Duration::ZERO)
+    }
+
+    pub(crate) fn of_models(source: ModelSource, number: u16, random: &mut Random) -> Self {
+        let contents = source.encodings.into_iter().map(|(rid, model)| (rid, Content::Model(model)));
+        let encoders = encoders(contents, random);
+        Self::with_encoders(number, encoders, source.frames_per_second, source.keyframe_delay)
     }
 
     fn with_encoders(number: u16, encoders: Vec<Encoder>, rate: u32, keyframe_delay: Duration) -> Self {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use sfu_wire::SeqNo;
 use sfu_wire::payload::Vp8Descriptor;
 
+use super::layers::LayersShown;
 use super::playback::Playback;
 
 /// What a packet says of its frame.
@@ -45,6 +46,8 @@ pub struct FrameStats {
     pub broken: u64,
     /// Pauses that a viewer notices (W3C webrtc-stats `freezeCount`).
     pub freezes: u64,
+    /// The highest spatial layer, or encoding, of the last second's frames, and its highest temporal layer.
+    pub layer: Option<(u8, u8)>,
     /// When the first frame was decoded, since the Unix epoch.
     pub first: Option<Duration>,
     /// When the last frame was decoded.
@@ -63,6 +66,7 @@ pub(crate) struct Frames {
     /// A decoder has all that the next frame may refer to.
     intact: bool,
     playback: Playback,
+    layers: LayersShown,
     stats: FrameStats,
 }
 
@@ -181,6 +185,8 @@ impl Frames {
         self.stats.decoded += 1;
         self.stats.keyframes += u64::from(facts.keyframe);
         self.stats.freezes += u64::from(self.playback.decoded(at, facts.timestamp));
+        let temporal = facts.descriptor.temporal.map_or(0, |temporal| temporal.tid);
+        self.stats.layer = self.layers.show(at, (facts.encoding, temporal));
         self.stats.first.get_or_insert(at);
         self.stats.last = Some(at);
     }
@@ -228,7 +234,7 @@ mod tests {
 
     /// Nothing but frames at this time.
     fn shown(at: Duration) -> FrameStats {
-        FrameStats { first: Some(at), last: Some(at), ..FrameStats::default() }
+        FrameStats { layer: Some((0, 0)), first: Some(at), last: Some(at), ..FrameStats::default() }
     }
 
     #[test]

@@ -95,6 +95,11 @@ impl Gaps {
         due
     }
 
+    /// The lowest that may still come.
+    pub(crate) fn oldest(&self) -> Option<SeqNo> {
+        self.missing.first_key_value().map(|(seq, _)| *seq)
+    }
+
     /// How many are missing.
     pub(crate) fn len(&self) -> usize {
         self.missing.len()

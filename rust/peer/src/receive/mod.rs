@@ -2,6 +2,8 @@
 
 mod frames;
 mod gaps;
+mod layers;
+mod model_frames;
 mod playback;
 mod stream;
 
@@ -76,14 +78,14 @@ impl Downlink {
         };
         self.note_transport_seq(now, &packet, section);
         let pt = packet.header().pt.get();
-        match section.codec {
+        match section.codec_of(pt) {
             Some(codec) if codec.pt == pt => {
                 let stream = self.streams.entry(ssrc).or_insert_with(|| RecvStream::new(section, ssrc));
                 stream.set_repairs(codec.rtx.is_some());
                 stream.receive(now, unix_time, &packet);
             }
-            Some(codec) if codec.rtx == Some(pt) => self.receive_repair(now, unix_time, &packet, section),
-            _ => self.unknown += 1,
+            Some(_) => self.receive_repair(now, unix_time, &packet, section),
+            None => self.unknown += 1,
         }
     }
 

@@ -9,6 +9,8 @@ use sfu_wire::{Mid, SeqExtender, SeqNo, Ssrc, ntp};
 
 use super::frames::{Facts, Frames};
 use super::gaps::{Arrival, Gaps};
+use super::model_frames::{ModelFacts, ModelFrames};
+use crate::model::ModelFrame;
 use crate::proof::Proof;
 use crate::publish::proof_offset;
 use crate::sdp::{Section, SectionKind};
@@ -91,6 +93,8 @@ pub(crate) struct RecvStream {
     first: Option<SeqNo>,
     gaps: Gaps,
     frames: Frames,
+    /// Of a publisher whose frames are a model's.
+    models: Option<ModelFrames>,
     jitter: Jitter,
     last_report: Option<(u32, Instant)>,
     /// Expected and received at the last report.
@@ -111,11 +115,12 @@ impl RecvStream {
         Self {
             mid: section.mid,
             kind: section.kind,
-            repairs: section.codec.is_some_and(|codec| codec.rtx.is_some()),
+            repairs: section.codecs.iter().any(|codec| codec.rtx.is_some()),
             seqs: SeqExtender::new(),
             first: None,
             gaps: Gaps::default(),
             frames: Frames::default(),
+            models: None,
             jitter: Jitter::default(),
             last_report: None,
             reported: (0, 0),
@@ -197,10 +202,14 @@ impl RecvStream {
         self.stats.lost += given_up.len() as u64;
         self.stats.missing = self.gaps.len() as u64;
         if self.kind == SectionKind::Video {
-            for seq in given_up {
-                self.frames.skip(unix_time, seq);
+            if let Some(models) = &mut self.models {
+                models.settle(unix_time, self.gaps.oldest(), &mut self.stats.frames);
+            } else {
+                for seq in given_up {
+                    self.frames.skip(unix_time, seq);
+                }
+                self.stats.frames = *self.frames.stats();
             }
-            self.stats.frames = *self.frames.stats();
         }
         if !self.repairs {
             seqs.clear();
@@ -211,7 +220,8 @@ impl RecvStream {
 
     pub(crate) fn wants_keyframe(&mut self, now: Instant) -> bool {
         let is_due = self.keyframe_asked.is_none_or(|asked| now >= asked + KEYFRAME_INTERVAL);
-        let wants = self.kind == SectionKind::Video && self.frames.is_broken() && is_due;
+        let is_broken = self.models.as_ref().map_or_else(|| self.frames.is_broken(), ModelFrames::is_broken);
+        let wants = self.kind == SectionKind::Video && is_broken && is_due;
         if wants {
             self.keyframe_asked = Some(now);
             self.stats.keyframe_requests += 1;
@@ -247,10 +257,22 @@ impl RecvStream {
             self.verify(unix_time, payload);
             return;
         }
+        if let Some((proof, frame)) = ModelFrame::of_payload(payload) {
+            self.take_model((unix_time, seq), packet.header().timestamp, (&proof, frame));
+            return;
+        }
         let facts = if payload.is_empty() { None } else { self.facts(unix_time, packet, payload) };
         self.frames.insert(unix_time, seq, facts);
         self.stats.frames = *self.frames.stats();
         self.stats.encoding = self.frames.encoding();
+    }
+
+    fn take_model(&mut self, arrival: (Duration, SeqNo), timestamp: u32, (proof, frame): (&Proof, ModelFrame)) {
+        self.note(arrival.0, proof);
+        let models = self.models.get_or_insert_default();
+        let facts = ModelFacts { timestamp, encoding: proof.encoding, frame };
+        models.insert(arrival, facts, self.gaps.oldest(), &mut self.stats.frames);
+        self.stats.encoding = models.encoding();
     }
 
     fn facts(&mut self, unix_time: Duration, packet: &RtpPacket<'_>, payload: &[u8]) -> Option<Facts> {
@@ -272,22 +294,26 @@ impl RecvStream {
     }
 
     fn verify(&mut self, unix_time: Duration, payload: &[u8]) -> Option<Proof> {
-        let stats = &mut self.stats;
         let Some(proof) = Proof::parse(payload) else {
-            stats.corrupt += 1;
+            self.stats.corrupt += 1;
             return None;
         };
+        self.note(unix_time, &proof);
+        Some(proof)
+    }
+
+    fn note(&mut self, unix_time: Duration, proof: &Proof) {
+        let stats = &mut self.stats;
         if *stats.source.get_or_insert((proof.publisher, proof.source)) != (proof.publisher, proof.source) {
             stats.misrouted += 1;
         }
-        let numbers = stats.numbers.get_mut(usize::from(proof.encoding))?;
+        stats.max_latency = stats.max_latency.max(unix_time.saturating_sub(proof.captured));
+        let Some(numbers) = stats.numbers.get_mut(usize::from(proof.encoding)) else { return };
         let first = Numbers { first: proof.number, last: proof.number, count: 0 };
         let numbers = numbers.get_or_insert(first);
         numbers.first = numbers.first.min(proof.number);
         numbers.last = numbers.last.max(proof.number);
         numbers.count += 1;
-        stats.max_latency = stats.max_latency.max(unix_time.saturating_sub(proof.captured));
-        Some(proof)
     }
 }
 

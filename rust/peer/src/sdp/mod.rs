@@ -9,6 +9,8 @@ use sfu_wire::{Extension, ExtensionMap, Mid, Ssrc};
 use std::net::SocketAddr;
 use thiserror::Error;
 
+use crate::config::PeerCodec;
+
 pub(crate) use negotiation::Negotiation;
 pub(crate) use write::{Local, SourceStreams};
 
@@ -43,9 +45,10 @@ pub(crate) enum SectionKind {
     Application,
 }
 
-/// Payload types of the one codec per kind. Unlike browsers the peer has RTX for audio too.
+/// Payload types of a codec. Unlike browsers the peer has RTX for audio too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Codec {
+    pub(crate) name: PeerCodec,
     pub(crate) pt: u8,
     pub(crate) rtx: Option<u8>,
 }
@@ -57,12 +60,15 @@ pub(crate) struct Section {
     pub(crate) kind: SectionKind,
     /// Index of the source that it publishes.
     pub(crate) source: Option<usize>,
+    /// What that source sends.
+    pub(crate) sent: Option<PeerCodec>,
     /// The source is on: it sends.
     pub(crate) sends: bool,
     /// It can receive.
     pub(crate) receives: bool,
     pub(crate) standing: Standing,
-    pub(crate) codec: Option<Codec>,
+    /// In the order of preference.
+    pub(crate) codecs: Vec<Codec>,
     pub(crate) extensions: ExtensionMap,
     /// What the server announced to send: primary and repair.
     pub(crate) announced: Vec<(Ssrc, Option<Ssrc>)>,
@@ -83,13 +89,23 @@ impl Section {
     pub(crate) fn is_stopped(&self) -> bool {
         self.standing == Standing::Stopped
     }
+
+    /// The codec whose packets or repairs have this payload type.
+    pub(crate) fn codec_of(&self, pt: u8) -> Option<Codec> {
+        self.codecs.iter().find(|codec| codec.pt == pt || codec.rtx == Some(pt)).copied()
+    }
+
+    /// Leaves those that it can make use of.
+    fn set_codecs(&mut self, codecs: &[Codec]) {
+        let fits = |codec: &&Codec| self.sent.is_none_or(|sent| sent == codec.name);
+        self.codecs = codecs.iter().filter(fits).copied().collect();
+    }
 }
 
 /// The payload types and extension ids in use on the transport: one number has one meaning in a bundle (RFC 9143 §9.1).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Numbers {
-    pub(crate) opus: Codec,
-    pub(crate) vp8: Codec,
+    codecs: [Codec; 6],
     pub(crate) extensions: ExtensionMap,
 }
 
@@ -102,21 +118,45 @@ impl Default for Numbers {
             (4, Extension::Mid),
             (10, Extension::Rid),
             (11, Extension::RepairedRid),
+            (12, Extension::DependencyDescriptor),
         ];
-        Self {
-            opus: Codec { pt: 111, rtx: Some(112) },
-            vp8: Codec { pt: 96, rtx: Some(97) },
-            extensions: extensions.into_iter().collect(),
-        }
+        let codec = |name, pt| Codec { name, pt, rtx: Some(pt + 1) };
+        let [vp8, vp9, av1, h264, h265] = PeerCodec::VIDEO;
+        let codecs = [
+            codec(PeerCodec::Opus, 111),
+            codec(vp8, 96),
+            codec(vp9, 98),
+            codec(av1, 100),
+            codec(h264, 102),
+            codec(h265, 104),
+        ];
+        Self { codecs, extensions: extensions.into_iter().collect() }
     }
 }
 
 impl Numbers {
-    pub(crate) fn codec(&self, kind: SectionKind) -> Option<Codec> {
+    /// Those of a kind, in the order of preference.
+    pub(crate) fn codecs(&self, kind: SectionKind) -> &[Codec] {
         match kind {
-            SectionKind::Audio => Some(self.opus),
-            SectionKind::Video => Some(self.vp8),
-            SectionKind::Application => None,
+            SectionKind::Audio => &self.codecs[..1],
+            SectionKind::Video => &self.codecs[1..],
+            SectionKind::Application => &[],
+        }
+    }
+
+    /// Takes the server's numbers over; what they collide with gets others.
+    fn learn(&mut self, theirs: &[Codec]) {
+        let taken = |pt: u8| theirs.iter().any(|codec| codec.pt == pt || codec.rtx == Some(pt));
+        // Dynamic payload types (RFC 3551 §6), and what RFC 5761 §4 leaves below for those who need more.
+        let mut free = (96..=127).chain(35..=63).filter(|pt| !taken(*pt));
+        for codec in &mut self.codecs {
+            match theirs.iter().find(|their| their.name == codec.name) {
+                Some(their) => *codec = *their,
+                None => {
+                    let pt = free.next().unwrap_or(codec.pt);
+                    *codec = Codec { pt, rtx: free.next(), ..*codec };
+                }
+            }
         }
     }
 }
@@ -139,7 +179,7 @@ pub(crate) struct RemoteSection {
     pub(crate) stopped: bool,
     pub(crate) sends: bool,
     pub(crate) receives: bool,
-    pub(crate) codec: Option<Codec>,
+    pub(crate) codecs: Vec<Codec>,
     pub(crate) extensions: ExtensionMap,
     pub(crate) announced: Vec<(Ssrc, Option<Ssrc>)>,
 }

@@ -6,7 +6,8 @@ use sfu_wire::{Extension, ExtensionMap, Mid, Ssrc};
 
 use super::parse::parse;
 use super::write::{Local, write};
-use super::{Numbers, Remote, RemoteSection, SdpError, Section, SectionKind, Standing};
+use super::{Codec, Numbers, Remote, RemoteSection, SdpError, Section, SectionKind, Standing};
+use crate::config::PeerCodec;
 
 #[derive(Debug, Default)]
 pub(crate) struct Negotiation {
@@ -20,19 +21,23 @@ pub(crate) struct Negotiation {
 
 impl Negotiation {
     /// A section of the peer's own for its next offer.
-    pub(crate) fn add(&mut self, kind: SectionKind, source: Option<usize>) {
+    /// A source's comes with its codec.
+    pub(crate) fn add(&mut self, kind: SectionKind, source: Option<(usize, PeerCodec)>) {
         let mid = self.free_mid();
-        self.sections.push(Section {
+        let mut section = Section {
             mid,
             kind,
-            source,
+            source: source.map(|(source, _)| source),
+            sent: source.map(|(_, codec)| codec),
             sends: source.is_some(),
             receives: source.is_none() && kind != SectionKind::Application,
             standing: Standing::Open,
-            codec: self.numbers.codec(kind),
+            codecs: Vec::new(),
             extensions: self.numbers.extensions,
             announced: Vec::new(),
-        });
+        };
+        section.set_codecs(self.numbers.codecs(kind));
+        self.sections.push(section);
     }
 
     pub(crate) fn has_application(&self) -> bool {
@@ -64,7 +69,9 @@ impl Negotiation {
         self.described = true;
         self.version += 1;
         for section in &mut self.sections {
-            section.codec = section.codec.or(self.numbers.codec(section.kind));
+            if section.codecs.is_empty() {
+                section.set_codecs(self.numbers.codecs(section.kind));
+            }
         }
         write(&self.sections, local, self.version, "actpass")
     }
@@ -111,11 +118,6 @@ impl Negotiation {
         self.described = true;
         let mut extensions = ExtensionMap::new();
         for section in remote.sections.iter().filter(|s| !s.stopped) {
-            match (section.kind, section.codec) {
-                (SectionKind::Audio, Some(codec)) => self.numbers.opus = codec,
-                (SectionKind::Video, Some(codec)) => self.numbers.vp8 = codec,
-                _ => {}
-            }
             for (id, extension) in section.extensions.iter().filter(|(_, e)| is_known(*e)) {
                 extensions.insert(id, extension);
             }
@@ -129,8 +131,11 @@ impl Negotiation {
             }
         }
         self.numbers.extensions = extensions;
+        let sections = remote.sections.iter().filter(|section| !section.stopped);
+        let theirs: Vec<Codec> = sections.flat_map(|section| &section.codecs).copied().collect();
+        self.numbers.learn(&theirs);
         for section in &mut self.sections {
-            section.codec = self.numbers.codec(section.kind);
+            section.set_codecs(self.numbers.codecs(section.kind));
             section.extensions = extensions;
         }
     }
@@ -155,14 +160,15 @@ fn arrived(offered: &RemoteSection) -> Result<Section, SdpError> {
         sends: false,
         receives: offered.kind != SectionKind::Application,
         standing: if offered.stopped { Standing::Stopped } else { Standing::Open },
-        codec: offered.codec,
+        sent: None,
+        codecs: offered.codecs.clone(),
         extensions: ExtensionMap::new(),
         announced: Vec::new(),
     })
 }
 
 fn apply(section: &mut Section, remote: &RemoteSection) {
-    let codec_is_missing = section.kind != SectionKind::Application && remote.codec.is_none();
+    let codec_is_missing = section.kind != SectionKind::Application && remote.codecs.is_empty();
     section.standing = match remote.receives {
         _ if remote.stopped || codec_is_missing => Standing::Stopped,
         true => Standing::Accepted,
@@ -171,7 +177,7 @@ fn apply(section: &mut Section, remote: &RemoteSection) {
     if section.kind == SectionKind::Application || section.is_stopped() {
         return;
     }
-    section.codec = remote.codec;
+    section.set_codecs(&remote.codecs);
     section.extensions = remote.extensions.iter().filter(|(_, e)| is_known(*e)).collect();
     if !section.sends {
         section.receives = remote.sends || section.receives;

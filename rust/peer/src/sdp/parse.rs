@@ -6,6 +6,7 @@ use sfu_transport::{Fingerprint, IceCredentials, SctpParameters};
 use sfu_wire::{Extension, ExtensionMap, Mid, Ssrc};
 
 use super::{Codec, Remote, RemoteSection, SdpError, SectionKind};
+use crate::config::PeerCodec;
 
 pub(super) fn parse(sdp: &str) -> Result<Remote, SdpError> {
     let mut transport = Transport::default();
@@ -97,8 +98,8 @@ fn candidate(value: &str) -> Option<SocketAddr> {
 struct Draft {
     section: RemoteSection,
     formats: Vec<u8>,
-    /// Payload types by encoding name, in any order.
-    primary: Vec<u8>,
+    /// Payload types with their encoding names, in any order.
+    primary: Vec<(u8, PeerCodec)>,
     rtx: Vec<u8>,
     /// (repair, repaired).
     apt: Vec<(u8, u8)>,
@@ -124,7 +125,7 @@ impl Draft {
                 stopped: port == 0,
                 sends: true,
                 receives: true,
-                codec: None,
+                codecs: Vec::new(),
                 extensions: ExtensionMap::new(),
                 announced: Vec::new(),
             },
@@ -183,12 +184,9 @@ impl Draft {
         let (pt, encoding) = value.split_once(' ')?;
         let pt: u8 = pt.parse().ok()?;
         let name = encoding.split('/').next()?;
-        let wanted = match self.section.kind {
-            SectionKind::Audio => "opus",
-            _ => "VP8",
-        };
-        if name.eq_ignore_ascii_case(wanted) {
-            self.primary.push(pt);
+        let is_audio = self.section.kind == SectionKind::Audio;
+        if let Some(codec) = PeerCodec::from_name(name).filter(|codec| (*codec == PeerCodec::Opus) == is_audio) {
+            self.primary.push((pt, codec));
         } else if name.eq_ignore_ascii_case("rtx") {
             self.rtx.push(pt);
         }
@@ -197,10 +195,12 @@ impl Draft {
 
     fn finish(self) -> RemoteSection {
         let Self { mut section, formats, primary, rtx, apt, ssrcs, groups } = self;
-        section.codec = formats.iter().copied().find(|pt| primary.contains(pt)).map(|pt| {
+        for pt in formats {
             let repairs = |(repair, repaired): &(u8, u8)| *repaired == pt && rtx.contains(repair);
-            Codec { pt, rtx: apt.iter().find(|pair| repairs(pair)).map(|(repair, _)| *repair) }
-        });
+            let rtx = apt.iter().find(|pair| repairs(pair)).map(|(repair, _)| *repair);
+            let name = primary.iter().find(|(known, _)| *known == pt).map(|(_, name)| *name);
+            section.codecs.extend(name.map(|name| Codec { name, pt, rtx }));
+        }
         let is_repair = |ssrc: &Ssrc| groups.iter().any(|(_, repair)| repair == ssrc);
         section.announced = ssrcs
             .iter()
@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(remote.candidates.len(), 2);
         assert!(remote.candidates[1].is_ipv6());
         let video = &remote.sections[0];
-        assert_eq!(video.codec, Some(Codec { pt: 100, rtx: Some(101) }));
+        assert_eq!(video.codecs, [Codec { name: PeerCodec::Vp8, pt: 100, rtx: Some(101) }]);
         assert_eq!(video.announced, [(Ssrc::new(7), Some(Ssrc::new(8)))]);
         assert_eq!(video.extensions.id(Extension::Mid), Some(4));
         assert!(video.sends && !video.receives && !video.stopped);

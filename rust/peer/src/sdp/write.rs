@@ -7,6 +7,7 @@ use sfu_transport::{Fingerprint, IceCredentials};
 use sfu_wire::{Extension, Rid, Ssrc};
 
 use super::{Codec, Section, SectionKind};
+use crate::config::PeerCodec;
 
 /// Rid, primary and repair of every stream of a kind, by source.
 pub(crate) type SourceStreams = Vec<Vec<(Option<Rid>, Ssrc, Ssrc)>>;
@@ -56,15 +57,18 @@ impl Lines {
 
 fn write_section(sdp: &mut Lines, section: &Section, local: &Local<'_>, setup: &str) {
     let port = if section.is_stopped() { 0 } else { 9 };
-    match (section.kind, section.codec) {
-        (SectionKind::Application, _) => {
+    match section.kind {
+        SectionKind::Application => {
             sdp.line(format_args!("m=application {port} UDP/DTLS/SCTP webrtc-datachannel"));
         }
-        (kind, codec) => {
+        kind => {
             let name = if kind == SectionKind::Audio { "audio" } else { "video" };
-            let Codec { pt, rtx } = codec.unwrap_or(Codec { pt: 0, rtx: None });
-            let rtx = rtx.map(|rtx| format!(" {rtx}")).unwrap_or_default();
-            sdp.line(format_args!("m={name} {port} UDP/TLS/RTP/SAVPF {pt}{rtx}"));
+            let numbers = section.codecs.iter().flat_map(|codec| [Some(codec.pt), codec.rtx]).flatten();
+            let mut formats: String = numbers.map(|pt| format!(" {pt}")).collect();
+            if formats.is_empty() {
+                formats.push_str(" 0");
+            }
+            sdp.line(format_args!("m={name} {port} UDP/TLS/RTP/SAVPF{formats}"));
         }
     }
     sdp.line(format_args!("c=IN IP4 0.0.0.0"));
@@ -87,10 +91,12 @@ fn write_section(sdp: &mut Lines, section: &Section, local: &Local<'_>, setup: &
     sdp.line(format_args!("a={direction}"));
     sdp.line(format_args!("a=rtcp-mux"));
     sdp.line(format_args!("a=rtcp-rsize"));
-    write_codec(sdp, section);
+    for codec in &section.codecs {
+        write_codec(sdp, codec);
+    }
     for (id, extension) in section.extensions.iter() {
         let audio_only = extension == Extension::AudioLevel;
-        let video_only = matches!(extension, Extension::Rid | Extension::RepairedRid);
+        let video_only = matches!(extension, Extension::Rid | Extension::RepairedRid | Extension::DependencyDescriptor);
         let is_audio = section.kind == SectionKind::Audio;
         if !(audio_only && !is_audio || video_only && is_audio) {
             sdp.line(format_args!("a=extmap:{id} {}", extension.uri()));
@@ -111,23 +117,24 @@ fn write_transport(sdp: &mut Lines, local: &Local<'_>, setup: &str) {
     sdp.line(format_args!("a=candidate:1 1 udp 2130706431 {ip} {port} typ host"));
 }
 
-fn write_codec(sdp: &mut Lines, section: &Section) {
-    let Some(Codec { pt, rtx }) = section.codec else { return };
-    if section.kind == SectionKind::Audio {
-        sdp.line(format_args!("a=rtpmap:{pt} opus/48000/2"));
+fn write_codec(sdp: &mut Lines, &Codec { name, pt, rtx }: &Codec) {
+    sdp.line(format_args!("a=rtpmap:{pt} {}", name.map()));
+    if name == PeerCodec::Opus {
         sdp.line(format_args!("a=rtcp-fb:{pt} transport-cc"));
         if rtx.is_some() {
             sdp.line(format_args!("a=rtcp-fb:{pt} nack"));
         }
-        sdp.line(format_args!("a=fmtp:{pt} minptime=10;useinbandfec=1"));
     } else {
-        sdp.line(format_args!("a=rtpmap:{pt} VP8/90000"));
         for feedback in ["goog-remb", "transport-cc", "ccm fir", "nack", "nack pli"] {
             sdp.line(format_args!("a=rtcp-fb:{pt} {feedback}"));
         }
     }
+    if let Some(parameters) = name.parameters() {
+        sdp.line(format_args!("a=fmtp:{pt} {parameters}"));
+    }
     if let Some(rtx) = rtx {
-        sdp.line(format_args!("a=rtpmap:{rtx} rtx/{}", section.kind.clock_rate()));
+        let clock_rate = name.map().split('/').nth(1).unwrap_or_default();
+        sdp.line(format_args!("a=rtpmap:{rtx} rtx/{clock_rate}"));
         sdp.line(format_args!("a=fmtp:{rtx} apt={pt}"));
     }
 }
@@ -149,7 +156,7 @@ fn write_streams(sdp: &mut Lines, section: &Section, local: &Local<'_>) {
         return;
     }
     for (_, ssrc, rtx) in streams {
-        let rtx = section.codec.and_then(|codec| codec.rtx).map(|_| *rtx);
+        let rtx = section.codecs.first().and_then(|codec| codec.rtx).map(|_| *rtx);
         if let Some(rtx) = rtx {
             sdp.line(format_args!("a=ssrc-group:FID {ssrc} {rtx}"));
         }
