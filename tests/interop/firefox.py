@@ -28,6 +28,10 @@ _PREFERENCES: dict[str, bool | int | str] = {
     "media.autoplay.default": 0,
     "media.autoplay.blocking_policy": 0,
     "media.peerconnection.ice.obfuscate_host_addresses": False,
+    # H.264 without the OpenH264 plugin, which Debian does not ship: taken for hardware's, and decoded by libavcodec.
+    "media.webrtc.hw.h264.enabled": True,
+    "gfx.blacklist.webrtc.hw.acceleration": 1,
+    "gfx.blacklist.webrtc.hw.acceleration.h264": 1,
     # Nobody to phone.
     "app.update.auto": False,
     "app.normandy.enabled": False,

@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -25,6 +25,9 @@ from interop.chromium import Chromium, chromium
 from interop.live import live
 
 import sfu
+
+if TYPE_CHECKING:
+    from interop.firefox import Firefox
 
 EVERY = 2.0
 # Simulcast where browsers have it, SVC where they have that.
@@ -38,8 +41,8 @@ SOURCES: dict[str, dict[str, Any]] = {
 # temporal layer alone are (267 ms after 67), at 30 they are not (133 after 33).
 FRAME_RATE = 30
 LAYERS = [sfu.Layer(spatial, temporal) for spatial, temporal in product(range(3), repeat=2)]
-# Of the viewer's getStats. There is no counter of decode errors in Chromium: such a frame came whole and was neither
-# decoded nor dropped ("undecoded"), and asks for a keyframe (PLI).
+# Of the viewer's getStats. No browser counts decode errors there: such a frame came whole and was neither decoded nor
+# dropped ("undecoded"), and asks for a keyframe (PLI).
 COUNTERS = ("frames", "keyframes", "freezes", "frozen", "dropped", "undecoded", "plis", "nacks", "lost")
 # What a machine can do to a viewer that has too much else to do.
 BUSY = ("freezes", "dropped")
@@ -70,12 +73,22 @@ class Watched:
         return [name for name in names if self.counts[name] > (alone.counts[name] if alone else 0)]
 
 
-async def watch(browser: Chromium, codec: str, seconds: float, *, switch: bool, seed: int = 1) -> Watched:
+@dataclass(frozen=True)
+class Browsers:
+    """Who publishes, who watches, and where they reach the server."""
+
+    publisher: Chromium
+    viewer: Chromium | Firefox
+    announce: tuple[str, ...] = ("127.0.0.1",)
+
+
+async def watch(browsers: Browsers, codec: str, seconds: float, *, switch: bool, seed: int = 1) -> Watched:
     """One publisher, one viewer, `seconds` of it."""
     camera = CAMERA | {"codec": codec, "frameRate": FRAME_RATE} | SOURCES[codec]
-    async with live() as running:
+    async with live(announce=browsers.announce) as running:
         room = await running.server.create_room(f"switching-{codec}")
-        alice, bob = [await Peer.create(await browser.blank(), name) for name in ("alice", "bob")]
+        alice = await Peer.create(await browsers.publisher.blank(), "alice")
+        bob = await Peer.create(await browsers.viewer.blank(), "bob")
         await alice.do("publish", {"video": camera})
         await bob.do("open", "anything")
         async with join(room, alice, "alice"), join(room, bob, "bob") as call:
@@ -111,7 +124,7 @@ async def watch(browser: Chromium, codec: str, seconds: float, *, switch: bool, 
     return watched
 
 
-async def trial(browser: Chromium, codec: str, seconds: float) -> list[str]:
+async def trial(browsers: Browsers, codec: str, seconds: float) -> list[str]:
     """Switch, print what was seen, and say what of it a viewer noticed.
 
     On a busy machine frames come late with no switch at all. So freezes and dropped frames are held against a run
@@ -119,14 +132,14 @@ async def trial(browser: Chromium, codec: str, seconds: float) -> list[str]:
     not forgiven.
     """
     for _ in range(ATTEMPTS):
-        watched = await watch(browser, codec, seconds, switch=True)
+        watched = await watch(browsers, codec, seconds, switch=True)
         print(f"{codec} switched for {seconds:.0f} s: {watched}", flush=True)
         noticed = watched.worse(None, "undecoded", "plis", "lost")
         if len(watched.heights) < 2:
             noticed.append("never another size")
         if noticed or not watched.worse(None, *BUSY):
             return noticed
-        alone = await watch(browser, codec, seconds, switch=False)
+        alone = await watch(browsers, codec, seconds, switch=False)
         print(f"{codec} left alone for {seconds:.0f} s: {alone}", flush=True)
         noticed = watched.worse(alone, *BUSY)
         if not noticed:
@@ -155,7 +168,7 @@ async def main(codecs: list[str], seconds: float) -> bool:
     smooth = True
     for codec in codecs:
         async with chromium() as browser:
-            wrong = await trial(browser, codec, seconds)
+            wrong = await trial(Browsers(browser, browser), codec, seconds)
         print(f"{codec}: {', '.join(wrong) or 'nothing was noticed'}", flush=True)
         smooth = smooth and not wrong
     return smooth

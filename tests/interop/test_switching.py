@@ -1,16 +1,23 @@
-"""A switch every two seconds, and Chromium's own counters do not move (`switching.py` does the same for longer)."""
+"""A switch every two seconds, and a browser's own counters do not move (`switching.py` does the same for longer)."""
 
 import pytest
 from interop.chromium import Chromium
-from interop.switching import SOURCES, trial
+from interop.firefox import Firefox
+from interop.netns import Namespace
+from interop.switching import SOURCES, Browsers, trial
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.slow]
+
 
 # A minute of four codecs.
-SECONDS = 15.0
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("codec", SOURCES)
 async def test_a_viewer_does_not_notice_switches(chromium: Chromium, codec: str) -> None:
-    assert await trial(chromium, codec, SECONDS) == []
+    assert await trial(Browsers(chromium, chromium), codec, seconds=15) == []
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+async def test_firefox_does_not_notice_switches_either(
+    chromium: Chromium, firefox: Firefox, namespace: Namespace, codec: str
+) -> None:
+    browsers = Browsers(chromium, firefox, ("127.0.0.1", namespace.host))
+    assert await trial(browsers, codec, seconds=20) == []
