@@ -54,16 +54,22 @@ pub(crate) struct Demand {
     told: Layers,
     /// Since when less is needed than was told.
     falling: Option<Instant>,
+    /// The highest that the track ever had. A publisher that sends fewer because it was told so may begin a new run (another codec)
+    /// without the others: it has to hear when they are needed again all the same.
+    top: Layer,
 }
 
 impl Demand {
     /// A publisher begins with everything.
     pub(crate) const fn new() -> Self {
-        Self { told: Layers::ALL, falling: None }
+        Self { told: Layers::ALL, falling: None, top: Layer { spatial: 0, temporal: 0 } }
     }
 
     /// `needed` is needed now of a track whose highest layers are `top`. `Some`: to be told.
     pub(crate) fn update(&mut self, now: Instant, needed: Layers, top: Layer) -> Option<Vec<Layer>> {
+        self.top.spatial = self.top.spatial.max(top.spatial);
+        self.top.temporal = self.top.temporal.max(top.temporal);
+        let top = self.top;
         let (told, wanted) = (self.told.within(top), needed.within(top));
         if wanted == told {
             self.falling = None;
@@ -148,5 +154,17 @@ mod tests {
         assert_eq!(demand.update(start + HOLD * 2, needed(&[(1, 7)]), TOP), None);
         let told = demand.update(start + HOLD * 3, needed(&[(1, 7)]), TOP).unwrap();
         assert_eq!(numbers(&told), [(0, 2), (1, 2)]);
+    }
+
+    #[test]
+    fn what_was_stopped_is_asked_for_again_in_another_run_too() {
+        let start = Instant::now();
+        let mut demand = Demand::new();
+        assert_eq!(demand.update(start, needed(&[(0, 7)]), TOP), None);
+        assert!(demand.update(start + HOLD, needed(&[(0, 7)]), TOP).is_some());
+        let low = Layer { spatial: 0, temporal: 2 };
+        assert_eq!(demand.update(start + HOLD * 2, needed(&[(0, 7)]), low), None, "a run without the others");
+        let told = demand.update(start + HOLD * 2, needed(&[(7, 7)]), low).unwrap();
+        assert_eq!(numbers(&told), [(0, 2), (1, 2), (2, 2)]);
     }
 }
