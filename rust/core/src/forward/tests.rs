@@ -5,6 +5,7 @@ mod judge;
 mod rules;
 mod scene;
 mod script;
+mod tables;
 
 /// When everything begins; what matters is only what is added to it.
 fn any_instant() -> std::time::Instant {
