@@ -133,8 +133,7 @@ impl Forwarder {
             return None;
         }
         self.simulcast |= packet.encoding > 0;
-        self.selector.observe(now, packet);
-        match self.selector.decide(now, packet) {
+        match self.selector.select(now, packet) {
             Decision::Drop => return None,
             Decision::Switch if !self.may_begin(packet) => return None,
             Decision::Switch => self.switch(now, packet, clock),
@@ -197,7 +196,7 @@ impl Forwarder {
         let encoding = self.encoding().filter(|_| self.selector.is_flowing())?;
         let inside = match self.basis {
             Basis::Payload => {
-                let (spatial, temporal) = self.frames.newest().map_or((0, 0), |f| (f.spatial.top, f.joined.top()));
+                let (spatial, temporal) = self.frames.newest().map_or((0, 0), |f| (f.fate.spatial.top, f.joined.top()));
                 Layer { spatial: spatial.min(self.seen.spatial), temporal: temporal.min(self.seen.temporal) }
             }
             Basis::Dependencies | Basis::Unresolved(_) => self.references.layer(),
@@ -274,30 +273,35 @@ impl Forwarder {
             }
             (_, Dependencies::None | Dependencies::Outdated) => None,
         };
-        let Some(outcome) = outcome.filter(|outcome| outcome.forwarded) else {
-            self.rewriter.leave_out(packet.seq);
-            return None;
-        };
-        self.picture_lost &= !packet.facts.keyframe;
-        self.rewriter.rewrite(packet, Some(&outcome), offset)
+        match &outcome {
+            Some(outcome) if outcome.forwarded => {
+                self.picture_lost &= !packet.facts.keyframe;
+                self.rewriter.rewrite(packet, Some(outcome), offset)
+            }
+            _ => {
+                self.rewriter.leave_out(packet.seq);
+                None
+            }
+        }
     }
 
+    #[inline]
     fn judge_by_payload(&mut self, packet: &Packet<'_>) -> Option<Outcome> {
         self.seen.spatial = self.seen.spatial.max(packet.facts.spatial);
         self.seen.temporal = self.seen.temporal.max(packet.facts.temporal);
         let limit = self.limit();
-        let mut frame = self.frames.decide(packet, limit)?;
+        let mut fate = self.frames.decide(packet, limit)?;
         let highest = self.frames.highest();
         if highest.is_none_or(|highest| packet.seq > highest) {
             if let Some(highest) = highest.filter(|highest| packet.seq > highest.next())
-                && let Some(unseen) = self.frames.left_out_in_gap(packet, &frame, limit)
+                && let Some(unseen) = self.frames.left_out_in_gap(packet, &fate, limit)
             {
                 self.rewriter.close_gap(highest.next(), packet.seq);
-                frame = self.frames.leave_out_unseen(packet, unseen).unwrap_or(frame);
+                fate = self.frames.leave_out_unseen(packet, unseen).unwrap_or(fate);
             }
-            self.frames.advance(packet, &frame);
+            self.frames.advance(packet, &fate);
         }
-        let outcome = frame.outcome(packet);
+        let outcome = fate.outcome(packet);
         if outcome.forwarded && outcome.ends_picture {
             self.frames.note_end(packet);
         }
@@ -348,7 +352,7 @@ impl Forwarder {
         } else {
             self.basis = Basis::Payload;
             self.frames.clear();
-            self.frames.decide(packet, limit).and_then(|frame| frame.picture)
+            self.frames.decide(packet, limit).and_then(|fate| fate.picture)
         };
         self.rewriter.start(packet, picture, clock.offset(packet.encoding));
         self.selector.switched(packet);
@@ -369,7 +373,7 @@ impl Forwarder {
             return self.references.needs_keyframe(self.limit());
         }
         let wanted = self.limit().spatial.min(self.seen.spatial);
-        self.frames.newest().is_some_and(|frame| frame.spatial.needs_keyframe_for(wanted))
+        self.frames.newest().is_some_and(|frame| frame.fate.spatial.needs_keyframe_for(wanted))
     }
 }
 

@@ -16,20 +16,26 @@ use super::temporal::{Joined, References};
 /// So many frames are remembered: one second at 60 fps, longer than a receiver waits for a retransmission.
 const FRAMES: usize = 64;
 
-/// A frame and its fate.
+/// What is decided on a frame, for each of its packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fate {
+    /// The picture id without wraps, when the codec numbers its pictures.
+    pub(crate) picture: Option<i64>,
+    /// Pictures of this run that were left out before it; picture ids wrap sooner than this does.
+    pub(crate) left_out_before: u32,
+    /// Its spatial layers that go out.
+    pub(crate) spatial: SpatialLayers,
+    /// Its temporal layer goes out.
+    pub(crate) forwarded: bool,
+}
+
+/// A frame, its fate and what follows from it for others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Frame {
     timestamp: u64,
-    /// The picture id without wraps, when the codec numbers its pictures.
-    pub(crate) picture: Option<i64>,
-    /// Its temporal layer goes out.
-    pub(crate) forwarded: bool,
-    /// Its spatial layers that go out.
-    pub(crate) spatial: SpatialLayers,
+    pub(crate) fate: Fate,
     /// The temporal layers that the subscriber has after it.
     pub(crate) joined: Joined,
-    /// Pictures of this run that were left out before it; picture ids wrap sooner than this does.
-    pub(crate) left_out_before: u32,
     left_out_after: u32,
     /// Spatial layers of which a packet was left out already, bit n for layer n.
     refused: u8,
@@ -43,13 +49,13 @@ pub(crate) struct Frame {
     unseen_since: Option<u64>,
 }
 
-impl Frame {
+impl Fate {
     /// Whether the packet goes out that `facts` tell of.
-    pub(crate) fn sends(&self, facts: &FrameFacts) -> bool {
+    fn sends(&self, facts: &FrameFacts) -> bool {
         self.forwarded && self.spatial.contains(facts)
     }
 
-    /// What it means for a packet of it.
+    /// What it means for a packet of the frame.
     pub(crate) fn outcome(&self, packet: &Packet<'_>) -> Outcome {
         let facts = &packet.facts;
         Outcome {
@@ -63,9 +69,11 @@ impl Frame {
             active: None,
         }
     }
+}
 
+impl Frame {
     fn note_refusal(&mut self, facts: &FrameFacts) {
-        if !self.sends(facts) {
+        if !self.fate.sends(facts) {
             self.refused |= spatial_bit(facts);
         }
     }
@@ -120,34 +128,42 @@ impl FrameLog {
         self.newest.as_ref()
     }
 
-    /// The frame of `packet`, with nothing above `limit` wanted; `None` when it is too old to know.
-    pub(crate) fn decide(&mut self, packet: &Packet<'_>, limit: Layer) -> Option<Frame> {
-        let frame = self.decide_picture(packet, limit)?;
+    /// The fate of the frame of `packet`, with nothing above `limit` wanted; `None` when it is too old to know.
+    #[inline]
+    pub(crate) fn decide(&mut self, packet: &Packet<'_>, limit: Layer) -> Option<Fate> {
+        if matches!(packet.facts.descriptor, Descriptor::Vp9(_)) {
+            return self.decide_layer(packet, limit);
+        }
+        // Without spatial layers what follows in a frame says nothing new.
+        match &self.newest {
+            Some(newest) if packet.timestamp == newest.timestamp && !packet.facts.keyframe => Some(newest.fate),
+            _ => self.decide_picture(packet, limit),
+        }
+    }
+
+    fn decide_layer(&mut self, packet: &Packet<'_>, limit: Layer) -> Option<Fate> {
+        self.learn(&packet.facts);
+        let fate = self.decide_picture(packet, limit)?;
         if packet.marker
             && let Some(known) = self.at_mut(packet.timestamp)
         {
             known.highest = packet.facts.spatial;
         }
         // An upper layer may refer to further pictures than the base layer, by which the picture was decided.
-        let cap = if packet.facts.spatial == 0 {
-            u8::MAX
-        } else {
-            self.highest_with_references(&packet.facts, frame.picture)
-        };
+        let cap =
+            if packet.facts.spatial == 0 { u8::MAX } else { self.highest_with_references(&packet.facts, fate.picture) };
         if cap >= packet.facts.spatial {
-            return Some(frame);
+            return Some(fate);
         }
-        let spatial = frame.spatial.capped(cap);
+        let spatial = fate.spatial.capped(cap);
         if let Some(known) = self.at_mut(packet.timestamp) {
-            known.spatial = spatial;
+            known.fate.spatial = spatial;
         }
-        Some(Frame { spatial, ..frame })
+        Some(Fate { spatial, ..fate })
     }
 
-    fn decide_picture(&mut self, packet: &Packet<'_>, limit: Layer) -> Option<Frame> {
-        self.learn(&packet.facts);
-        let newest = self.newest.map(|frame| frame.timestamp);
-        match newest {
+    fn decide_picture(&mut self, packet: &Packet<'_>, limit: Layer) -> Option<Fate> {
+        match self.newest.as_ref().map(|frame| frame.timestamp) {
             Some(newest) if packet.timestamp == newest => self.refine(packet, limit),
             Some(newest) if packet.timestamp < newest => self.decide_late(packet),
             _ => Some(self.decide_new(packet, limit)),
@@ -157,35 +173,35 @@ impl FrameLog {
     /// Whether all that is missing between the highest packet so far and `packet`, the next one that came, belongs to what is
     /// left out; then how many pictures that is as a whole. Known from picture ids: what lies between two parts of a frame, or
     /// between the parts of two frames that follow each other, is theirs.
-    pub(crate) fn left_out_in_gap(&self, packet: &Packet<'_>, frame: &Frame, limit: Layer) -> Option<u32> {
+    pub(crate) fn left_out_in_gap(&self, packet: &Packet<'_>, fate: &Fate, limit: Layer) -> Option<u32> {
         let tail = self.tail?;
         let facts = &packet.facts;
         if tail.timestamp == packet.timestamp {
-            let is_out = !frame.forwarded || (tail.left_out && frame.spatial.leaves_out(tail.spatial..=facts.spatial));
+            let is_out = !fate.forwarded || (tail.left_out && fate.spatial.leaves_out(tail.spatial..=facts.spatial));
             return is_out.then_some(0);
         }
-        let (before, picture) = (tail.picture?, frame.picture?);
+        let (before, picture) = (tail.picture?, fate.picture?);
         let starts_picture = facts.starts_frame && facts.spatial == 0;
-        let start_is_out = starts_picture || !frame.forwarded || frame.spatial.leaves_out_before(facts);
+        let start_is_out = starts_picture || !fate.forwarded || fate.spatial.leaves_out_before(facts);
         let between_is_out = picture == before + 1 || (limit.temporal == 0 && tail.precedes_no_base_but(facts));
         let is_out = picture > before && tail.rest_is_out && start_is_out && between_is_out;
         is_out.then(|| (picture - before - 1) as u32)
     }
 
     /// So many pictures before the newest frame, which is that of `packet`, are left out without having been seen.
-    pub(crate) fn leave_out_unseen(&mut self, packet: &Packet<'_>, count: u32) -> Option<Frame> {
+    pub(crate) fn leave_out_unseen(&mut self, packet: &Packet<'_>, count: u32) -> Option<Fate> {
         let newest = self.newest.as_mut().filter(|newest| newest.timestamp == packet.timestamp)?;
-        newest.left_out_before = newest.left_out_before.wrapping_add(count);
+        newest.fate.left_out_before = newest.fate.left_out_before.wrapping_add(count);
         newest.left_out_after = newest.left_out_after.wrapping_add(count);
         if count > 0 {
             newest.unseen_since = self.tail.map(|tail| tail.timestamp);
         }
-        Some(*newest)
+        Some(newest.fate)
     }
 
     /// The highest number so far, padding left aside.
     pub(crate) fn highest(&self) -> Option<SeqNo> {
-        self.tail.map(|tail| tail.seq)
+        self.tail.as_ref().map(|tail| tail.seq)
     }
 
     /// `packet` of the newest frame goes out with the marker.
@@ -196,22 +212,22 @@ impl FrameLog {
     }
 
     /// `packet` has the highest number so far.
-    pub(crate) fn advance(&mut self, packet: &Packet<'_>, frame: &Frame) {
+    pub(crate) fn advance(&mut self, packet: &Packet<'_>, fate: &Fate) {
         let facts = &packet.facts;
         self.tail = Some(Tail {
             seq: packet.seq,
             timestamp: packet.timestamp,
-            picture: frame.picture,
+            picture: fate.picture,
             base_index: base_index(facts),
             spatial: facts.spatial,
-            left_out: !frame.sends(facts),
-            rest_is_out: packet.marker || !frame.forwarded || frame.spatial.leaves_out_after(facts),
+            left_out: !fate.sends(facts),
+            rest_is_out: packet.marker || !fate.forwarded || fate.spatial.leaves_out_after(facts),
         });
     }
 
     fn learn(&mut self, facts: &FrameFacts) {
         self.inter_layer = self.inter_layer.learn(facts);
-        let structure = match facts.descriptor {
+        let structure = match &facts.descriptor {
             Descriptor::Vp9(descriptor) if facts.keyframe => descriptor.structure,
             _ => None,
         };
@@ -221,10 +237,10 @@ impl FrameLog {
         };
     }
 
-    fn decide_new(&mut self, packet: &Packet<'_>, limit: Layer) -> Frame {
+    fn decide_new(&mut self, packet: &Packet<'_>, limit: Layer) -> Fate {
         let facts = &packet.facts;
-        let (joined, spatial, left_out) = match self.newest {
-            Some(newest) => (newest.joined, newest.spatial, newest.left_out_after),
+        let (joined, spatial, left_out) = match &self.newest {
+            Some(newest) => (newest.joined, newest.fate.spatial, newest.left_out_after),
             None => (Joined::default(), SpatialLayers::all(), 0),
         };
         let picture = self.picture(facts);
@@ -233,13 +249,12 @@ impl FrameLog {
         }
         let (forwarded, joined) = joined.admit(limit.temporal, facts, self.references(facts, picture));
         let spatial = spatial.next(facts, limit.spatial, self.inter_layer, self.highest_spatial);
+        let spatial = spatial.capped(self.highest_with_references(facts, picture));
+        let fate = Fate { picture, left_out_before: left_out, spatial, forwarded };
         let mut frame = Frame {
             timestamp: packet.timestamp,
-            picture,
-            forwarded,
-            spatial: spatial.capped(self.highest_with_references(facts, picture)),
+            fate,
             joined,
-            left_out_before: left_out,
             left_out_after: left_out.wrapping_add(u32::from(!forwarded)),
             refused: 0,
             temporal: facts.temporal,
@@ -251,33 +266,33 @@ impl FrameLog {
         if let Some(previous) = self.newest.replace(frame) {
             self.frames.push(previous);
         }
-        frame
+        fate
     }
 
     /// A later packet of the newest frame may be what joins layers: a keyframe's first packet that was overtaken, or a
     /// spatial layer that starts over.
-    fn refine(&mut self, packet: &Packet<'_>, limit: Layer) -> Option<Frame> {
+    fn refine(&mut self, packet: &Packet<'_>, limit: Layer) -> Option<Fate> {
         let facts = &packet.facts;
         let newest = self.newest.as_mut()?;
-        if facts.keyframe && newest.forwarded {
+        if facts.keyframe && newest.fate.forwarded {
             (_, newest.joined) = newest.joined.admit(limit.temporal, facts, None);
         } else if starts_over(facts)
-            && facts.spatial == newest.spatial.top().saturating_add(1)
+            && facts.spatial == newest.fate.spatial.top().saturating_add(1)
             && facts.spatial <= limit.spatial
             && newest.refused & spatial_bit(facts) == 0
             // A picture has one end.
             && !newest.ended
         {
-            newest.spatial = newest.spatial.joined_by(facts.spatial);
+            newest.fate.spatial = newest.fate.spatial.joined_by(facts.spatial);
         }
         newest.note_refusal(facts);
-        Some(*newest)
+        Some(newest.fate)
     }
 
-    fn decide_late(&mut self, packet: &Packet<'_>) -> Option<Frame> {
+    fn decide_late(&mut self, packet: &Packet<'_>) -> Option<Fate> {
         let facts = &packet.facts;
         if let Some(frame) = self.frames.iter().find(|frame| frame.timestamp == packet.timestamp) {
-            return Some(*frame);
+            return Some(frame.fate);
         }
         let before = self.frames.iter().filter(|frame| frame.timestamp < packet.timestamp);
         let before = before.max_by_key(|frame| frame.timestamp).copied();
@@ -288,34 +303,37 @@ impl FrameLog {
             (None, _) => return None,
         };
         let picture = self.picture(facts);
-        let frame = Frame {
-            timestamp: packet.timestamp,
+        let spatial = before.fate.spatial.late(facts, self.inter_layer);
+        let fate = Fate {
             picture,
-            forwarded: before.joined.admits_late(facts, self.references(facts, picture)),
             left_out_before: before.left_out_after,
-            spatial: before.spatial.late(facts, self.inter_layer).capped(self.highest_with_references(facts, picture)),
+            spatial: spatial.capped(self.highest_with_references(facts, picture)),
+            forwarded: before.joined.admits_late(facts, self.references(facts, picture)),
+        };
+        let counted = !fate.forwarded && self.count_late(packet.timestamp);
+        self.frames.push(Frame {
+            timestamp: packet.timestamp,
+            fate,
+            left_out_after: fate.left_out_before.wrapping_add(u32::from(counted)),
             temporal: facts.temporal,
             highest: u8::MAX,
             ended: false,
             unseen_since: None,
             ..before
-        };
-        let counted = !frame.forwarded && self.count_late(packet.timestamp);
-        let left_out_after = frame.left_out_before.wrapping_add(u32::from(counted));
-        self.frames.push(Frame { left_out_after, ..frame });
-        Some(frame)
+        });
+        Some(fate)
     }
 
     /// A picture is left out that came late: it counts, unless one behind it went out.
     fn count_late(&mut self, timestamp: u64) -> bool {
         let later = || self.newest.iter().chain(self.frames.iter()).filter(|frame| frame.timestamp > timestamp);
         let was_counted = |frame: &Frame| frame.unseen_since.is_some_and(|since| since < timestamp);
-        if later().any(|frame| frame.forwarded || was_counted(frame)) {
+        if later().any(|frame| frame.fate.forwarded || was_counted(frame)) {
             return false;
         }
         let later = self.newest.iter_mut().chain(self.frames.iter_mut());
         for frame in later.filter(|frame| frame.timestamp > timestamp) {
-            frame.left_out_before = frame.left_out_before.wrapping_add(1);
+            frame.fate.left_out_before = frame.fate.left_out_before.wrapping_add(1);
             frame.left_out_after = frame.left_out_after.wrapping_add(1);
         }
         true
@@ -328,7 +346,7 @@ impl FrameLog {
             return None;
         }
         let fate = |reference: i64| match self.known(reference) {
-            Some(frame) if frame.forwarded => References::Sent,
+            Some(frame) if frame.fate.forwarded => References::Sent,
             None if self.first_picture.is_none_or(|first| first <= reference) => References::Missing,
             Some(_) | None => References::Broken,
         };
@@ -345,12 +363,12 @@ impl FrameLog {
         }
         let known = listed(&descriptor).filter_map(|diff| self.known(picture - i64::from(diff)));
         let below = facts.spatial.saturating_sub(1);
-        known.map(|frame| if frame.forwarded { self.usable(frame) } else { below }).min().unwrap_or(u8::MAX)
+        known.map(|frame| if frame.fate.forwarded { self.usable(frame) } else { below }).min().unwrap_or(u8::MAX)
     }
 
     /// The highest spatial layer that went out of a picture. Layers that it lacks refer to the one before it in their place.
     fn usable(&self, frame: &Frame) -> u8 {
-        let top = frame.spatial.top();
+        let top = frame.fate.spatial.top();
         if frame.highest >= top {
             return top;
         }
@@ -359,8 +377,8 @@ impl FrameLog {
         };
         let before = self.frames.iter().filter(stands_in).max_by_key(|other| other.timestamp);
         before
-            .filter(|other| other.forwarded)
-            .map_or(frame.highest, |other| other.spatial.top().clamp(frame.highest, top))
+            .filter(|other| other.fate.forwarded)
+            .map_or(frame.highest, |other| other.fate.spatial.top().clamp(frame.highest, top))
     }
 
     fn at_mut(&mut self, timestamp: u64) -> Option<&mut Frame> {
@@ -369,11 +387,11 @@ impl FrameLog {
     }
 
     fn known(&self, picture: i64) -> Option<&Frame> {
-        self.newest.iter().chain(self.frames.iter()).find(|frame| frame.picture == Some(picture))
+        self.newest.iter().chain(self.frames.iter()).find(|frame| frame.fate.picture == Some(picture))
     }
 
     fn picture(&self, facts: &FrameFacts) -> Option<i64> {
-        picture_of(facts, self.newest.and_then(|frame| frame.picture))
+        picture_of(facts, self.newest.as_ref().and_then(|frame| frame.fate.picture))
     }
 }
 
@@ -391,7 +409,7 @@ const fn spatial_bit(facts: &FrameFacts) -> u8 {
 
 /// A spatial layer's frame that refers to nothing but the layer below.
 const fn starts_over(facts: &FrameFacts) -> bool {
-    match facts.descriptor {
+    match &facts.descriptor {
         Descriptor::Vp9(descriptor) => descriptor.starts_frame && !descriptor.inter_picture,
         _ => false,
     }

@@ -2,7 +2,7 @@
 //!
 //! The target is the highest encoding that flows and is not above the maximum; when all that flow are above it, the lowest of
 //! them, because a publisher that stopped its small pictures is no reason for a black tile. A move happens at a keyframe of
-//! the target. Invariant: [`LayerSelector::decide`] changes nothing; the forwarder reports back what it did.
+//! the target. Invariant: what the subscriber has changes only when the forwarder reports back what it did, or when that is gone.
 
 use std::time::{Duration, Instant};
 
@@ -154,8 +154,19 @@ impl LayerSelector {
         (self.current.map(|source| source.encoding) != Some(target)).then_some(target)
     }
 
+    /// Notes that a packet came, and says what to do with it.
+    #[inline]
+    pub(crate) fn select(&mut self, now: Instant, packet: &Packet<'_>) -> Decision {
+        if self.current == Some(Source::of(packet)) && self.flowing.contains(packet.encoding) {
+            self.waiting = None;
+            return Decision::Forward;
+        }
+        self.observe(now, packet);
+        self.decide(now, packet)
+    }
+
     /// Notes that a packet came: its encoding flows, and what was before a restart is gone.
-    pub(crate) fn observe(&mut self, now: Instant, packet: &Packet<'_>) {
+    fn observe(&mut self, now: Instant, packet: &Packet<'_>) {
         self.flowing = self.flowing.with(packet.encoding);
         if self.current.is_some_and(|source| source.encoding == packet.encoding && source != Source::of(packet)) {
             self.start_over();
@@ -168,7 +179,7 @@ impl LayerSelector {
     }
 
     /// What to do with `packet`.
-    pub(crate) fn decide(&self, now: Instant, packet: &Packet<'_>) -> Decision {
+    fn decide(&self, now: Instant, packet: &Packet<'_>) -> Decision {
         if self.held {
             return Decision::Drop;
         }

@@ -112,6 +112,7 @@ impl Rewriter {
     }
 
     /// The numbers of a packet that goes out; `None` when it comes too late to have any.
+    #[inline]
     pub(crate) fn rewrite(&mut self, packet: &Packet<'_>, outcome: Option<&Outcome>, offset: i64) -> Option<Patch> {
         let seq = self.sequence.pass(packet.seq)?;
         let starts_talkspurt = std::mem::take(&mut self.starts_talkspurt);
@@ -123,12 +124,12 @@ impl Rewriter {
         }
         let Some(outcome) = outcome else { return Some(patch) };
         if let Some(picture) = outcome.picture {
-            match packet.facts.descriptor {
+            match &packet.facts.descriptor {
                 Descriptor::Vp8(descriptor) => {
-                    self.vp8.rewrite(&descriptor, (picture, outcome.left_out_before), newest, &mut patch);
+                    self.vp8.rewrite(descriptor, (picture, outcome.left_out_before), newest, &mut patch);
                 }
                 Descriptor::Vp9(descriptor) => {
-                    self.vp9.rewrite(&descriptor, picture, newest, &mut patch);
+                    self.vp9.rewrite(descriptor, picture, newest, &mut patch);
                 }
                 Descriptor::Opaque => {}
             }

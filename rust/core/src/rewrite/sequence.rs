@@ -67,13 +67,18 @@ impl SequenceMap {
     }
 
     /// The outgoing number of a packet that is sent; `None` when its place was closed, or is too long ago to know.
+    #[inline]
     pub(crate) fn pass(&mut self, seq: SeqNo) -> Option<SeqNo> {
         let seq = seq.get();
         if is_ahead(seq, self.settled) {
             if self.is_left_out(seq) {
                 return None;
             }
-            self.settle(seq);
+            if seq.wrapping_sub(self.settled) == 1 {
+                self.settled = seq;
+            } else {
+                self.settle(seq);
+            }
         }
         self.look_up(seq).map(SeqNo::new)
     }
@@ -139,8 +144,8 @@ impl SequenceMap {
         if seq < self.first_in {
             return None;
         }
-        let mut runs = std::iter::once(&self.current).chain(self.runs.iter());
-        let run = runs.find(|run| seq + run.left_out >= run.start)?;
+        let reaches = |run: &&Run| seq + run.left_out >= run.start;
+        let run = Some(&self.current).filter(reaches).or_else(|| self.runs.iter().find(reaches))?;
         (seq >= run.start).then(|| self.first_out + (seq - self.first_in) - run.closed)
     }
 }

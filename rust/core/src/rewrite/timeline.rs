@@ -37,6 +37,8 @@ pub(crate) struct TimestampRewriter {
     shift: i64,
     since: i64,
     newest: i64,
+    /// Outgoing, of the frame at `newest`.
+    newest_out: i64,
     highest_out: i64,
     /// Outgoing: what the run before had sent; and the timestamp at which this one began.
     floor: i64,
@@ -56,6 +58,7 @@ impl TimestampRewriter {
             shift: 0,
             since: 0,
             newest: 0,
+            newest_out: 0,
             highest_out: first - 1,
             floor: first - 1,
             began: 0,
@@ -78,8 +81,8 @@ impl TimestampRewriter {
         self.floor = self.highest_out;
         self.began = timestamp;
         self.since = timestamp;
-        self.newest = timestamp;
         self.past.clear();
+        self.advance(timestamp);
     }
 
     /// The outgoing timestamp of a packet of the run.
@@ -87,10 +90,9 @@ impl TimestampRewriter {
         let timestamp = timestamp as i64;
         if timestamp > self.newest {
             self.slew_to(timestamp, offset);
-            self.newest = timestamp;
+            self.advance(timestamp);
         }
-        let squeezed = self.floor + 1 + (timestamp - self.began).max(0) / SQUEEZE;
-        let out = (timestamp + self.shift_at(timestamp)).max(squeezed);
+        let out = if timestamp == self.newest { self.newest_out } else { self.place(timestamp) };
         self.highest_out = self.highest_out.max(out);
         out as u32
     }
@@ -98,6 +100,16 @@ impl TimestampRewriter {
     /// Where a moment of the timeline stands for the subscriber, given the `offset` of the encoding that it has.
     pub(crate) const fn at(&self, timeline: i64, offset: i64) -> u32 {
         (timeline - offset + self.shift) as u32
+    }
+
+    fn advance(&mut self, timestamp: i64) {
+        self.newest = timestamp;
+        self.newest_out = self.place(timestamp);
+    }
+
+    fn place(&self, timestamp: i64) -> i64 {
+        let squeezed = self.floor + 1 + (timestamp - self.began).max(0) / SQUEEZE;
+        (timestamp + self.shift_at(timestamp)).max(squeezed)
     }
 
     fn slew_to(&mut self, timestamp: i64, offset: i64) {
