@@ -58,4 +58,10 @@ fn start_and_stop_leave_nothing_behind() {
         thread::yield_now();
     }
     assert_eq!(threads_and_descriptors(), before);
+
+    let server = Server::start(&config()).expect("it starts");
+    let (_, started) = threads_and_descriptors();
+    server.command(Command::CreateRoom(RoomConfig::default())).expect("it takes commands");
+    assert!(server.wait(Some(Duration::from_secs(10))), "it answers");
+    assert_eq!(threads_and_descriptors().1, started, "the thread opens nothing of its own");
 }

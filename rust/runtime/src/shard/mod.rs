@@ -43,12 +43,13 @@ impl Shard {
     ) -> Result<Self, StartError> {
         let system = || StartError::system("starting a shard");
         let mailbox = Arc::new(Mailbox::new().map_err(system())?);
+        let poll = reactor::watch(&mailbox, &sockets).map_err(system())?;
         let (mine, out) = (Arc::clone(&mailbox), Arc::clone(outbox));
         let run = move || {
             logs::own(&out, log_level);
             let mut unanswered = Vec::new();
             let ended = panic::catch_unwind(AssertUnwindSafe(|| {
-                Reactor::new(plane(), sockets, Arc::clone(&mine), Arc::clone(&out))?.run(&mut unanswered)
+                Reactor::new(plane(), poll, sockets, Arc::clone(&mine), Arc::clone(&out)).run(&mut unanswered)
             }));
             let reason = match ended {
                 Ok(Ok(())) => None,

@@ -74,20 +74,27 @@ enum Turn {
     Last,
 }
 
+/// What a reactor waits with. Opened before its thread starts: what the kernel refuses, the start reports.
+pub(super) fn watch(mailbox: &Mailbox, sockets: &[UdpSocket]) -> io::Result<Poll> {
+    let poll = Poll::new()?;
+    poll.add(mailbox.as_fd(), MAILBOX, Interest::Read)?;
+    for (token, socket) in sockets.iter().enumerate() {
+        poll.add(socket.as_fd(), token, Interest::Read)?;
+    }
+    Ok(poll)
+}
+
 impl<P: Plane> Reactor<P> {
+    /// `poll` watches the mailbox and the sockets ([`watch`]).
     pub(super) fn new(
         plane: P,
+        poll: Poll,
         sockets: Vec<UdpSocket>,
         mailbox: Arc<Mailbox>,
         outbox: Arc<Outbox>,
-    ) -> io::Result<Self> {
-        let poll = Poll::new()?;
-        poll.add(mailbox.as_fd(), MAILBOX, Interest::Read)?;
-        for (token, socket) in sockets.iter().enumerate() {
-            poll.add(socket.as_fd(), token, Interest::Read)?;
-        }
+    ) -> Self {
         let sender = Sender::new(sockets.iter().map(UdpSocket::outlet).collect());
-        Ok(Self {
+        Self {
             plane,
             sockets,
             poll,
@@ -101,7 +108,7 @@ impl<P: Plane> Reactor<P> {
             egress: Egress::new(),
             batch: Batch::default(),
             losses: Losses::default(),
-        })
+        }
     }
 
     /// Turns until it is told to stop. `unanswered` holds the tickets of a turn until its replies are published.
