@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sfu.errors import NotRunning, TrackEnded
 from sfu.layer import Layer
@@ -34,8 +34,11 @@ class EncodedFrame:
     timestamp: int
     """In ticks of 1/90000 s (audio: 1/48000 s) since the tap's first frame; continuous over layer switches."""
     capture_time: float | None
-    """Seconds since the Unix epoch by this machine's clock; `None` before the publisher's first sender report
-    (RFC 3550 §6.4.1), which also gives the error: what it took on its way."""
+    """When it was captured, in seconds since the Unix epoch by this machine's clock; `None` before the publisher's first
+    sender report (RFC 3550 §6.4.1), which ties its clock to ours: late by what that report took on its way."""
+    capture_source: Literal["abs-capture-time", "sender-report"] | None
+    """Whence `capture_time` is known: what the publisher says of its frames (the header extension abs-capture-time), or
+    else when the frame was sampled by the RTP clock and the sender reports; `None` with it."""
     keyframe: bool
     """Whether a decoder can start here; always true of audio."""
     layer: Layer
@@ -138,7 +141,15 @@ async def encoded_frames(
     try:
         while batch := await tap.take():
             for one in batch:
-                yield EncodedFrame(one.data, one.timestamp, one.captured, one.keyframe, Layer(*one.layer), one.codec)
+                yield EncodedFrame(
+                    data=one.data,
+                    timestamp=one.timestamp,
+                    capture_time=one.captured,
+                    capture_source=one.capture_source,
+                    keyframe=one.keyframe,
+                    layer=Layer(*one.layer),
+                    codec=one.codec,
+                )
     finally:
         taps.discard(tap)
         # Whoever cancelled does not wait for an answer.

@@ -431,10 +431,11 @@ Event = (
 class EncodedFrame:
     """One encoded frame, as a decoder wants it."""
 
-    __match_args__ = ("codec", "timestamp", "captured", "keyframe", "layer", "data")
+    __match_args__ = ("codec", "timestamp", "captured", "capture_source", "keyframe", "layer", "data")
     codec: CodecName
     timestamp: int
     captured: float | None
+    capture_source: Literal["abs-capture-time", "sender-report"] | None
     keyframe: bool
     layer: tuple[int, int]
     data: bytes

@@ -9,6 +9,16 @@ pub enum Kind {
     Video,
 }
 
+impl Kind {
+    /// RTP clock rate in Hz, of all codecs that the SFU has.
+    pub const fn clock_rate(self) -> u32 {
+        match self {
+            Self::Audio => 48_000,
+            Self::Video => 90_000,
+        }
+    }
+}
+
 /// A codec by its name; RTX is not one of them, it belongs to the codec that it repairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -40,10 +50,7 @@ impl CodecName {
 
     /// RTP clock rate in Hz.
     pub const fn clock_rate(self) -> u32 {
-        match self.kind() {
-            Kind::Audio => 48_000,
-            Kind::Video => 90_000,
-        }
+        self.kind().clock_rate()
     }
 
     /// The encoding name of `a=rtpmap`.

@@ -14,6 +14,8 @@ use crate::id::RoomId;
 pub(crate) enum Timer {
     Connection(ConnectionId),
     Room(RoomId),
+    /// Taps whose tracks have ended.
+    EndedTaps,
 }
 
 /// See the module's text.

@@ -20,6 +20,7 @@ use crate::keyframe_start::KeyframeStarts;
 use crate::layer::{DependencyReader, Layer, Packet};
 use crate::negotiation::ReceiveParameters;
 use crate::stream::{Activity, History, KeyframePart, LayerMeter, RecvStream, TimestampMap, ToldLayers};
+use crate::tap::CaptureTimes;
 
 /// An encoding that was silent for so long and flows again may be reachable again. A screen share may rest for shorter.
 const SILENCE: Duration = Duration::from_secs(8);
@@ -123,6 +124,8 @@ pub(crate) struct Track {
     pub(crate) subscriptions: Vec<SubscriptionId>,
     pub(crate) taps: Vec<TapId>,
     pub(crate) timestamps: TimestampMap,
+    /// Known while somebody taps it.
+    pub(crate) capture_times: CaptureTimes,
     pub(crate) activity: Activity,
     pub(crate) dump: Option<Dump>,
     pub(crate) told_layers: ToldLayers,
@@ -152,6 +155,7 @@ impl Track {
             subscriptions: Vec::new(),
             taps: Vec::new(),
             timestamps: TimestampMap::new(kind),
+            capture_times: CaptureTimes::new(kind),
             activity: Activity::new(kind),
             dump: None,
             told_layers: ToldLayers::default(),
@@ -174,6 +178,12 @@ impl Track {
 
     pub(crate) fn is_published(&self) -> bool {
         self.codec.is_some()
+    }
+
+    /// Whether those who do not take RED have had this packet's frame already.
+    pub(crate) fn was_recovered(&self, packet: &Packet<'_>) -> bool {
+        let encoding = self.encodings.get(usize::from(packet.encoding));
+        encoding.is_some_and(|encoding| encoding.recovery.contains(packet.seq))
     }
 
     /// The highest layers that it has, as far as they are known.

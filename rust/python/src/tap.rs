@@ -13,6 +13,7 @@ record! {
         codec: &'static str,
         timestamp: u64,
         captured: Option<f64>,
+        capture_source: Option<&'static str>,
         keyframe: bool,
         layer: (u8, u8),
         data: Py<PyBytes>,
@@ -37,7 +38,8 @@ impl TapFrames {
                 EncodedFrame {
                     codec: frame.codec.as_str(),
                     timestamp: frame.timestamp,
-                    captured: frame.captured.map(|since| since.as_secs_f64()),
+                    captured: frame.captured.map(|captured| captured.at.as_secs_f64()),
+                    capture_source: frame.captured.map(|captured| captured.by.as_str()),
                     keyframe: frame.keyframe,
                     layer: layer_numbers(frame.layer),
                     data: PyBytes::new(py, &frame.data).unbind(),

@@ -14,6 +14,6 @@ pub(crate) use form::{MAX_RED, Material, Way, has_frame};
 pub(crate) use loudest::Changed;
 use loudest::Loudest;
 use past_voices::PastVoices;
-pub(crate) use recovery::{Recovered, Recovery};
+pub(crate) use recovery::{Found, Recovered, Recovery};
 pub(crate) use slots::{Slot, Slots, Voice};
 pub(crate) use talkspurt::{Talkspurts, is_silent};

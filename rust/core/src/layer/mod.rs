@@ -26,6 +26,7 @@ use crate::codec::{CodecName, Kind};
 pub use dependency_descriptor::{Dependencies, Dependency, DependencyReader, Reading};
 pub use facts::{Descriptor, FrameFacts, KeyframeStart, Layer, Prerequisite, SwitchUp};
 pub use packet::Packet;
+pub(crate) use picture::picture_of;
 pub use selector::Encodings;
 
 /// What a packet says of its frame: by its dependency descriptor when it has one, else by its payload. Behind a dependency

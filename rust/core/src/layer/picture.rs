@@ -5,7 +5,7 @@ use sfu_wire::payload::Vp9Descriptor;
 use super::facts::{Descriptor, FrameFacts};
 
 /// The picture of a frame, when its codec numbers pictures: the nearest to the newest one so far.
-pub(super) fn picture_of(facts: &FrameFacts, newest: Option<i64>) -> Option<i64> {
+pub(crate) fn picture_of(facts: &FrameFacts, newest: Option<i64>) -> Option<i64> {
     let id = match facts.descriptor {
         Descriptor::Opaque => None,
         Descriptor::Vp8(descriptor) => descriptor.picture_id,

@@ -93,13 +93,18 @@ impl NackGenerator {
         self.round_trip = Some(self.round_trip.map_or(sample, |known| sample.min(known + known / 8)));
     }
 
+    /// From a request to its answer: `rtt` as it was reported, or as answers tell.
+    pub(crate) fn round_trip(&self, rtt: Option<Duration>) -> Duration {
+        rtt.or(self.round_trip).unwrap_or(DEFAULT_RTT)
+    }
+
     /// The numbers to ask for now, rising.
     pub(crate) fn poll(&mut self, now: Instant, rtt: Option<Duration>) -> &[SeqNo] {
         self.asked.clear();
         if self.due.is_none_or(|due| due > now) {
             return &self.asked;
         }
-        let rtt = rtt.or(self.round_trip).unwrap_or(DEFAULT_RTT);
+        let rtt = self.round_trip(rtt);
         for missing in &mut self.missing {
             if missing.due <= now {
                 missing.tries += 1;

@@ -46,16 +46,11 @@ impl Sfu {
                 self.counts.bytes_sent += sent.bytes;
             }
         }
+        self.feed_recovered(now, id, packet, recovered);
     }
 }
 
 impl Delivery<'_> {
-    /// Whether subscribers without RED have this packet already.
-    pub(super) fn was_recovered(&self, packet: &Packet<'_>) -> bool {
-        let encoding = self.track.encodings.get(usize::from(packet.encoding));
-        encoding.is_some_and(|encoding| encoding.recovery.contains(packet.seq))
-    }
-
     /// The form in which a packet that has its numbers goes.
     pub(super) fn form(&self, subscription: &Subscription, packet: &Packet<'_>, way: Way) -> Form {
         match (way, self.track.encodings.get(usize::from(packet.encoding))) {

@@ -9,6 +9,7 @@ use sfu_wire::rtp::{ExtensionBlock, ExtensionForms, MAX_EXTENSIONS, RtpHeader, w
 use sfu_wire::{Extension, ExtensionMap, Pt, SeqNo, Ssrc};
 
 use super::Sfu;
+use super::taps::Feed;
 use crate::audio::Way;
 use crate::codec::Kind;
 use crate::connection::{Binding, Connection};
@@ -17,6 +18,7 @@ use crate::id::TrackId;
 use crate::layer::{Dependencies, Packet, Reading};
 use crate::rewrite::dependency_descriptor;
 use crate::subscription::{Subscription, Wire};
+use crate::tap::Tap;
 use crate::track::Track;
 
 /// Room for the header with every extension that the SFU knows, on top of the payload and the tag: a dependency descriptor
@@ -67,7 +69,7 @@ impl Sfu {
             self.counts.packets_sent += sent.packets;
             self.counts.bytes_sent += sent.bytes;
         }
-        unsettled |= self.feed_taps(now, id, packet);
+        unsettled |= self.feed_taps(now, id, packet, extensions);
         if unsettled {
             self.settle_track(now, id, egress);
         }
@@ -101,6 +103,8 @@ impl Sfu {
             self.counts.packets_sent += sent.packets;
             self.counts.bytes_sent += sent.bytes;
         }
+        let waits = |tap: &Tap| tap.forwarder.encoding() != Some(packet.encoding);
+        Feed::new(now, track, &self.connections).give(&mut self.taps, &mut self.outbox, &packet, waits);
         self.settle_track(now, binding.track, egress);
     }
 }
@@ -117,7 +121,7 @@ impl Delivery<'_> {
     ) -> Sent {
         let Some(wire) = &subscription.wire else { return Sent::default() };
         let Some((pt, way)) = wire.way(packet.codec, self.track.red > 0) else { return Sent::default() };
-        if way == Way::Frame && self.was_recovered(packet) {
+        if way == Way::Frame && self.track.was_recovered(packet) {
             return Sent::default();
         }
         let Some(patch) = subscription.forwarder.forward(self.now, packet, &self.track.timestamps) else {

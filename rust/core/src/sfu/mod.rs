@@ -23,6 +23,7 @@ mod ticks;
 mod tracks;
 mod transport_events;
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use sfu_transport::{DatagramKind, DropCounts, Egress, Incoming, Path, Random, classify, stun_local_ufrag};
@@ -74,6 +75,8 @@ pub struct Sfu {
     tracks: Arena<TrackId, Track>,
     subscriptions: Arena<SubscriptionId, Subscription>,
     taps: Arena<TapId, Tap>,
+    /// Those whose tracks have ended, and until when they can be emptied.
+    ended_taps: VecDeque<(Instant, TapId)>,
     channels: Arena<ChannelId, Channel>,
     demux: Demux,
     timers: Timers,
@@ -96,6 +99,7 @@ impl Sfu {
             tracks: Arena::new(shard),
             subscriptions: Arena::new(shard),
             taps: Arena::new(shard),
+            ended_taps: VecDeque::new(),
             channels: Arena::new(shard),
             demux: Demux::default(),
             timers: Timers::default(),

@@ -1,18 +1,31 @@
 //! Tracks that go to the application itself: taps are made, fed, emptied and ended.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sfu_transport::Egress;
-use sfu_wire::Extension;
+use sfu_wire::rtp::ExtensionBlock;
+use sfu_wire::rtp::extension_value::AbsCaptureTime;
+use sfu_wire::{Extension, SeqNo};
 
 use super::Sfu;
-use crate::codec::Kind;
+use crate::arena::{Arena, ConnectionId};
+use crate::audio::{Found, Material, Recovered};
+use crate::codec::{CodecName, Kind};
 use crate::command::CommandError;
+use crate::connection::Connection;
 use crate::event::Event;
 use crate::id::{TapId, TrackId};
 use crate::layer::{Layer, Packet, Reading};
-use crate::tap::{Tap, TapFrames};
+use crate::outbox::Outbox;
+use crate::rewrite::Form;
+use crate::stream::PublisherClock;
+use crate::tap::{CaptureSource, Captured, Source, Tap, TapFrames, patience};
 use crate::timers::Timer;
+use crate::track::Track;
+
+/// So long what waits in a tap whose track has ended can be taken. Higher: an application that was busy loses nothing. Lower: one
+/// that has forgotten its taps costs less memory.
+const LINGER: Duration = Duration::from_secs(30);
 
 impl Sfu {
     pub(super) fn tap(
@@ -61,37 +74,32 @@ impl Sfu {
     }
 
     /// A packet for everybody who taps its track; whether something changed for them.
-    pub(super) fn feed_taps(&mut self, now: Instant, id: TrackId, packet: &Packet<'_>) -> bool {
-        let Some(track) = self.tracks.get(id).filter(|track| !track.taps.is_empty()) else { return false };
-        let clock = self.connections.get(track.connection).map(|connection| connection.publisher_clock);
-        let captured = |packet: &Packet<'_>| {
-            let timeline = packet.timestamp as i64 + track.timestamps.offset(packet.encoding);
-            clock?.unix(track.timestamps.moment(timeline)?)
-        };
-        let simulcast = track.encodings.len() > 1;
-        let descriptor = track.parameters.extensions.id(Extension::DependencyDescriptor);
-        let mut unsettled = false;
-        for tap_id in &track.taps {
-            let Some(tap) = self.taps.get_mut(*tap_id) else { continue };
-            tap.feed(now, packet, &track.timestamps, captured(packet), simulcast);
-            unsettled |= tap.forwarder.is_unsettled();
-            // Pieces of a keyframe that had overtaken its first packet follow it now.
-            if let Some((encoding, first, last)) = tap.forwarder.take_catch_up()
-                && let Some(encoding) = track.encodings.get(usize::from(encoding))
-            {
-                for seq in first.get()..=last.get() {
-                    let Some(stored) = encoding.history.get(sfu_wire::SeqNo::new(seq)) else { continue };
-                    let value = stored.extensions().find(|(id, _)| Some(*id) == descriptor);
-                    let reading = value.map_or(Reading::None, |(_, value)| encoding.dependencies.look_up(value));
-                    let stored = stored.packet(last, reading.as_ref());
-                    tap.feed(now, &stored, &track.timestamps, captured(&stored), simulcast);
-                }
-            }
-            if tap.take_notice() {
-                self.outbox.push(Event::TapReady(*tap_id));
-            }
+    pub(super) fn feed_taps(
+        &mut self,
+        now: Instant,
+        id: TrackId,
+        packet: &Packet<'_>,
+        extensions: ExtensionBlock<'_>,
+    ) -> bool {
+        let Some(track) = self.tracks.get_mut(id).filter(|track| !track.taps.is_empty()) else { return false };
+        learn_capture_time(track, packet, extensions);
+        let feed = Feed::new(now, track, &self.connections);
+        let was_recovered = track.was_recovered(packet);
+        feed.give(&mut self.taps, &mut self.outbox, packet, |_| !was_recovered)
+    }
+
+    /// What was missing and came in `packet`, for everybody who taps its track.
+    pub(super) fn feed_recovered(&mut self, now: Instant, id: TrackId, packet: &Packet<'_>, recovered: &Recovered) {
+        let Some(track) = self.tracks.get(id).filter(|track| !track.taps.is_empty()) else { return };
+        let Some(encoding) = track.encodings.get(usize::from(packet.encoding)) else { return };
+        let feed = Feed::new(now, track, &self.connections);
+        let material = Material { packet: *packet, history: &encoding.history };
+        for Found { back, seq, timestamp } in recovered.iter().copied() {
+            let Some(payload) = material.payload(Form::Frame(back), None, &mut []) else { continue };
+            let frame = Packet { seq, timestamp, marker: false, codec: CodecName::Opus, payload, ..*packet };
+            // Nothing begins with what was missing.
+            feed.give(&mut self.taps, &mut self.outbox, &frame, |tap| tap.forwarder.encoding().is_some());
         }
-        unsettled && track.kind == Kind::Video
     }
 
     pub(super) fn each_tap(&mut self, id: TrackId, mut act: impl FnMut(&mut Tap)) {
@@ -103,8 +111,8 @@ impl Sfu {
         }
     }
 
-    /// The track ends: what waits can still be taken.
-    pub(super) fn end_taps(&mut self, id: TrackId) {
+    /// The track ends: what waits can still be taken, for a while.
+    pub(super) fn end_taps(&mut self, now: Instant, id: TrackId) {
         let Some(track) = self.tracks.get_mut(id) else { return };
         for tap_id in std::mem::take(&mut track.taps) {
             let Some(tap) = self.taps.get_mut(tap_id) else { continue };
@@ -112,6 +120,97 @@ impl Sfu {
             if tap.take_notice() {
                 self.outbox.push(Event::TapReady(tap_id));
             }
+            self.ended_taps.push_back((now + LINGER, tap_id));
+            self.timers.set(Timer::EndedTaps, now + LINGER);
         }
     }
+
+    /// Ended taps that nobody has emptied in time are gone.
+    pub(super) fn tick_ended_taps(&mut self, now: Instant) {
+        while let Some((_, tap)) = self.ended_taps.pop_front_if(|(until, _)| *until <= now) {
+            self.taps.remove(tap);
+        }
+        if let Some((until, _)) = self.ended_taps.front() {
+            self.timers.set(Timer::EndedTaps, *until);
+        }
+    }
+}
+
+/// How packets of one track reach its taps.
+pub(super) struct Feed<'a> {
+    now: Instant,
+    track: &'a Track,
+    clock: Option<PublisherClock>,
+    source: Source<'a>,
+}
+
+impl<'a> Feed<'a> {
+    pub(super) fn new(now: Instant, track: &'a Track, connections: &Arena<ConnectionId, Connection>) -> Self {
+        let connection = connections.get(track.connection);
+        let rtt = connection.and_then(|connection| connection.rtt);
+        let round_trip = track.encodings.iter().map(|encoding| encoding.stream.round_trip(rtt)).max();
+        let source = Source {
+            clock: &track.timestamps,
+            simulcast: track.encodings.len() > 1,
+            patience: patience(track.kind, round_trip.filter(|_| track.parameters.nack)),
+        };
+        Self { now, track, clock: connection.map(|connection| connection.publisher_clock), source }
+    }
+
+    /// Gives a packet to those taps that are `meant`; whether something changed for them.
+    pub(super) fn give(
+        &self,
+        taps: &mut Arena<TapId, Tap>,
+        outbox: &mut Outbox,
+        packet: &Packet<'_>,
+        meant: impl Fn(&Tap) -> bool,
+    ) -> bool {
+        let mut unsettled = false;
+        for id in &self.track.taps {
+            let Some(tap) = taps.get_mut(*id).filter(|tap| meant(tap)) else { continue };
+            tap.feed(self.now, packet, self.captured(packet), &self.source);
+            unsettled |= tap.forwarder.is_unsettled();
+            self.catch_up(tap);
+            if tap.take_notice() {
+                outbox.push(Event::TapReady(*id));
+            }
+        }
+        unsettled && self.track.kind == Kind::Video
+    }
+
+    /// Pieces of a keyframe that had overtaken its first packet follow it now.
+    fn catch_up(&self, tap: &mut Tap) {
+        let Some((encoding, first, last)) = tap.forwarder.take_catch_up() else { return };
+        let Some(encoding) = self.track.encodings.get(usize::from(encoding)) else { return };
+        let descriptor = self.track.parameters.extensions.id(Extension::DependencyDescriptor);
+        for seq in first.get()..=last.get() {
+            let Some(stored) = encoding.history.get(SeqNo::new(seq)) else { continue };
+            let value = stored.extensions().find(|(id, _)| Some(*id) == descriptor);
+            let reading = value.map_or(Reading::None, |(_, value)| encoding.dependencies.look_up(value));
+            let packet = stored.packet(last, reading.as_ref());
+            tap.feed(self.now, &packet, self.captured(&packet), &self.source);
+        }
+    }
+
+    /// By what the publisher says of its frames, else by its sender reports.
+    fn captured(&self, packet: &Packet<'_>) -> Option<Captured> {
+        let timeline = timeline(self.track, packet);
+        let (ntp, by) = match self.track.capture_times.at(timeline) {
+            Some(ntp) => (ntp, CaptureSource::AbsCaptureTime),
+            None => (self.track.timestamps.moment(timeline)?, CaptureSource::SenderReport),
+        };
+        Some(Captured { at: self.clock?.unix(ntp)?, by })
+    }
+}
+
+fn learn_capture_time(track: &mut Track, packet: &Packet<'_>, extensions: ExtensionBlock<'_>) {
+    let Some(id) = track.parameters.extensions.id(Extension::AbsCaptureTime) else { return };
+    let value = extensions.iter().find(|(known, _)| *known == id);
+    if let Some(value) = value.and_then(|(_, value)| AbsCaptureTime::parse(value)) {
+        track.capture_times.learn(timeline(track, packet), value);
+    }
+}
+
+fn timeline(track: &Track, packet: &Packet<'_>) -> i64 {
+    packet.timestamp as i64 + track.timestamps.offset(packet.encoding)
 }

@@ -20,6 +20,7 @@ impl Sfu {
         match timer {
             Timer::Connection(id) => self.tick_connection(now, id, egress),
             Timer::Room(id) => self.tick_room(now, id),
+            Timer::EndedTaps => self.tick_ended_taps(now),
         }
     }
 

@@ -114,7 +114,7 @@ impl Sfu {
     pub(super) fn drop_track(&mut self, now: Instant, id: TrackId) -> Vec<SessionId> {
         self.leave_place(now, id);
         self.finish_dump(id);
-        self.end_taps(id);
+        self.end_taps(now, id);
         let Some(track) = self.tracks.get(id) else { return Vec::new() };
         let subscriptions = track.subscriptions.clone();
         let mut subscribers = Vec::with_capacity(subscriptions.len());

@@ -199,6 +199,11 @@ impl RecvStream {
         asked
     }
 
+    /// How long a packet that is asked for takes to come, when it comes; `rtt` as it was reported.
+    pub fn round_trip(&self, rtt: Option<Duration>) -> Duration {
+        self.nack.round_trip(rtt)
+    }
+
     /// The publisher does not take NACKs.
     pub fn give_up_missing(&mut self) {
         self.nack.clear();

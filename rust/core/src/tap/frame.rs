@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::capture::CaptureSource;
 use crate::codec::CodecName;
 use crate::layer::Layer;
 
@@ -13,15 +14,24 @@ pub struct EncodedFrame {
     pub codec: CodecName,
     /// In ticks of the RTP clock since the tap's first frame, continuous over layer switches and restarts of the publisher.
     pub timestamp: u64,
-    /// Since the Unix epoch by this server's clock, once the publisher has reported its own (RFC 3550 §6.4.1); late by what its
-    /// first report took on its way.
-    pub captured: Option<Duration>,
+    /// When it was captured, once the publisher has sent a sender report.
+    pub captured: Option<Captured>,
     /// A decoder can start here.
     pub keyframe: bool,
     /// The spatial layer that the picture has, and its own temporal layer.
     pub layer: Layer,
     /// The bytes.
     pub data: Vec<u8>,
+}
+
+/// When a frame was captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Captured {
+    /// Since the Unix epoch by this server's clock, to which sender reports tie the publisher's (RFC 3550 §6.4.1): late by what the
+    /// first of them took on its way.
+    pub at: Duration,
+    /// Whence it is known.
+    pub by: CaptureSource,
 }
 
 /// What was taken out of a tap.

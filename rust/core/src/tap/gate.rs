@@ -1,158 +1,143 @@
 //! Whether a frame can be decoded with what was given before it.
 //!
-//! After a loss a frame that may refer to anything waits for a keyframe. VP8 says more: frames of temporal layer 0 refer to that layer
-//! alone and are counted (TL0PICIDX), and the layer-sync bit marks frames that refer to nothing but layer 0 (RFC 7741 §4.2).
+//! Until something is lost everything can. Behind a loss a frame goes on that names what it refers to, if all of that was given;
+//! one of temporal layers as far as the layers below are known to be whole; all else waits for a keyframe.
 
-use crate::layer::{Descriptor, FrameFacts};
+use super::needs::{Entry, Frames, Layers, Needs};
 
-/// What a frame may refer to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Needs {
-    /// Nothing.
-    Nothing,
-    /// Everything before it.
-    Everything,
-    /// VP8 with temporal layers.
-    Layered { tid: u8, tl0: u8, sync: bool },
-}
-
-impl Needs {
-    /// What the first packet of a frame says.
-    pub(super) fn of(facts: &FrameFacts, keyframe: bool) -> Self {
-        match facts.descriptor {
-            _ if keyframe && !matches!(facts.descriptor, Descriptor::Vp8(_)) => Self::Nothing,
-            Descriptor::Vp8(descriptor) => match (descriptor.temporal, descriptor.tl0_pic_idx) {
-                (Some(temporal), Some(tl0)) => Self::Layered { tid: temporal.tid, tl0, sync: temporal.layer_sync },
-                _ if keyframe => Self::Nothing,
-                _ => Self::Everything,
-            },
-            _ => Self::Everything,
-        }
-    }
-}
+/// So many frame numbers are remembered: with three spatial layers 1.4 s at 60 fps.
+const FRAMES: usize = 256;
+/// Every temporal layer.
+const ALL: u8 = u8::MAX;
 
 /// See the module's text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Gate {
-    /// Everything since the last keyframe was given.
-    whole: bool,
-    /// The last given frame of temporal layer 0.
-    tl0: Option<u8>,
-    /// Layers up to this one have lost nothing that their frames may refer to.
-    intact: u8,
+    /// So many temporal layers lack nothing that their frames may refer to.
+    layers: u8,
+    /// TL0PICIDX of the last given frame of layer 0.
+    base: Option<u8>,
+    given: Numbers,
 }
 
 impl Gate {
     /// Nothing was given yet.
-    pub(super) const fn new() -> Self {
-        Self { whole: false, tl0: None, intact: 0 }
+    pub(super) fn new() -> Self {
+        Self { layers: 0, base: None, given: Numbers::new() }
     }
 
-    /// A frame was not given.
-    pub(super) const fn lose(&mut self) {
-        (self.whole, self.intact) = (false, 0);
+    /// Frames were lost to which those from this temporal layer on may refer; from 0 on: any frame.
+    pub(super) fn lose(&mut self, from: u8) {
+        self.layers = self.layers.min(from);
     }
 
-    /// So much may be missing that the counters have wrapped.
-    pub(super) const fn lapse(&mut self) {
-        if !self.whole {
-            self.close();
+    /// So much may be missing that the counter has wrapped.
+    pub(super) fn lapse(&mut self) {
+        if self.layers == 0 {
+            self.base = None;
         }
     }
 
     /// A frame that was admitted was not given after all: only a keyframe helps.
-    pub(super) const fn close(&mut self) {
-        *self = Self::new();
+    pub(super) fn close(&mut self) {
+        (self.layers, self.base) = (0, None);
+        self.given.clear();
     }
 
-    /// Whether a frame can be decoded; it is given then.
-    pub(super) fn admit(&mut self, keyframe: bool, needs: Needs) -> bool {
-        let admitted = keyframe || self.whole || self.reaches(needs);
-        if !admitted {
+    /// Whether a picture can be decoded, whose frames need this; it is given then.
+    pub(super) fn admit(&mut self, keyframe: bool, needs: impl Iterator<Item = Needs> + Clone) -> bool {
+        let whole = keyframe || self.layers == ALL;
+        if !whole && !needs.clone().all(|one| self.reaches(one, needs.clone())) {
             return false;
         }
         if keyframe {
-            (self.whole, self.intact, self.tl0) = (true, u8::MAX, None);
+            self.close();
+            self.layers = ALL;
         }
-        if let Needs::Layered { tid, tl0, sync } = needs {
-            if tid == 0 {
-                self.tl0 = Some(tl0);
-            } else if sync && tid == self.intact.saturating_add(1) {
-                self.intact = tid;
-            }
-        }
+        needs.for_each(|one| self.note(one));
         true
     }
 
-    /// Whether a frame that is refused needs a keyframe to go on, rather than the next frame of its layer's base.
-    pub(super) fn needs_keyframe(self, needs: Needs) -> bool {
-        !matches!(needs, Needs::Layered { tid: 1.., tl0, .. } if self.tl0 == Some(tl0))
+    /// Whether a picture that is refused needs a keyframe to go on, rather than the next frame of its layer's base.
+    pub(super) fn needs_keyframe(&self, needs: Needs) -> bool {
+        match needs {
+            Needs::Everything => true,
+            Needs::Layers(layers) => layers.temporal == 0 || !self.has_base(layers),
+            Needs::Frames(frames) => frames.temporal == 0,
+        }
     }
 
-    fn reaches(self, needs: Needs) -> bool {
+    fn reaches(&self, needs: Needs, picture: impl Iterator<Item = Needs> + Clone) -> bool {
         match needs {
-            Needs::Nothing => true,
             Needs::Everything => false,
-            Needs::Layered { tid: 0, tl0, .. } => self.tl0.is_some_and(|last| last.wrapping_add(1) == tl0),
-            Needs::Layered { tid, tl0, sync } => self.tl0 == Some(tl0) && (sync || tid <= self.intact),
+            Needs::Layers(layers) => {
+                let whole = self.layers.max(1);
+                let enters = match layers.entry {
+                    Entry::FromBase => true,
+                    Entry::FromBelow | Entry::FromBelowWithAbove => layers.temporal == whole,
+                    Entry::None => false,
+                };
+                self.has_base(layers) && (enters || layers.temporal < whole)
+            }
+            Needs::Frames(frames) => frames.references().all(|number| {
+                let same = |other| matches!(other, Needs::Frames(Frames { number: of, .. }) if of == number);
+                self.given.contains(number) || picture.clone().any(same)
+            }),
+        }
+    }
+
+    /// Whether layer 0 lacks nothing that the frame may refer to.
+    fn has_base(&self, layers: Layers) -> bool {
+        let follows = |(last, count): (u8, u8)| count == if layers.temporal == 0 { last.wrapping_add(1) } else { last };
+        self.layers > 0 || self.base.zip(layers.base).is_some_and(follows)
+    }
+
+    fn note(&mut self, needs: Needs) {
+        match needs {
+            Needs::Everything => {}
+            Needs::Layers(layers) => {
+                self.layers = self.layers.max(1);
+                if layers.temporal == 0 {
+                    self.base = layers.base;
+                }
+                if layers.temporal == self.layers {
+                    self.layers = match layers.entry {
+                        Entry::None => self.layers,
+                        Entry::FromBase | Entry::FromBelow => self.layers + 1,
+                        Entry::FromBelowWithAbove => ALL,
+                    };
+                }
+            }
+            Needs::Frames(frames) => self.given.insert(frames.number),
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The last frame numbers that were given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Numbers(Vec<Option<i64>>);
 
-    const fn layered(tid: u8, tl0: u8, sync: bool) -> Needs {
-        Needs::Layered { tid, tl0, sync }
+impl Numbers {
+    fn new() -> Self {
+        Self(vec![None; FRAMES])
     }
 
-    #[test]
-    fn what_may_refer_to_anything_waits_for_a_keyframe() {
-        let mut gate = Gate::new();
-        assert!(!gate.admit(false, Needs::Everything));
-        assert!(gate.admit(true, Needs::Nothing) && gate.admit(false, Needs::Everything));
-        gate.lose();
-        assert!(!gate.admit(false, Needs::Everything) && gate.needs_keyframe(Needs::Everything));
-        assert!(gate.admit(true, Needs::Nothing) && gate.admit(false, Needs::Everything));
+    fn insert(&mut self, number: i64) {
+        self.0[index_of(number)] = Some(number);
     }
 
-    #[test]
-    fn a_lost_frame_of_an_upper_layer_costs_that_layer_until_its_sync() {
-        let mut gate = Gate::new();
-        assert!(gate.admit(true, layered(0, 255, true)));
-        assert!(gate.admit(false, layered(2, 255, true)) && gate.admit(false, layered(1, 255, true)));
-        // The frame of layer 2 behind it is lost.
-        gate.lose();
-        assert!(gate.admit(false, layered(0, 0, false)), "it refers to 255 of its own layer");
-        assert!(!gate.admit(false, layered(2, 0, false)) && !gate.needs_keyframe(layered(2, 0, false)));
-        assert!(!gate.admit(false, layered(1, 0, false)));
-        assert!(gate.admit(false, layered(0, 1, false)) && gate.admit(false, layered(2, 1, true)));
-        assert!(!gate.admit(false, layered(2, 1, false)), "layer 1 is not whole");
-        assert!(gate.admit(false, layered(1, 1, true)) && gate.admit(false, layered(1, 1, false)));
-        assert!(gate.admit(false, layered(2, 1, true)) && gate.admit(false, layered(2, 1, false)));
+    fn contains(&self, number: i64) -> bool {
+        self.0[index_of(number)] == Some(number)
     }
 
-    #[test]
-    fn a_closed_gate_takes_a_keyframe_whatever_the_counters_say() {
-        let mut gate = Gate::new();
-        assert!(gate.admit(true, layered(0, 7, true)));
-        gate.lapse();
-        assert!(gate.admit(false, layered(0, 8, false)), "nothing is missing");
-        gate.lose();
-        gate.lapse();
-        assert!(!gate.admit(false, layered(0, 9, false)) && !gate.admit(false, layered(1, 8, true)));
-        assert!(gate.needs_keyframe(layered(1, 8, true)));
-    }
-
-    #[test]
-    fn a_lost_frame_of_layer_0_takes_a_keyframe() {
-        let mut gate = Gate::new();
-        assert!(gate.admit(true, layered(0, 7, true)));
-        gate.lose();
-        let (base, upper) = (layered(0, 9, false), layered(1, 8, true));
-        assert!(!gate.admit(false, upper) && gate.needs_keyframe(upper), "of a base that was lost");
-        assert!(!gate.admit(false, base) && gate.needs_keyframe(base));
-        assert!(gate.admit(true, layered(0, 10, true)) && gate.admit(false, layered(1, 10, false)));
+    fn clear(&mut self) {
+        self.0.fill(None);
     }
 }
+
+const fn index_of(number: i64) -> usize {
+    number.rem_euclid(FRAMES as i64) as usize
+}
+
+#[cfg(test)]
+mod tests;

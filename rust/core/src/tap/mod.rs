@@ -5,32 +5,38 @@
 //! room, video goes on at a keyframe, or where a frame tells that it needs nothing that is missing.
 
 mod assemble;
+mod capture;
 mod frame;
 mod gate;
+mod needs;
 mod ring;
 mod window;
 
 use std::time::{Duration, Instant};
 
-use sfu_wire::payload::{H264Facts, h265};
+use sfu_wire::payload::{H264Facts, H265Facts};
 use sfu_wire::{SeqNo, extend_timestamp};
 
 use crate::codec::{CodecName, Kind};
-use crate::forward::Forwarder;
+use crate::forward::{Forwarder, Patch};
 use crate::id::TrackId;
 use crate::keyframe::{PictureLoss, Wish};
-use crate::layer::{Layer, Packet};
+use crate::layer::{Dependencies, Layer, Packet};
 use crate::stream::TimestampMap;
 use crate::track::Encoding;
 use assemble::Assembler;
-pub use frame::{EncodedFrame, TapFrames};
-use gate::{Gate, Needs};
+pub use capture::CaptureSource;
+pub(crate) use capture::CaptureTimes;
+pub use frame::{Captured, EncodedFrame, TapFrames};
+use gate::Gate;
+use needs::{Needs, picture_number, referred_from};
 use ring::Ring;
+pub(crate) use window::patience;
 use window::{About, Step, Window};
 
-/// Behind a loss the counters of a frame are believed for so long, in ticks of 1/90000 s: TL0PICIDX wraps after 256 frames, so not
-/// within four seconds at 60 frames per second.
-const COUNTERS_HOLD: u64 = 4 * 90_000;
+/// Behind a loss TL0PICIDX is believed for so long, in ticks of 1/90000 s: it wraps after 256 frames, so not within four seconds at
+/// 60 frames per second.
+const COUNTER_HOLDS: u64 = 4 * 90_000;
 
 /// Why frames were not given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +58,16 @@ enum Notice {
     Given,
 }
 
+/// What all taps of a track have in common.
+#[derive(Debug)]
+pub(crate) struct Source<'a> {
+    pub(crate) clock: &'a TimestampMap,
+    /// Spatial layers are encodings.
+    pub(crate) simulcast: bool,
+    /// How long a missing packet is waited for.
+    pub(crate) patience: Duration,
+}
+
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Tap {
@@ -67,6 +83,8 @@ pub(crate) struct Tap {
     loss: Loss,
     notice: Notice,
     timestamp: u64,
+    /// The number of the newest picture, where the codec numbers them.
+    newest_picture: Option<i64>,
     /// The timestamp of the last frame that was given.
     given: u64,
     dropped: u64,
@@ -84,13 +102,14 @@ impl Tap {
             forwarder,
             picture_loss: PictureLoss::default(),
             kind,
-            window: Window::new(kind),
+            window: Window::new(),
             assembler: Assembler::default(),
             ring: Ring::new(capacity),
             gate: Gate::new(),
             loss: Loss::Damage,
             notice: Notice::None,
             timestamp: 0,
+            newest_picture: None,
             given: 0,
             dropped: 0,
             damaged: 0,
@@ -98,39 +117,24 @@ impl Tap {
         }
     }
 
-    /// Takes a packet of its track; `simulcast`: spatial layers are encodings.
-    pub(crate) fn feed(
-        &mut self,
-        now: Instant,
-        packet: &Packet<'_>,
-        clock: &TimestampMap,
-        captured: Option<Duration>,
-        simulcast: bool,
-    ) {
-        let Some(patch) = self.forwarder.forward(now, packet, clock) else { return };
+    /// Takes a packet of its track, captured at this time.
+    pub(crate) fn feed(&mut self, now: Instant, packet: &Packet<'_>, captured: Option<Captured>, source: &Source<'_>) {
+        let Some(patch) = self.forwarder.forward(now, packet, source.clock) else { return };
         // Told by each frame.
         self.forwarder.take_layer_change();
         if self.forwarder.switched() {
             self.window.start(patch.seq);
+            self.newest_picture = None;
         }
-        let facts = &packet.facts;
-        let timestamp = extend_timestamp(self.timestamp, patch.timestamp);
-        self.timestamp = self.timestamp.max(timestamp);
-        let about = About {
-            codec: packet.codec,
-            timestamp,
-            captured,
-            layer: Layer { spatial: if simulcast { packet.encoding } else { facts.spatial }, temporal: facts.temporal },
-            keyframe: facts.keyframe || self.kind == Kind::Audio,
-            needs: Needs::of(facts, facts.keyframe),
-            opens: self.kind == Kind::Audio || opens_picture(packet),
-            ends: self.kind == Kind::Audio || patch.marker,
-        };
-        self.window.insert(patch.seq, about, packet.payload);
-        while let Some(step) = self.window.step(now) {
+        let about = self.about(packet, &patch, captured, source.simulcast);
+        self.window.insert(now, patch.seq, about, packet.payload);
+        while let Some(step) = self.window.step(now, source.patience) {
             match step {
                 Step::Picture(first, last) => self.picture(now, first, last),
-                Step::Hole => self.hole(),
+                Step::Hole(victim) => {
+                    let victim = victim.and_then(|seq| self.window.about(seq));
+                    self.hole(victim.map_or(0, |victim| victim.referred_from));
+                }
             }
         }
     }
@@ -174,23 +178,46 @@ impl Tap {
         Some((usize::from(wanted), wish))
     }
 
+    fn about(&mut self, packet: &Packet<'_>, patch: &Patch, captured: Option<Captured>, simulcast: bool) -> About {
+        let facts = &packet.facts;
+        let timestamp = extend_timestamp(self.timestamp, patch.timestamp);
+        self.timestamp = self.timestamp.max(timestamp);
+        let picture = picture_number(packet, self.newest_picture);
+        self.newest_picture = self.newest_picture.max(picture);
+        let is_audio = self.kind == Kind::Audio;
+        About {
+            codec: packet.codec,
+            timestamp,
+            captured,
+            layer: Layer { spatial: if simulcast { packet.encoding } else { facts.spatial }, temporal: facts.temporal },
+            keyframe: facts.keyframe || is_audio || is_of_keyframe(packet),
+            starts_frame: facts.starts_frame,
+            needs: Needs::of(packet, picture),
+            referred_from: referred_from(packet),
+            opens: is_audio || opens_picture(packet),
+            ends: is_audio || patch.marker,
+        }
+    }
+
     fn picture(&mut self, now: Instant, first: SeqNo, last: SeqNo) {
         let (Some(begin), Some(end)) = (self.window.about(first).copied(), self.window.about(last).copied()) else {
             return;
         };
         let Some(data) = self.assembler.assemble(begin.codec, self.window.payloads(first, last)) else {
-            self.hole();
+            self.hole(begin.referred_from);
             return;
         };
         if data.is_empty() {
             return;
         }
-        let numbers = (first.get()..=last.get()).map(SeqNo::new);
-        let keyframe = numbers.into_iter().any(|seq| self.window.about(seq).is_some_and(|about| about.keyframe));
-        if begin.timestamp > self.given + COUNTERS_HOLD {
+        let packets = || (first.get()..=last.get()).filter_map(|seq| self.window.about(SeqNo::new(seq)));
+        let keyframe = packets().any(|about| about.keyframe);
+        if begin.timestamp > self.given + COUNTER_HOLDS {
             self.gate.lapse();
         }
-        if self.kind == Kind::Video && !self.gate.admit(keyframe, begin.needs) {
+        let frames = packets().enumerate().filter(|(place, about)| *place == 0 || about.starts_frame);
+        let needs = frames.map(|(_, about)| about.needs);
+        if self.kind == Kind::Video && !self.gate.admit(keyframe, needs) {
             match self.loss {
                 Loss::Damage => self.damaged += 1,
                 Loss::NoRoom | Loss::Resumed => self.dropped += 1,
@@ -214,10 +241,10 @@ impl Tap {
         }
     }
 
-    /// Packets were given up; what needs them shows when it comes.
-    fn hole(&mut self) {
+    /// Packets were given up of frames to which those from this temporal layer on may refer; what needs them shows when it comes.
+    fn hole(&mut self, referred_from: u8) {
         self.damaged += 1;
-        self.gate.lose();
+        self.gate.lose(referred_from);
         if self.loss == Loss::Resumed {
             self.loss = Loss::Damage;
         }
@@ -244,8 +271,18 @@ fn opens_picture(packet: &Packet<'_>) -> bool {
             let facts = H264Facts::of(packet.payload);
             facts.sps || facts.starts_picture
         }
-        CodecName::H265 => h265::starts_keyframe(packet.payload),
+        CodecName::H265 => H265Facts::parse(packet.payload).is_ok_and(|facts| facts.vps || facts.starts_picture),
         _ => packet.facts.keyframe || packet.facts.starts_frame && packet.facts.spatial == 0,
+    }
+}
+
+/// Whether its picture is a keyframe, for the codecs whose keyframes may begin with a packet that does not tell: of whole pictures
+/// it does not matter which packet it was.
+fn is_of_keyframe(packet: &Packet<'_>) -> bool {
+    match (packet.dependencies, packet.codec) {
+        (Dependencies::None, CodecName::H264) => H264Facts::of(packet.payload).idr,
+        (Dependencies::None, CodecName::H265) => H265Facts::parse(packet.payload).is_ok_and(|facts| facts.irap),
+        _ => false,
     }
 }
 

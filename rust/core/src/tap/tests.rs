@@ -54,7 +54,8 @@ impl Scene {
             dependencies: Dependencies::None,
             arrival: now,
         };
-        self.tap.feed(now, &packet, &self.clock, None, false);
+        let source = Source { clock: &self.clock, simulcast: false, patience: Duration::from_millis(500) };
+        self.tap.feed(now, &packet, None, &source);
     }
 
     /// What waits: frame numbers, negative for keyframes, and (dropped, damaged).

@@ -9,7 +9,8 @@ use sfu_wire::SeqNo;
 
 use crate::codec::{CodecName, Kind};
 use crate::layer::Layer;
-use crate::tap::gate::Needs;
+use crate::tap::frame::Captured;
+use crate::tap::needs::Needs;
 
 /// Packets from the oldest that is waited for to the newest. Higher: larger keyframes fit (this is 1.2 MB). Lower: less memory.
 const SLOTS: usize = 1024;
@@ -19,12 +20,16 @@ const SLOTS: usize = 1024;
 pub(super) struct About {
     pub(super) codec: CodecName,
     pub(super) timestamp: u64,
-    pub(super) captured: Option<Duration>,
+    pub(super) captured: Option<Captured>,
     pub(super) layer: Layer,
     /// The first packet of a keyframe.
     pub(super) keyframe: bool,
+    /// The first packet of a frame: in SVC of a spatial layer's.
+    pub(super) starts_frame: bool,
     /// What its frame may refer to, by this packet.
     pub(super) needs: Needs,
+    /// The lowest temporal layer whose frames may refer to its own.
+    pub(super) referred_from: u8,
     /// Surely the first packet of a picture.
     pub(super) opens: bool,
     /// The last packet of a picture.
@@ -36,13 +41,14 @@ pub(super) struct About {
 pub(super) enum Step {
     /// These, first and last, are a whole picture.
     Picture(SeqNo, SeqNo),
-    /// Some are given up; the next picture may need them.
-    Hole,
+    /// Some are given up. `Some`: all are of the one picture of which this packet came; else nobody knows of which.
+    Hole(Option<SeqNo>),
 }
 
 #[derive(Debug, Clone)]
 struct Slot {
     seq: SeqNo,
+    arrived: Instant,
     about: About,
     bytes: Vec<u8>,
 }
@@ -56,11 +62,23 @@ enum Place {
     Unknown,
 }
 
+/// How long a missing packet is waited for: `round_trip` is what its repair takes, `None` when there is none. A repair may be lost
+/// as well: of five percent five times in a row is one in three million. Higher: more is repaired. Lower: a live picture stands
+/// still for shorter.
+pub(crate) fn patience(kind: Kind, round_trip: Option<Duration>) -> Duration {
+    const REORDERED: Duration = Duration::from_millis(100);
+    let Some(round_trip) = round_trip else { return REORDERED };
+    let (trips, least, most) = match kind {
+        Kind::Audio => (2, 200, 500),
+        Kind::Video => (5, 500, 2000),
+    };
+    (REORDERED + round_trip * trips).clamp(Duration::from_millis(least), Duration::from_millis(most))
+}
+
 /// See the module's text.
 #[derive(Debug)]
 pub(super) struct Window {
     slots: Vec<Option<Slot>>,
-    patience: Duration,
     /// The first packet of the picture that comes next.
     next: Option<SeqNo>,
     place: Place,
@@ -74,14 +92,10 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub(super) fn new(kind: Kind) -> Self {
-        // A retransmission takes a round trip, and some when it is lost again. Higher: more is repaired. Lower: a live picture
-        // stands still for shorter.
-        let patience = Duration::from_millis(if kind == Kind::Audio { 200 } else { 500 });
+    pub(super) fn new() -> Self {
         let start = SeqNo::new(0);
         Self {
             slots: Vec::new(),
-            patience,
             next: None,
             place: Place::Start,
             scanned: start,
@@ -98,7 +112,7 @@ impl Window {
     }
 
     /// Keeps a copy of a packet.
-    pub(super) fn insert(&mut self, seq: SeqNo, about: About, payload: &[u8]) {
+    pub(super) fn insert(&mut self, now: Instant, seq: SeqNo, about: About, payload: &[u8]) {
         if self.next.is_none() {
             self.start(seq);
         }
@@ -119,18 +133,18 @@ impl Window {
         let mut bytes = self.slots[index].take().map_or_else(Vec::new, |slot| slot.bytes);
         bytes.clear();
         bytes.extend_from_slice(payload);
-        self.slots[index] = Some(Slot { seq, about, bytes });
+        self.slots[index] = Some(Slot { seq, arrived: now, about, bytes });
     }
 
     /// What has become of the oldest packets, to be asked until there is nothing.
-    pub(super) fn step(&mut self, now: Instant) -> Option<Step> {
+    pub(super) fn step(&mut self, now: Instant, patience: Duration) -> Option<Step> {
         if std::mem::take(&mut self.overrun) {
-            return Some(Step::Hole);
+            return Some(Step::Hole(None));
         }
         loop {
             let next = self.next?;
             let Some(about) = self.about(self.scanned) else {
-                return self.wait(now);
+                return self.wait(now, patience);
             };
             let (ends, opens, timestamp) = (about.ends, about.opens, about.timestamp);
             let at = self.scanned;
@@ -168,29 +182,43 @@ impl Window {
     }
 
     /// At a number that is not there.
-    fn wait(&mut self, now: Instant) -> Option<Step> {
-        if self.scanned > self.newest {
+    fn wait(&mut self, now: Instant, patience: Duration) -> Option<Step> {
+        let missing = self.scanned;
+        if missing > self.newest {
             self.missing = None;
             return None;
         }
         let since = match self.missing {
-            Some((seq, since)) if seq == self.scanned => since,
-            _ => {
-                self.missing = Some((self.scanned, now));
-                now
-            }
+            Some((seq, since)) if seq == missing => since,
+            // What came behind it first has shown that it is missing.
+            _ => self.behind(missing).map(|slot| slot.arrived).min().unwrap_or(now),
         };
-        if now < since + self.patience {
+        self.missing = Some((missing, since));
+        if now < since + patience {
             return None;
         }
-        let present = (self.scanned.get()..=self.newest.get()).map(SeqNo::new).find(|seq| self.slot(*seq).is_some());
-        self.go_on_at(present.unwrap_or(self.newest.next()));
+        let present = self.behind(missing).next().map(|slot| (slot.seq, slot.about));
+        let victim = present.and_then(|present| self.victim(missing, present));
+        self.go_on_at(present.map_or(self.newest.next(), |(seq, _)| seq));
         self.place = Place::Unknown;
-        Some(Step::Hole)
+        Some(Step::Hole(victim))
+    }
+
+    /// The first packet of the one picture that lacks all from `missing` up to the packet that is `present`, when that is certain:
+    /// they are between two of its packets, or it is the one behind those that came, the last of which has no marker.
+    fn victim(&self, missing: SeqNo, (present, about): (SeqNo, About)) -> Option<SeqNo> {
+        let first = self.next.filter(|first| self.place == Place::Start && *first < missing)?;
+        let is_rest = self.about(first)?.timestamp == about.timestamp;
+        (is_rest || present == missing.next() && about.opens).then_some(first)
     }
 
     fn go_on_at(&mut self, seq: SeqNo) {
         (self.next, self.scanned, self.missing) = (Some(seq), seq, None);
+    }
+
+    /// What is there behind a number that is not.
+    fn behind(&self, missing: SeqNo) -> impl Iterator<Item = &Slot> {
+        (missing.get()..=self.newest.get()).map(SeqNo::new).filter_map(|seq| self.slot(seq))
     }
 
     fn slot(&self, seq: SeqNo) -> Option<&Slot> {

@@ -75,6 +75,11 @@ impl NalHeader {
         self.nal_type <= NAL_VCL_LAST
     }
 
+    /// Whether nothing of the same temporal layer refers to its picture: `TRAIL_N` to `RSV_VCL_N14` (ITU-T H.265 table 7-1).
+    pub const fn is_sub_layer_non_reference(self) -> bool {
+        self.nal_type < NAL_IRAP_FIRST && self.nal_type.is_multiple_of(2)
+    }
+
     /// Whether it is of an intra random access point picture: decoding can start there.
     pub const fn is_irap(self) -> bool {
         matches!(self.nal_type, NAL_IRAP_FIRST..=NAL_IRAP_LAST)
