@@ -6,7 +6,8 @@ from interop.firefox import Firefox
 from interop.netns import Namespace
 from interop.switching import SOURCES, Browsers, trial
 
-pytestmark = [pytest.mark.interop, pytest.mark.slow]
+# On a busy machine there are four runs (`trial`).
+pytestmark = [pytest.mark.interop, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 # A minute of four codecs.
