@@ -2,8 +2,7 @@
 //! step, however different their ways were.
 //!
 //! What a report shows is late by its way. The least late of several seconds tells how the clocks drift, and that is slewed: nothing
-//! that a subscriber is told ever jumps, unless the publisher's clock was set. Invariant: no correction is larger than
-//! [`LONGEST`] / [`SLEW`], a millisecond.
+//! that a subscriber is told ever jumps, unless the publisher's clock was set. Invariant: no correction is faster than 1 / [`SLEW`].
 
 use std::time::Duration;
 
@@ -15,9 +14,7 @@ const STEP_NANOS: i64 = 1_000_000_000;
 const WINDOW: Duration = Duration::from_secs(10);
 /// So much of the time that passes is made up at most, as its reciprocal: 500 ppm, ten times the drift of usual clocks (ntpd's limit). Higher:
 /// a drift is left behind. Lower: reports of two tracks that are a second apart differ by more than half a millisecond.
-const SLEW: i64 = 2000;
-/// More time than this between reports makes up no more at once.
-const LONGEST: Duration = Duration::from_secs(2);
+const SLEW: i128 = 2000;
 
 /// See the module's text.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,7 +23,7 @@ pub struct PublisherClock {
     anchor: Option<(Duration, NtpTime)>,
     /// When the window ends, and by how much the least late report of it was ahead of what was expected, in nanoseconds.
     window: (Duration, Option<i64>),
-    /// What the last window told, so far as it is not made up for.
+    /// What the last window told, so far as it was not made up for at the anchor.
     wrong: i64,
     /// The last report did not fit.
     doubted: bool,
@@ -49,41 +46,53 @@ impl PublisherClock {
             return;
         }
         self.doubted = false;
+        self.move_anchor(unix, expected);
         let (ends, best) = &mut self.window;
         *best = (*best).max(Some(ahead));
         if unix >= *ends {
             self.wrong = best.take().unwrap_or(0);
             *ends = unix + WINDOW;
         }
-        self.slew(unix, expected);
     }
 
     /// What the publisher's clock shows at our Unix time.
     pub fn at(&self, unix: Duration) -> Option<NtpTime> {
-        let (since, ntp) = self.anchor?;
-        Some(later(ntp, unix.as_nanos() as i128 - since.as_nanos() as i128))
+        let (anchor, ntp) = self.anchor?;
+        let passed = nanos(unix) - nanos(anchor);
+        Some(later(ntp, passed + self.made_up(passed)))
     }
 
     /// Our Unix time when the publisher's clock shows `ntp`.
     pub fn unix(&self, ntp: NtpTime) -> Option<Duration> {
-        let (since, anchor) = self.anchor?;
-        let nanos = since.as_nanos() as i128 + i128::from(ntp.nanos_since(anchor));
-        Some(Duration::from_nanos(u64::try_from(nanos).ok()?))
+        let (anchor, at) = self.anchor?;
+        let passed = i128::from(ntp.nanos_since(at));
+        // A two-thousandth of a two-thousandth off.
+        let unix = nanos(anchor) + passed - self.made_up(passed);
+        Some(Duration::from_nanos(u64::try_from(unix).ok()?))
     }
 
     fn set(&mut self, unix: Duration, ntp: NtpTime) {
         *self = Self { anchor: Some((unix, ntp)), window: (unix + WINDOW, None), wrong: 0, doubted: false };
     }
 
-    /// Makes up for a little of what is wrong.
-    fn slew(&mut self, unix: Duration, expected: NtpTime) {
-        let Some((since, _)) = self.anchor else { return };
-        let most = unix.saturating_sub(since).min(LONGEST).as_nanos() as i64 / SLEW;
-        let step = self.wrong.clamp(-most, most);
-        self.anchor = Some((unix, later(expected, i128::from(step))));
-        self.wrong -= step;
-        self.window.1 = self.window.1.map(|best| best - step);
+    /// What is made up for by now stays.
+    fn move_anchor(&mut self, unix: Duration, expected: NtpTime) {
+        let Some((anchor, _)) = self.anchor.replace((unix, expected)) else { return };
+        let made_up = self.made_up(nanos(unix) - nanos(anchor)) as i64;
+        self.wrong -= made_up;
+        // What the window knows is against the clock as it was.
+        self.window.1 = self.window.1.map(|best| best - made_up);
     }
+
+    /// How much of what is wrong is made up for in so much time since the anchor.
+    fn made_up(&self, passed: i128) -> i128 {
+        let most = passed.max(0) / SLEW;
+        i128::from(self.wrong).clamp(-most, most)
+    }
+}
+
+fn nanos(duration: Duration) -> i128 {
+    duration.as_nanos() as i128
 }
 
 fn later(ntp: NtpTime, nanos: i128) -> NtpTime {
@@ -132,7 +141,7 @@ mod tests {
             let sent = SECOND / 2 * half as u32;
             let shown = sent.as_nanos() as i64 + sent.as_nanos() as i64 / 1_000_000 * ppm;
             let shown = NtpTime::from_unix(Duration::from_secs(1_700_000_000) + Duration::from_nanos(shown as u64));
-            // Sound takes 20 ms, pictures 400 ms; both are up to 30 ms late on top of that.
+            // Sound takes 20 ms, pictures 420 ms; both are up to 30 ms late on top of that.
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let way = if half.is_multiple_of(2) { 20 } else { 420 } + (random >> 33) % 30;
             let arrival = Duration::from_secs(50) + sent + Duration::from_millis(way);
@@ -140,6 +149,7 @@ mod tests {
             clock.reported(arrival, shown);
             let at = clock.at(arrival).unwrap();
             step = step.max(before.map_or(0, |before| at.nanos_since(before).abs()));
+            assert_eq!(clock.unix(at).map(|unix| unix.abs_diff(arrival) < Duration::from_micros(1)), Some(true));
             if half > 7200 {
                 off = off.max((at.nanos_since(shown) - way as i64 * 1_000_000 + 20_000_000).abs());
             }
@@ -151,9 +161,22 @@ mod tests {
     fn a_drift_is_slewed_all_day_and_never_jumps() {
         for ppm in [-100, -50, 0, 50, 100] {
             let (off, step) = a_day(ppm);
-            // Less than a second makes up less than half a millisecond. What is left is the jitter of the least late.
-            assert!(step <= 500 * MICROSECOND, "{ppm} ppm: a step of {step} ns");
+            assert!(step <= MICROSECOND, "{ppm} ppm: a step of {step} ns");
+            // What is left is the jitter of the least late.
             assert!(off <= 15_000 * MICROSECOND, "{ppm} ppm: {off} ns off");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_is_made_up_for_at_a_two_thousandth() {
+        let mut clock = PublisherClock::default();
+        let unix = Duration::from_secs(50);
+        // The first report took 20 ms longer than all others.
+        clock.reported(unix, ntp(0));
+        (1..=10).for_each(|second| clock.reported(unix + SECOND * second, ntp(u64::from(second) * 1000 + 20)));
+        let ahead = |clock: &PublisherClock, second: u64| {
+            clock.at(unix + Duration::from_secs(second)).unwrap().nanos_since(ntp(second * 1000)) / MICROSECOND
+        };
+        assert_eq!([10, 11, 20, 50].map(|second| (ahead(&clock, second) + 5) / 10 * 10), [0, 500, 5000, 20_000]);
     }
 }
