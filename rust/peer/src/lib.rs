@@ -20,5 +20,5 @@ pub use config::{AudioSource, ClipSource, Encoding, PeerCodec, PeerConfig, Video
 pub use model::{Model, ModelFrame, ModelPacket, ModelSource};
 pub use peer::{Peer, PeerEvent, PeerStats, UplinkStats};
 pub use proof::Proof;
-pub use receive::{FrameStats, Numbers, StreamStats};
+pub use receive::{FrameStats, Numbers, Playback, StreamStats};
 pub use sdp::SdpError;

@@ -19,6 +19,7 @@ use sfu_wire::{Extension, Mid, Ssrc};
 use crate::outlet::Outlet;
 use crate::publish::SendStream;
 use crate::sdp::{Negotiation, Section, SectionKind};
+pub use playback::Playback;
 use stream::RecvStream;
 pub use stream::{FrameStats, Numbers, StreamStats};
 

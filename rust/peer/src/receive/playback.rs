@@ -1,23 +1,25 @@
 //! What a viewer sees of the decoded frames: whether the picture stood still.
 //!
 //! A small jitter buffer stands in between, as in a browser: frames are shown at the rate at which they were captured, and
-//! what came late once makes the buffer deeper.
+//! what came late once makes the buffer deeper. Freezes are counted as libwebrtc counts them (`VideoQualityObserver`).
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Pauses of so many frames are the usual (W3C webrtc-stats `freezeCount`: the last 30).
+/// Pauses of so many frames are the usual (W3C webrtc-stats `freezeCount`: the last 30), once there are some (libwebrtc:
+/// `kMinFrameSamplesToDetectFreeze`).
 const USUAL: usize = 30;
+const SOME: usize = 5;
 /// On top of the usual, a pause is a freeze.
-const FREEZE: Duration = Duration::from_millis(150);
+const FREEZE: i64 = 150_000;
 /// The buffer at first. Higher: fewer freezes. Lower: less delay.
 const SHALLOW: i64 = 100_000;
-/// The buffer at most (libwebrtc, in practice: a retransmission or two over a long way).
-const DEEP: i64 = 500_000;
+/// The buffer at most: a retransmission over a long way (libwebrtc adds a round trip to the jitter when it needs some).
+const DEEP: i64 = 1_000_000;
 
 /// The jitter buffer and the pauses behind it; times in microseconds.
 #[derive(Debug)]
-pub(crate) struct Playback {
+pub struct Playback {
     depth: i64,
     /// The last frame's timestamp without wraps, and as it came.
     time: Option<(i64, u32)>,
@@ -35,7 +37,7 @@ impl Default for Playback {
 
 impl Playback {
     /// A frame with this timestamp (90 kHz) is decoded; says whether the picture freezes before it.
-    pub(crate) fn decoded(&mut self, at: Duration, timestamp: u32) -> bool {
+    pub fn decoded(&mut self, at: Duration, timestamp: u32) -> bool {
         let at = at.as_micros() as i64;
         let (time, before) = self.time.unwrap_or((0, timestamp));
         let time = time + i64::from(timestamp.wrapping_sub(before) as i32);
@@ -51,13 +53,12 @@ impl Playback {
     fn shown(&mut self, at: i64) -> bool {
         let Some(last) = self.last.replace(at) else { return false };
         let pause = at - last;
-        let usual = self.pauses.iter().sum::<i64>() / self.pauses.len().max(1) as i64;
-        let knows = self.pauses.len() == USUAL;
-        if knows {
+        if self.pauses.len() == USUAL {
             self.pauses.pop_front();
         }
         self.pauses.push_back(pause);
-        knows && pause > (3 * usual).max(usual + FREEZE.as_micros() as i64)
+        let usual = self.pauses.iter().sum::<i64>() / self.pauses.len() as i64;
+        self.pauses.len() >= SOME && pause >= (3 * usual).max(usual + FREEZE)
     }
 }
 
@@ -85,6 +86,6 @@ mod tests {
     #[test]
     fn what_came_late_once_makes_the_buffer_deeper() {
         assert_eq!(play(&[(100, 300), (150, 300)]), 1);
-        assert_eq!(play(&[(100, 900), (150, 900)]), 2);
+        assert_eq!(play(&[(100, 1500), (150, 1500)]), 2, "but not for ever");
     }
 }
