@@ -242,6 +242,14 @@ mod tests {
     }
 
     #[test]
+    fn of_ten_one_comes_twice() {
+        let arrived = run(LinkConfig { duplicate: 0.1, ..LinkConfig::delayed(Duration::from_millis(10)) }, 5000);
+        let twice = (0..5000).filter(|n| arrived.iter().filter(|(_, arrived)| arrived == n).count() == 2).count();
+        assert_eq!(arrived.len(), 5000 + twice);
+        assert!((400..600).contains(&twice), "{twice}");
+    }
+
+    #[test]
     fn a_full_queue_drops_its_tail() {
         // 4 bytes a millisecond are 32 kbit/s: half of that passes, behind a queue of 50 ms.
         let config =

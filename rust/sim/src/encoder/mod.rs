@@ -13,6 +13,8 @@ mod token;
 mod vp8;
 mod vp9;
 
+use std::num::NonZero;
+
 use crate::random::Random;
 use frame::Counters;
 use references::References;
@@ -36,6 +38,8 @@ pub struct Encoder {
     timestamp: u64,
     pictures: u32,
     filler: usize,
+    /// Of each layer of a keyframe, if it is not left to chance.
+    keyframe_packets: Option<NonZero<u8>>,
     dependencies: Option<av1::Dependencies>,
 }
 
@@ -61,6 +65,7 @@ impl Encoder {
             frames: Vec::new(),
             pictures: 0,
             filler: 0,
+            keyframe_packets: None,
             dependencies: structure.has_dependency_descriptor().then(|| av1::Dependencies::new(structure)),
         }
     }
@@ -69,6 +74,12 @@ impl Encoder {
     #[must_use]
     pub fn with_filler(self, filler: usize) -> Self {
         Self { filler, ..self }
+    }
+
+    /// With so many packets in each layer of a keyframe; 0: as many as in any other frame.
+    #[must_use]
+    pub fn with_keyframe_packets(self, packets: u8) -> Self {
+        Self { keyframe_packets: NonZero::new(packets), ..self }
     }
 
     /// Everything that was encoded so far; frames are named by their place.
@@ -117,7 +128,9 @@ impl Encoder {
         let index = self.frames.len() as u32;
         let temporal = self.references.temporal(spatial);
         let references = self.references.of_layer(spatial, index);
-        let count = 1 + self.random.below(3) as u8;
+        let any = 1 + self.random.below(3) as u8;
+        let large = self.keyframe_packets.filter(|_| self.references.in_keyframe());
+        let count = large.map_or(any, NonZero::get);
         let entry = temporal > 0 && self.is_entry(temporal, &references);
         let frame = Frame {
             picture: self.pictures,

@@ -42,6 +42,10 @@ pub struct PublisherConfig {
     pub keyframe_interval: Option<Duration>,
     /// Bytes that make payloads as long as real ones; 0: as short as they can be.
     pub filler: usize,
+    /// Packets of each layer of a keyframe; 0: as many as of any other frame.
+    pub keyframe_packets: u8,
+    /// Packets tell when they were captured (abs-capture-time).
+    pub capture_times: bool,
     /// Between sender reports of one stream; `None`: none are sent.
     pub reports: Option<Duration>,
     /// Publishes sound, too.
@@ -61,6 +65,8 @@ impl PublisherConfig {
             keyframe_delay: Some(Duration::from_millis(50)),
             keyframe_interval: None,
             filler: 0,
+            keyframe_packets: 0,
+            capture_times: false,
             reports: Some(Duration::from_secs(1)),
             audio: false,
             clock: MediaClock::EXACT,
@@ -201,7 +207,7 @@ impl Publisher {
 
     fn request_keyframe(&mut self, world: &World, ssrc: Ssrc) {
         self.keyframe_requests += 1;
-        let Some(delay) = self.config.keyframe_delay else { return };
+        let delay = self.config.keyframe_delay;
         if let Some(stream) = self.live(ssrc) {
             stream.want_keyframe(world, delay);
         }
@@ -222,6 +228,9 @@ impl Publisher {
     fn section(&self) -> Section {
         let structure = self.config.structure;
         let mut wanted = vec![Extension::Mid, Extension::Rid, Extension::RepairedRid];
+        if self.config.capture_times {
+            wanted.push(Extension::AbsCaptureTime);
+        }
         if structure.has_dependency_descriptor() {
             wanted.push(Extension::DependencyDescriptor);
         }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use sfu_wire::rtcp::{CompoundWriter, List, SenderReport};
+use sfu_wire::rtp::extension_value::AbsCaptureTime;
 use sfu_wire::rtp::{ExtensionForms, RtpHeader, write_header};
 use sfu_wire::{Extension, NtpTime, Pt, Ssrc};
 
@@ -36,6 +37,9 @@ pub struct Stream {
     keyframe_interval: Option<Duration>,
     first_picture: Option<Instant>,
     last_picture: Option<Instant>,
+    /// When the last picture was captured, if packets tell.
+    captured: Option<Duration>,
+    capture_times: bool,
     report: Option<(Instant, Duration)>,
     live: bool,
     counts: (u32, u32),
@@ -55,7 +59,9 @@ impl Stream {
         let report = config.reports.map(first_report);
         Self {
             who,
-            encoder: Encoder::new(config.structure, source, random).with_filler(config.filler),
+            encoder: Encoder::new(config.structure, source, random)
+                .with_filler(config.filler)
+                .with_keyframe_packets(config.keyframe_packets),
             clock: config.clock,
             place,
             ssrc: Ssrc::new(ssrc),
@@ -67,6 +73,8 @@ impl Stream {
             keyframe_interval: config.keyframe_interval,
             first_picture: None,
             last_picture: None,
+            captured: None,
+            capture_times: config.capture_times,
             report,
             live: true,
             counts: (0, 0),
@@ -121,8 +129,10 @@ impl Stream {
         self.report = None;
     }
 
-    pub(super) fn want_keyframe(&mut self, world: &World, delay: Duration) {
+    /// `delay`: until the keyframe; `None`: there is none.
+    pub(super) fn want_keyframe(&mut self, world: &World, delay: Option<Duration>) {
         self.requests.push(world.elapsed());
+        let Some(delay) = delay else { return };
         let due = world.now() + delay;
         self.keyframe_due = Some(self.keyframe_due.map_or(due, |standing| standing.min(due)));
     }
@@ -145,6 +155,7 @@ impl Stream {
         let mut packets = std::mem::take(&mut self.encoded);
         self.encoder.encode(passed, keyframe, &mut packets);
         self.last_picture = Some(now);
+        self.captured = self.capture_times.then(|| self.clock.unix(world));
         for packet in packets.drain(..) {
             self.counts = (self.counts.0.wrapping_add(1), self.counts.1.wrapping_add(packet.payload.len() as u32));
             self.send(world, &packet, None);
@@ -196,8 +207,13 @@ impl Stream {
             ssrc: if repair.is_some() { self.rtx_ssrc } else { self.ssrc },
         };
         let rid = if repair.is_some() { Extension::RepairedRid } else { Extension::Rid };
-        let mut extensions: [(u8, &[u8]); 3] = [(extension_id(Extension::Mid), b"0"), (0, &[]), (0, &[])];
+        let mut extensions: [(u8, &[u8]); 4] = [(extension_id(Extension::Mid), b"0"), (0, &[]), (0, &[]), (0, &[])];
         let mut count = 1;
+        let captured = self.capture_time(packet.timestamp).map(AbsCaptureTime::to_bytes);
+        if let Some((value, len)) = &captured {
+            extensions[count] = (extension_id(Extension::AbsCaptureTime), &value[..*len]);
+            count += 1;
+        }
         if self.encoder.structure().encodings > 1 {
             extensions[count] = (extension_id(rid), self.rid().as_bytes());
             count += 1;
@@ -221,6 +237,13 @@ impl Stream {
             len += 4;
         }
         world.send_rtp(self.who, &buffer[..len]);
+    }
+
+    /// When the picture with this timestamp was captured; whole milliseconds, as libwebrtc tells it.
+    fn capture_time(&self, timestamp: u64) -> Option<AbsCaptureTime> {
+        let before = Duration::from_nanos((self.encoder.timestamp() - timestamp) * 100_000 / 9);
+        let millis = self.captured?.saturating_sub(before).as_millis() as u64;
+        Some(AbsCaptureTime { timestamp: NtpTime::from_unix(Duration::from_millis(millis)), clock_offset: Some(0) })
     }
 }
 

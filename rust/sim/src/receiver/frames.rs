@@ -4,12 +4,18 @@
 //! keyframe.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Pauses of so many frames are the usual (W3C webrtc-stats: the last 30).
-const USUAL: usize = 30;
-/// On top of the usual, a pause is a freeze.
-const FREEZE: Duration = Duration::from_millis(150);
+use sfu_peer::Playback;
+
+/// What there is no going on without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lack {
+    /// There is nothing to go on from.
+    Keyframe,
+    /// Of the frame that comes next.
+    Packet,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Packet {
@@ -30,7 +36,7 @@ pub(super) struct Frames {
     freezes: u64,
     first: Option<Instant>,
     last: Option<Instant>,
-    pauses: Vec<Duration>,
+    playback: Playback,
 }
 
 impl Frames {
@@ -42,19 +48,13 @@ impl Frames {
         self.decode(at);
     }
 
-    /// Numbers below `oldest` do not come any more: what hangs on them is lost.
-    pub(super) fn give_up(&mut self, oldest: Option<u64>) {
-        let Some(next) = self.next else { return };
-        // The hole in front is not waited for: only a keyframe behind it helps.
-        let hole = !self.packets.contains_key(&next) && !self.packets.is_empty();
-        if hole && oldest.is_none_or(|oldest| oldest > next) {
-            self.next = None;
+    /// Why nothing can be decoded as things are.
+    pub(super) fn lacks(&self) -> Option<Lack> {
+        match self.next {
+            None => Some(Lack::Keyframe),
+            Some(next) if !self.packets.is_empty() && self.end_of_frame(next).is_none() => Some(Lack::Packet),
+            Some(_) => None,
         }
-    }
-
-    /// Nothing can be decoded as things are.
-    pub(super) fn is_stuck(&self) -> bool {
-        self.next.is_none_or(|next| !self.packets.is_empty() && !self.packets.contains_key(&next))
     }
 
     /// The last time that something could.
@@ -76,9 +76,10 @@ impl Frames {
             // Frames that were skipped for a keyframe.
             let skipped: Vec<u32> = self.packets.range(..begins).map(|(_, packet)| packet.timestamp).collect();
             self.lost += skipped.chunk_by(|a, b| a == b).count() as u64;
+            let timestamp = self.packets.get(&begins).map_or(0, |packet| packet.timestamp);
             self.packets = self.packets.split_off(&(end + 1));
             self.next = Some(end + 1);
-            self.shown(at);
+            self.shown(at, timestamp);
         }
     }
 
@@ -102,19 +103,10 @@ impl Frames {
         keyframes.map(|(seq, _)| *seq).find(|seq| self.end_of_frame(*seq).is_some())
     }
 
-    fn shown(&mut self, at: Instant) {
+    fn shown(&mut self, at: Instant, timestamp: u32) {
         self.decoded += 1;
-        self.first.get_or_insert(at);
-        if let Some(last) = self.last.replace(at) {
-            let pause = at.saturating_duration_since(last);
-            let usual = self.pauses.iter().sum::<Duration>() / self.pauses.len().max(1) as u32;
-            if self.pauses.len() >= USUAL && pause > (3 * usual).max(usual + FREEZE) {
-                self.freezes += 1;
-            }
-            if self.pauses.len() == USUAL {
-                self.pauses.remove(0);
-            }
-            self.pauses.push(pause);
-        }
+        let first = *self.first.get_or_insert(at);
+        self.last = Some(at);
+        self.freezes += u64::from(self.playback.decoded(at.saturating_duration_since(first), timestamp));
     }
 }

@@ -57,11 +57,6 @@ impl Missing {
         asked
     }
 
-    /// The lowest that may still come.
-    pub(super) fn oldest(&self) -> Option<u64> {
-        self.requests.keys().next().copied()
-    }
-
     /// The highest number, and how many were expected.
     pub(super) fn progress(&self) -> Option<(u64, u64)> {
         self.first.map(|first| (self.highest, self.highest - first + 1))

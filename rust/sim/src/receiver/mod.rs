@@ -1,5 +1,5 @@
 //! A viewer's receiving side as a browser has it: it asks again for what is missing, puts frames together in order, asks for
-//! keyframes when it cannot go on, and counts what a human would see.
+//! keyframes when it cannot go on, shows frames out of a jitter buffer, and counts what a human would see.
 //!
 //! Times and limits are those of libwebrtc. Driven like everything sans-IO; what it has to say leaves through the world.
 
@@ -16,16 +16,17 @@ use sfu_wire::{SeqExtender, Ssrc, ntp};
 
 use crate::encoder::Token;
 use crate::world::{Arrived, ParticipantId, World};
-use frames::Frames;
+use frames::{Frames, Lack};
 use missing::Missing;
 
 /// How often missing packets are looked after (libwebrtc: 20 ms).
 const TICK: Duration = Duration::from_millis(20);
 /// Between receiver reports.
 const REPORT: Duration = Duration::from_secs(1);
-/// Without a decodable frame for so long a keyframe is asked for (libwebrtc: `kMaxWaitForFrame` 3 s, `kMaxWaitForKeyFrame`
-/// 200 ms; this is the second, for both).
+/// Without a decodable frame for so long a keyframe is asked for: when it needs one to begin (libwebrtc: `kMaxWaitForKeyFrame`), and
+/// when what is missing may still come (`kMaxWaitForFrame`).
 const KEYFRAME_WAIT: Duration = Duration::from_millis(200);
+const FRAME_WAIT: Duration = Duration::from_secs(3);
 
 /// What a receiver has seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub struct ReceiverStats {
     pub decoded: u64,
     /// Frames that came in part or could not be decoded.
     pub lost: u64,
-    /// Pauses longer than three usual ones and 150 ms more than usual (W3C webrtc-stats `freezeCount`).
+    /// Pauses of three usual ones and 150 ms more than usual (W3C webrtc-stats `freezeCount`).
     pub freezes: u64,
     /// From the beginning to the first decoded frame.
     pub first_frame: Option<Duration>,
@@ -205,10 +206,14 @@ impl Receiver {
 
     fn ask_for_keyframe(&mut self, world: &mut World) {
         let now = world.now();
-        self.frames.give_up(self.missing.oldest());
+        let wait = match self.frames.lacks() {
+            Some(Lack::Keyframe) => KEYFRAME_WAIT,
+            Some(Lack::Packet) => FRAME_WAIT,
+            None => return,
+        };
         let since = self.frames.waiting_since().unwrap_or(self.began);
         let asked = self.asked_for_keyframe.is_some_and(|asked| now < asked + KEYFRAME_WAIT.max(self.rtt));
-        if self.frames.is_stuck() && now >= since + KEYFRAME_WAIT && !asked {
+        if now >= since + wait && !asked {
             self.asked_for_keyframe = Some(now);
             self.stats.plis += 1;
             self.send(world, &Pli { sender: Ssrc::new(1), media: self.streams.media });

@@ -81,6 +81,14 @@ impl Call {
         self.viewers.len() - 1
     }
 
+    /// The last viewer leaves.
+    pub(crate) fn leave(&mut self) {
+        if let Some(viewer) = self.viewers.pop() {
+            let session = self.world.session(viewer.receiver.id());
+            self.world.command(Command::CloseSession(session)).unwrap();
+        }
+    }
+
     pub(crate) fn set_layer(&mut self, viewer: usize, spatial: u8, temporal: u8) {
         let subscription = self.viewers[viewer].subscription.expect("it is subscribed");
         self.world.command(Command::SetLayer(subscription, Some(Layer { spatial, temporal }))).unwrap();
@@ -125,9 +133,11 @@ impl Call {
         let keyframe = |token: sfu_sim::encoder::Token| {
             streams[usize::from(token.source)].encoder().frames()[token.frame as usize].is_keyframe()
         };
-        self.viewers[place].receiver.handle(&arrived, keyframe);
+        // What is under way to those who left comes to nobody.
+        let Some(viewer) = self.viewers.get_mut(place) else { return };
+        viewer.receiver.handle(&arrived, keyframe);
         if self.keeps_packets {
-            self.viewers[place].packets.push(arrived.packet);
+            viewer.packets.push(arrived.packet);
         } else {
             self.world.recycle(arrived.packet);
         }

@@ -1,6 +1,7 @@
 //! A thousand switches between encodings whose clocks have nothing to do with each other: the subscriber's timestamps stay with
 //! the capture, and lips with the voice: as a receiver reckons it, by the SFU's reports of both streams. Also when the
-//! publisher's reports are lost, when its wall clock is another, and when pictures are on their way much longer than sound.
+//! publisher's reports are lost, when its wall clock is another, when pictures are on their way much longer than sound, and when
+//! capture times in packets stand for reports.
 
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ struct Shown {
     capture: i64,
     timestamp: u32,
     source: u8,
+    /// Reports of the pictures' stream that came before it.
+    reports: u32,
     /// How much later it is shown than the sound of that moment, in ticks, once both were reported.
     skew: Option<i64>,
 }
@@ -48,6 +51,7 @@ struct Player {
     audio: Reckoning,
     voice: Option<f64>,
     sounds: u64,
+    reports: u32,
 }
 
 impl Player {
@@ -59,6 +63,7 @@ impl Player {
             if (192..=223).contains(&bytes[1]) {
                 for packet in packets(&bytes).flatten() {
                     let Rtcp::SenderReport(report) = packet else { continue };
+                    self.reports += u32::from(report.ssrc == media);
                     let place = if report.ssrc == media { &mut self.video } else { &mut self.audio };
                     place.0 = Some((report.ntp, report.rtp_timestamp));
                 }
@@ -76,7 +81,7 @@ impl Player {
                 let capture = (frames[token.frame as usize].timestamp - frames[0].timestamp) as i64;
                 let lips = self.video.offset(timestamp, 90_000.0, capture as f64 / 90_000.0);
                 let skew = lips.zip(self.voice).map(|(lips, voice)| ((lips - voice) * 90_000.0) as i64);
-                shown.push(Shown { capture, timestamp, source: token.source, skew });
+                shown.push(Shown { capture, timestamp, source: token.source, reports: self.reports, skew });
             }
         }
         shown
@@ -90,6 +95,9 @@ struct Lips {
     /// The first picture of the run.
     began: i64,
     switches: u32,
+    /// Reports when the run began, until its second picture; and runs without one of their own by then.
+    reports: Option<u32>,
+    unreported: u32,
     /// Everything is reported, and slewed.
     settled: bool,
     base: Option<i64>,
@@ -108,6 +116,8 @@ impl Lips {
         if let Some(last) = &self.last
             && last.source == shown.source
         {
+            let told = self.reports.take().is_none_or(|reports| shown.reports > reports);
+            self.unreported += u32::from(self.settled && !told);
             let passed = shown.capture - last.capture;
             let made_up = i64::from(shown.timestamp.wrapping_sub(last.timestamp) as i32) - passed;
             // Behind a switch pictures that the timeline puts before what was sent are squeezed in.
@@ -117,6 +127,7 @@ impl Lips {
             }
         } else {
             self.began = shown.capture;
+            self.reports = Some(shown.reports);
             self.switches += u32::from(self.last.is_some());
         }
         if self.settled {
@@ -141,21 +152,22 @@ impl Lips {
 
 /// Sound, and three encodings with clocks of their own.
 fn watched(seed: u64, video_detour: Duration) -> Call {
+    // The first come after 0.6 to 3 s: until then arrival times tell.
+    watched_with(seed, PublisherConfig { video_detour, reports: Some(millis(3000)), ..config() })
+}
+
+fn config() -> PublisherConfig {
     // Three hours off and fast by 50 ppm, as wall clocks are.
     let clock = MediaClock { ahead: Duration::from_secs(3 * 3600), drift_ppm: 50 };
-    let config = PublisherConfig {
-        audio: true,
-        clock,
-        video_detour,
-        // The first come after 0.6 to 3 s: until then arrival times tell.
-        reports: Some(millis(3000)),
-        ..PublisherConfig::new(Structure::simulcast(Payload::Vp8, 1))
-    };
+    PublisherConfig { audio: true, clock, ..PublisherConfig::new(Structure::simulcast(Payload::Vp8, 1)) }
+}
+
+fn watched_with(seed: u64, config: PublisherConfig) -> Call {
     let mut call = Call::new(seed, config);
     call.keeps_packets = true;
     let uplink = LinkConfig { jitter: millis(30), ..LinkConfig::delayed(millis(25)) };
     call.world.uplink(call.publisher.id()).set_config(uplink);
-    call.run(millis(500) + video_detour);
+    call.run(millis(500) + config.video_detour);
     let link = LinkConfig { jitter: millis(10), ..LinkConfig::delayed(millis(30)) };
     call.join(link, link);
     call
@@ -183,6 +195,7 @@ fn thousand_switches(seed: u64, video_detour: Duration) {
     assert!(lips.judged > 10_000 && player.sounds > 10_000, "{told}");
     assert!(lips.drift <= MILLISECOND && lips.skew <= MILLISECOND, "{told}");
     assert!(lips.skew_at_switch <= 20 * MILLISECOND, "{told}");
+    assert_eq!(lips.unreported, 0, "a report follows each switch at once");
     // Timestamps are whole ticks.
     assert!(lips.jump <= 2, "{told}");
 }
@@ -195,6 +208,22 @@ fn after_a_thousand_switches_nothing_has_drifted() {
 #[test]
 fn pictures_that_are_400_ms_longer_on_their_way_stay_with_the_voice() {
     thousand_switches(9, millis(400));
+}
+
+#[test]
+fn capture_times_stand_for_reports_that_never_came() {
+    let config = PublisherConfig { reports: None, capture_times: true, ..config() };
+    let mut call = watched_with(10, config);
+    let (mut player, mut lips) = (Player::default(), Lips::default());
+    for second in 0..120 {
+        call.set_layer(0, (second % 3) as u8, 7);
+        call.run(Duration::from_secs(1));
+        lips.settled |= second >= 10;
+        player.take(&mut call).into_iter().for_each(|shown| lips.add(shown));
+    }
+    assert!(lips.switches > 80 && lips.judged > 2500, "{} switches, {} pictures", lips.switches, lips.judged);
+    // They are told in whole milliseconds, by the encoding and by the one that all are placed by.
+    assert!(lips.drift <= 2 * MILLISECOND && lips.jump <= 2, "{} and {} ticks", lips.drift, lips.jump);
 }
 
 #[test]
