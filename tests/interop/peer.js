@@ -10,12 +10,14 @@ class Peer {
     this.pc.ondatachannel = (event) => this.adopt(event.channel);
   }
 
-  // video: { width, height, frameRate, rids, codec (or several, the first is sent), mode }, audio: true
+  // video: { width, height, frameRate, rids, codec (or several, the first is sent), mode }
+  // audio: true or { codec, tone }
   async publish({ video = null, audio = false, display = false }) {
-    const wanted = { video: video && pick(video, ["width", "height", "frameRate"]), audio };
-    const stream = display
-      ? await navigator.mediaDevices.getDisplayMedia({ video: true })
-      : await navigator.mediaDevices.getUserMedia(wanted);
+    const wanted = { video: video ? pick(video, ["width", "height", "frameRate"]) : false, audio: Boolean(audio) };
+    let stream;
+    if (audio?.tone) stream = this.tone(audio.tone);
+    else if (display) stream = await navigator.mediaDevices.getDisplayMedia({ video: true });
+    else stream = await navigator.mediaDevices.getUserMedia(wanted);
     for (const track of stream.getTracks()) {
       const init = { direction: "sendonly", streams: [stream] };
       if (track.kind === "video" && video?.rids) {
@@ -29,9 +31,8 @@ class Peer {
         for (const encoding of init.sendEncodings) encoding.scalabilityMode = video.mode;
       }
       const transceiver = this.pc.addTransceiver(track, init);
-      if (track.kind === "video" && video?.codec) {
-        preferCodecs(transceiver, [video.codec].flat());
-      }
+      const codec = track.kind === "video" ? video?.codec : audio?.codec;
+      if (codec) preferCodecs(transceiver, [codec].flat(), track.kind);
     }
     return stream.getTracks().map((track) => ({ kind: track.kind, ...track.getSettings() }));
   }
@@ -66,6 +67,40 @@ class Peer {
   // What the next offer puts first.
   prefer(names) {
     preferCodecs(this.camera, names);
+  }
+
+  // A voice that tests can tell from others, silent until `loud` is called; hertz.
+  tone(frequency) {
+    this.context = new AudioContext();
+    this.gain = new GainNode(this.context, { gain: 0 });
+    const source = new OscillatorNode(this.context, { frequency });
+    const sink = new MediaStreamAudioDestinationNode(this.context, { channelCount: 1 });
+    source.connect(this.gain).connect(sink);
+    source.start();
+    return sink.stream;
+  }
+
+  // How loud the tone is: 1 is full scale.
+  loud(gain) {
+    this.gain.gain.value = gain;
+  }
+
+  // The loudest frequency in each received audio track, in hertz; null in silence.
+  listen() {
+    this.context ??= new AudioContext();
+    const heard = [];
+    for (const [mid, element] of this.elements) {
+      if (!element.analyser) {
+        element.analyser = new AnalyserNode(this.context, { fftSize: 2048 });
+        this.context.createMediaStreamSource(element.srcObject).connect(element.analyser);
+      }
+      const bins = new Float32Array(element.analyser.frequencyBinCount);
+      element.analyser.getFloatFrequencyData(bins);
+      const peak = bins.indexOf(Math.max(...bins));
+      const frequency = (peak * this.context.sampleRate) / element.analyser.fftSize;
+      heard.push({ mid, frequency: bins[peak] > -80 ? frequency : null });
+    }
+    return heard;
   }
 
   receive(kinds) {
@@ -169,6 +204,9 @@ async function reportOf(pc, channels) {
       height: entry.frameHeight ?? 0, freezes: entry.freezeCount ?? 0, plis: entry.pliCount ?? 0,
       nacks: entry.nackCount ?? 0, energy: entry.totalAudioEnergy ?? 0, keyframes: entry.keyFramesDecoded ?? 0,
       dropped: entry.framesDropped ?? 0, frozen: entry.totalFreezesDuration ?? 0,
+      samples: entry.totalSamplesReceived ?? 0, concealed: entry.concealedSamples ?? 0,
+      silent: entry.silentConcealedSamples ?? 0, concealments: entry.concealmentEvents ?? 0,
+      bytes: entry.bytesReceived ?? 0,
       // Come whole, but not through the decoder: those that it refused, and for a moment those on their way.
       undecoded: (entry.framesReceived ?? 0) - (entry.framesDecoded ?? 0) - (entry.framesDropped ?? 0),
     })),
@@ -185,15 +223,18 @@ function pick(object, names) {
   return Object.fromEntries(names.filter((name) => name in object).map((name) => [name, object[name]]));
 }
 
-function preferCodecs(transceiver, names) {
-  const all = RTCRtpSender.getCapabilities("video").codecs;
-  const chosen = names.flatMap((name) => named(all, name));
-  transceiver.setCodecPreferences([...chosen, ...all.filter((codec) => codec.mimeType.toLowerCase() === "video/rtx")]);
+function preferCodecs(transceiver, names, kind = "video") {
+  const all = RTCRtpSender.getCapabilities(kind).codecs;
+  const chosen = names.flatMap((name) => named(all, `${kind}/${name}`));
+  // RTX repairs what was chosen, RED is around Opus.
+  const kept = all.filter((codec) => ["video/rtx", "audio/opus"].includes(codec.mimeType.toLowerCase()));
+  const beside = kept.filter((codec) => !chosen.includes(codec));
+  transceiver.setCodecPreferences([...chosen, ...beside]);
 }
 
-function named(codecs, name) {
-  const found = codecs.filter((codec) => codec.mimeType.toLowerCase() === `video/${name}`.toLowerCase());
-  if (found.length === 0) throw new Error(`this browser does not send ${name}`);
+function named(codecs, mime) {
+  const found = codecs.filter((codec) => codec.mimeType.toLowerCase() === mime.toLowerCase());
+  if (found.length === 0) throw new Error(`this browser does not send ${mime}`);
   return found;
 }
 
