@@ -151,8 +151,8 @@ class LayersWanted:
 
     One `Layer` for each spatial layer, rising, with its highest temporal layer; empty when nobody needs any. The
     publisher may stop the others (`track.rids[layer.spatial]` names the simulcast encoding; a page sets
-    `encodings[].active`). What is needed again is told at once, what is not within 5 s. A new track begins with all of
-    its layers wanted.
+    `encodings[].active`, or in SVC a `scalabilityMode` with fewer spatial layers). What is needed again is told at
+    once, what is not within 5 s. A new track begins with all of its layers wanted.
     """
 
     track: Track
