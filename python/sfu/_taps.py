@@ -34,8 +34,8 @@ class EncodedFrame:
     timestamp: int
     """In ticks of 1/90000 s (audio: 1/48000 s) since the tap's first frame; continuous over layer switches."""
     capture_time: float | None
-    """When it was captured, in seconds since the Unix epoch by this machine's clock; `None` before the publisher's first
-    sender report (RFC 3550 §6.4.1), which ties its clock to ours: late by what that report took on its way."""
+    """When it was captured, in seconds since the Unix epoch by this machine's clock; `None` before the publisher's
+    first sender report (RFC 3550 §6.4.1), which ties its clock to ours: late by what that report took on its way."""
     capture_source: Literal["abs-capture-time", "sender-report"] | None
     """Whence `capture_time` is known: what the publisher says of its frames (the header extension abs-capture-time), or
     else when the frame was sampled by the RTP clock and the sender reports; `None` with it."""

@@ -35,7 +35,8 @@ expect::
     │   └── MessageTooLarge (ValueError)
     └── MediaError                          frames cannot be decoded here
         ├── MediaMissing (ImportError)      PyAV is not installed: `pip install sfu[media]`
-        └── DecoderMissing                  PyAV was built without the codec
+        ├── DecoderMissing                  PyAV was built without the codec
+        └── ConversionFailed                PyAV cannot turn a frame into the format that was asked for
 
 Wrong types raise the built-in `TypeError`, as everywhere in Python.
 """
@@ -45,6 +46,7 @@ __all__ = [
     "ChannelClosed",
     "ChannelError",
     "ConfigError",
+    "ConversionFailed",
     "DecoderMissing",
     "Forbidden",
     "MediaError",
@@ -207,3 +209,7 @@ class MediaMissing(MediaError, ImportError):
 
 class DecoderMissing(MediaError):
     """PyAV was built without a decoder for the track's codec."""
+
+
+class ConversionFailed(MediaError):
+    """PyAV cannot turn a decoded frame into the format that was asked for; `__cause__` is PyAV's own exception."""

@@ -180,7 +180,7 @@ class Track:
         the tap.
 
         Raises `MediaMissing` without PyAV, `TrackEnded`; while iterating `DecoderMissing` for a codec that PyAV was
-        built without.
+        built without, `ConversionFailed` for a format that it cannot make of these frames.
         """
         self._check()
         pair = layer_tuple(max_layer)

@@ -59,15 +59,16 @@ def _samples(codec: str, units: list[Unit]) -> list[bytes]:
 
 
 def _shown(frame: av.VideoFrame, units: list[Unit]) -> Decoded:
-    planes = [_plane(plane) for plane in frame.planes]
+    planes = [plane(one) for one in frame.planes]
     digest = hashlib.blake2b(digest_size=16)
-    for plane in planes:
-        digest.update(plane.tobytes())
+    for one in planes:
+        digest.update(one.tobytes())
     read = counter.read(planes[0])
     timestamp = units[0].timestamp
     return Decoded(timestamp, frame.width, frame.height, read, digest.digest(), frame.is_corrupt, tuple(units))
 
 
-def _plane(plane: av.video.plane.VideoPlane) -> np.ndarray:
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    return rows[: plane.height, : plane.width]
+def plane(of: av.video.plane.VideoPlane) -> np.ndarray:
+    """Its samples, height by width."""
+    rows = np.frombuffer(of, np.uint8).reshape(-1, of.line_size)
+    return rows[: of.height, : of.width]

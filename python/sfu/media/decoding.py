@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import av
 
 from sfu._taps import open_tap
+from sfu.errors import ConversionFailed, MediaError, SfuError
 from sfu.media.decoder import Decoder
 
 if TYPE_CHECKING:
@@ -57,8 +58,12 @@ class Decoding:
                     taker.wake()
                 if self.decoder.broken:
                     await self._hub.backend.request_keyframe(self._track)
-        except Exception as error:  # a taker is told of whatever ends its frames, FFmpeg's errors among them
+        except SfuError as error:
             self._end(error)
+        except Exception as error:  # whatever ends their frames, takers are told, and as an error of this library
+            failure = MediaError(f"decoding ended: {error!r}")
+            failure.__cause__ = error
+            self._end(failure)
         finally:
             self._end(None)
             if self.tap is not None and not self.tap.gone:
@@ -88,13 +93,19 @@ class _Taker:
         self._error: Exception | None = None
 
     def put(self, frames: Sequence[Decoded]) -> None:
-        """On a worker thread."""
-        for frame in frames[-(self._frames.maxlen or 1) :]:
-            self._frames.extend(self._convert(frame))
+        """On a worker thread. What fails here is this taker's alone."""
+        if self._error is not None:
+            return
+        try:
+            for frame in frames[-(self._frames.maxlen or 1) :]:
+                self._frames.extend(self._convert(frame))
+        except Exception as error:  # PyAV raises what FFmpeg, Cython and it itself do
+            self._error = ConversionFailed(f"a frame cannot be turned into {self._format!r}: {error}")
+            self._error.__cause__ = error
 
     def wake(self) -> None:
         """Something may have been put."""
-        if self._frames:
+        if self._frames or self._error is not None:
             self._ready.set()
 
     def end(self, error: Exception | None) -> None:
