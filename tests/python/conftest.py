@@ -15,10 +15,11 @@ with warnings.catch_warnings():
 
 from typing import TYPE_CHECKING
 
+from python.door import KEYS, Door, make_door
 from python.fake_backend import FakeBackend
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 # Time says nothing on a loaded machine, and a run should repeat.
 settings.register_profile("sfu", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -39,3 +40,13 @@ async def server(backend: FakeBackend) -> AsyncIterator[sfu.Server]:
 @pytest.fixture
 async def room(server: sfu.Server) -> sfu.Room:
     return await server.create_room("standup")
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    yield from make_door()
+
+
+@pytest.fixture
+def guarded() -> Iterator[Door]:
+    yield from make_door(keys=KEYS)
