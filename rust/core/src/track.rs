@@ -124,7 +124,6 @@ pub(crate) struct Track {
     pub(crate) subscriptions: Vec<SubscriptionId>,
     pub(crate) taps: Vec<TapId>,
     pub(crate) timestamps: TimestampMap,
-    /// Known while somebody taps it.
     pub(crate) capture_times: CaptureTimes,
     pub(crate) activity: Activity,
     pub(crate) dump: Option<Dump>,
@@ -271,7 +270,13 @@ fn by_rising_quality(rids: &[Rid]) -> Vec<Rid> {
 
 #[cfg(test)]
 mod tests {
+    use sfu_wire::rtp::video_layers::{LayerAllocation, LayerPicture};
+    use sfu_wire::{ExtensionMap, SeqNo};
+
     use super::*;
+    use crate::arena::Id as _;
+    use crate::layer::{Dependencies, Encodings, frame_facts};
+    use crate::negotiation::KeyframeRequest;
 
     fn sorted(names: &[&str]) -> Vec<String> {
         let rids: Vec<Rid> = names.iter().map(|name| Rid::new(name).expect("a rid")).collect();
@@ -289,5 +294,55 @@ mod tests {
     #[test]
     fn unknown_names_stay_in_their_order() {
         assert_eq!(sorted(&["tiny", "r1", "big"]), ["tiny", "r1", "big"]);
+    }
+
+    fn simulcast(names: &[&str]) -> Track {
+        let parameters = ReceiveParameters {
+            codecs: Arc::default(),
+            extensions: ExtensionMap::default(),
+            rids: names.iter().map(|name| Rid::new(name).expect("a rid")).collect(),
+            paused_rids: Vec::new(),
+            ssrcs: Vec::new(),
+            msid: (String::new(), String::new()),
+            twcc: true,
+            remb: false,
+            nack: true,
+            keyframe_request: KeyframeRequest::Pli,
+            rtcp_rsize: true,
+        };
+        let place = (RoomId::new(1), SessionId::new(1), ConnectionId::from_u64(1));
+        Track::new(place, Mid::new("0").expect("a mid"), Kind::Video, parameters)
+    }
+
+    #[test]
+    fn an_allocation_counts_streams_in_the_order_of_the_sdp() {
+        let mut track = simulcast(&["f", "h", "q"]);
+        let now = Instant::now();
+        for (encoding, place) in track.encodings.iter_mut().zip(0..) {
+            let packet = Packet {
+                encoding: place,
+                epoch: 0,
+                seq: SeqNo::new(1),
+                newest: SeqNo::new(1),
+                timestamp: 1,
+                marker: true,
+                codec: CodecName::Vp8,
+                payload: &[0],
+                facts: frame_facts(CodecName::Vp8, &[0], true),
+                dependencies: Dependencies::None,
+                arrival: now,
+            };
+            encoding.layers.packet(now, &packet, false);
+        }
+        let layer = |stream: u8| {
+            let picture = Some(LayerPicture { width: 1280 >> stream, height: 720 >> stream, frame_rate: 30 });
+            LayerAllocation { stream, temporal_layers: 1, picture, ..LayerAllocation::default() }
+        };
+        let allocation = VideoLayersAllocation::new(0, 3, &[layer(0), layer(1), layer(2)]).expect("three streams");
+        track.learn_allocation(&allocation);
+        let encodings = track.encodings.iter_mut().map(|encoding| (encoding.rid, &mut encoding.layers));
+        let told = track.told_layers.update(now, encodings, (0..3).collect::<Encodings>()).expect("news");
+        let sizes: Vec<_> = told.iter().map(|info| (info.layer.spatial, info.size)).collect();
+        assert_eq!(sizes, [(0, Some((320, 180))), (1, Some((640, 360))), (2, Some((1280, 720)))]);
     }
 }

@@ -232,6 +232,8 @@ pub(super) fn facts(dependency: &Dependency, payload: FrameFacts) -> FrameFacts 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::CodecName;
+    use crate::layer::packet_facts;
     use crate::layer::target::tests::{l1t2, value};
 
     fn known(reading: Reading) -> Dependency {
@@ -299,6 +301,18 @@ mod tests {
         let len = declared.write(&structure, &mut buffer).unwrap();
         assert_eq!(known(reader.read(0, true, &buffer[..len])).active.bits(), 0b01);
         assert_eq!(known(reader.read(0, true, &value(&structure, 1, 5, false))).active.bits(), 0b01);
+    }
+
+    #[test]
+    fn a_payload_behind_it_is_believed_in_nothing() {
+        // It may be encrypted, and looks like the parameter set that starts a keyframe.
+        let starts_keyframe =
+            |reading: &Reading| packet_facts(CodecName::H264, &[0x67, 0x42], true, reading.as_ref()).keyframe;
+        let (structure, mut reader) = (l1t2(0), DependencyReader::default());
+        assert!(starts_keyframe(&Reading::None));
+        assert!(!starts_keyframe(&Reading::Unresolved) && !starts_keyframe(&Reading::Outdated));
+        assert!(starts_keyframe(&reader.read(0, true, &value(&structure, 0, 1, true))));
+        assert!(!starts_keyframe(&reader.read(0, true, &value(&structure, 1, 2, false))));
     }
 
     #[test]

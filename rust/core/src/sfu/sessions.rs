@@ -234,3 +234,16 @@ pub(super) fn first_sequence_number(random: &mut Random) -> SeqNo {
     // Below 2^15, so that neither end guesses a rollover while the first packets are lost (RFC 3711 §3.3.1).
     SeqNo::new(random.below(1 << 15))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_begin_where_no_receiver_guesses_a_rollover() {
+        let mut random = Random::new([7; 32]);
+        let begun: Vec<SeqNo> = (0..1000).map(|_| first_sequence_number(&mut random)).collect();
+        assert!(begun.iter().all(|seq| seq.get() < 1 << 15), "RFC 3711 §3.3.1");
+        assert!(begun.iter().any(|seq| *seq != begun[0]));
+    }
+}
