@@ -1,7 +1,7 @@
 //! Doing what `layer` decided: numbers that a subscriber sees stay continuous whatever was dropped and switched.
 //!
 //! Nothing here touches the shared packet: the outcome is a [`Patch`], small enough to be kept for every packet sent, so that
-//! a resend is byte-equal. One file per codec whose descriptor carries numbers; H.264, AV1 and audio need RTP's alone.
+//! a resend is byte-equal. One file per codec whose descriptor carries numbers; H.264, H.265, AV1 and audio need RTP's alone.
 
 pub(crate) mod dependency_descriptor;
 mod form;
@@ -99,6 +99,11 @@ impl Rewriter {
     /// Whether `seq` comes before where the run began.
     pub(crate) const fn precedes(&self, seq: SeqNo) -> bool {
         self.sequence.precedes(seq)
+    }
+
+    /// The number that was kept for a packet and is a gap if it is left out now.
+    pub(crate) fn kept(&self, seq: SeqNo) -> Option<SeqNo> {
+        self.sequence.kept(seq)
     }
 
     /// A packet is left out.

@@ -5,8 +5,8 @@ use sfu_wire::SeqNo;
 use super::dependency_descriptor::{DependencyPatch, MAX_LEN};
 use super::form::Form;
 
-/// What to write instead of what came: the RTP fields, and a prefix in place of the first `strip` payload bytes,
-/// and a few fields of the dependency descriptor.
+/// What to write instead of what came: the RTP fields, a prefix in place of the first `strip` payload bytes, and a few fields
+/// of the dependency descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patch {
     /// Outgoing, extended.
