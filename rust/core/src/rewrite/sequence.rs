@@ -83,6 +83,12 @@ impl SequenceMap {
         self.look_up(seq).map(SeqNo::new)
     }
 
+    /// The outgoing number that was kept for a packet and is a gap if it is left out now.
+    pub(crate) fn kept(&self, seq: SeqNo) -> Option<SeqNo> {
+        let is_kept = !is_ahead(seq.get(), self.settled);
+        is_kept.then(|| self.look_up(seq.get())).flatten().map(SeqNo::new)
+    }
+
     /// A packet is left out: its place closes, unless one behind it was sent: then it has had its place kept, and that stays
     /// a gap.
     pub(crate) fn leave_out(&mut self, seq: SeqNo) {
@@ -180,6 +186,17 @@ mod tests {
         map.leave_out(SeqNo::new(1001));
         map.leave_out(SeqNo::new(1002));
         assert_eq!(pass(&mut map, 1003), Some(2));
+    }
+
+    #[test]
+    fn the_number_that_was_kept_for_what_is_left_out_late_is_known() {
+        let mut map = started();
+        pass(&mut map, 1000);
+        map.leave_out(SeqNo::new(1001));
+        assert_eq!(map.kept(SeqNo::new(1003)), None, "nothing behind it was sent");
+        pass(&mut map, 1004);
+        let kept = |seq| map.kept(SeqNo::new(seq)).map(SeqNo::get);
+        assert_eq!((kept(1001), kept(1002), kept(1003)), (None, Some(2), Some(3)));
     }
 
     #[test]
