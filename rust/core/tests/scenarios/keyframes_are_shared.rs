@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sfu_core::command::Command;
+use sfu_core::command::{Command, Reply};
 use sfu_wire::Ssrc;
 use sfu_wire::rtcp::{Pli, Rtcp, packets};
 use sfu_wire::rtp::RtpPacket;
@@ -133,4 +133,26 @@ fn an_order_of_the_application_stands_until_a_keyframe_comes() {
     let reports = stage.hall.clients[0].reports[stage.heard..].iter().flat_map(|report| packets(report));
     assert_eq!(reports.filter(|packet| matches!(packet, Ok(Rtcp::Pli(_)))).count(), 0, "it has come");
     assert!(stage.hall.now - stage.hall.start > Duration::from_secs(15));
+}
+
+#[test]
+fn a_keyframe_that_is_known_when_the_packet_before_it_has_come_counts() {
+    let h264 = "H264/90000\r\na=fmtp:96 packetization-mode=1;profile-level-id=42e01f";
+    let mut hall = Hall::new();
+    hall.join(&[vp8("v", "sendonly", &[MID]).replace("VP8/90000", h264)]);
+    let mut keyframes = |seq: u16, first: u8| {
+        // One slice in a packet of its own (RFC 6184 §5.6): of an IDR picture, or of another.
+        let payload = [&[first, 0x88][..], &[7; 900]].concat();
+        hall.send(0, &Packet { pt: 96, ssrc: 11, seq, extensions: &[(4, b"v")], payload: &payload });
+        let publisher = hall.clients[0].session;
+        let Ok(Reply::SessionStats(stats)) = hall.command(Command::SessionStats(publisher)) else {
+            panic!("statistics")
+        };
+        stats.tracks[0].encodings[0].keyframes
+    };
+    assert_eq!(keyframes(8, 0x61), 0);
+    // Number 9 may carry parameter sets, or be of the picture before.
+    assert_eq!(keyframes(10, 0x65), 0);
+    assert_eq!(keyframes(9, 0x61), 1);
+    assert_eq!(keyframes(11, 0x61), 1);
 }
