@@ -8,7 +8,7 @@ use std::time::Instant;
 use sfu_wire::SeqNo;
 
 use crate::id::TrackId;
-use crate::nack::responder::PLAYABLE;
+use crate::nack::responder::GIVEN_UP;
 
 /// See the module's text.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ struct Range {
 impl PastVoices {
     /// The slot leaves `track`; `newest` is the last number that was sent.
     pub(crate) fn leave(&mut self, now: Instant, track: TrackId, newest: SeqNo) {
-        self.ranges.retain(|range| now <= range.left + PLAYABLE);
+        self.ranges.retain(|range| now <= range.left + GIVEN_UP);
         if self.ranges.last().is_none_or(|range| range.last < newest) {
             self.ranges.push(Range { track, last: newest, left: now });
         }
@@ -69,7 +69,7 @@ mod tests {
             past.leave(now, VOICES[turn % 3], SeqNo::new(10 * (turn as u64 + 1)));
             now += Duration::from_millis(150);
         }
-        assert_eq!(past.ranges.len(), 4);
+        assert_eq!(past.ranges.len(), 21);
         assert_eq!(past.of(SeqNo::new(9_999)), Some(VOICES[0]));
     }
 }

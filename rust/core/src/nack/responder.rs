@@ -20,7 +20,7 @@ pub(crate) const PLAYABLE: Duration = Duration::from_millis(500);
 /// on: three requests a round trip apart, half of one for the way, and half for noticing and jitter.
 const PLAYABLE_ROUND_TRIPS: u32 = 4;
 /// Then a player waits no longer, but asks for a keyframe (libwebrtc: `kMaxWaitForFrame`).
-const GIVEN_UP: Duration = Duration::from_secs(3);
+pub(crate) const GIVEN_UP: Duration = Duration::from_secs(3);
 /// Requested numbers that are looked up for one peer in a second. Higher: more of the processor for a peer that floods. Lower: a
 /// viewer of very many tracks behind a bad link is not served.
 const LOOKED_UP: u32 = 20_000;

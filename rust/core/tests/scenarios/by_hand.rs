@@ -152,20 +152,29 @@ impl Hall {
     }
 
     pub(crate) fn send(&mut self, index: usize, packet: &Packet<'_>) {
-        let (path, datagram) = self.seal(index, packet);
+        let sealed = self.seal(index, packet);
+        self.launch(sealed);
+    }
+
+    /// Of this time, without a marker.
+    pub(crate) fn send_at(&mut self, index: usize, timestamp: u32, packet: &Packet<'_>) {
+        let sealed = self.seal_as(index, (timestamp, false), packet);
+        self.launch(sealed);
+    }
+
+    fn launch(&mut self, (path, datagram): (Path, Vec<u8>)) {
         self.egress.push(Path { local: path.remote, remote: path.local }, Class::Video, &datagram);
         self.deliver();
     }
 
     /// What `send` would send, and over which path it reaches the server.
     pub(crate) fn seal(&mut self, index: usize, packet: &Packet<'_>) -> (Path, Vec<u8>) {
-        let header = RtpHeader {
-            marker: true,
-            pt: Pt::new(packet.pt),
-            seq: packet.seq,
-            timestamp: u32::from(packet.seq) * 3000,
-            ssrc: Ssrc::new(packet.ssrc),
-        };
+        self.seal_as(index, (u32::from(packet.seq) * 3000, true), packet)
+    }
+
+    fn seal_as(&mut self, index: usize, (timestamp, marker): (u32, bool), packet: &Packet<'_>) -> (Path, Vec<u8>) {
+        let (pt, ssrc) = (Pt::new(packet.pt), Ssrc::new(packet.ssrc));
+        let header = RtpHeader { marker, pt, seq: packet.seq, timestamp, ssrc };
         let client = &mut self.clients[index];
         let mut datagram = vec![0; 1500];
         let head = write_header(&mut datagram, &header, &[], packet.extensions, ExtensionForms::Mixed).unwrap().len();

@@ -1,9 +1,10 @@
 //! In a room with audio slots everybody has as many audio sections as slots, and hears the loudest of the others in them.
 
-use sfu_core::command::Command;
-use sfu_core::config::{RoomConfig, SessionConfig};
+use sfu_core::command::{Command, Description, Reply, SdpType};
+use sfu_core::config::{Offers, RoomConfig, SessionConfig};
 use sfu_core::event::Event;
 use sfu_core::id::TrackId;
+use sfu_core::transport::TransportKind;
 use sfu_peer::{AudioSource, PeerConfig, StreamStats};
 
 use crate::world::{World, config, millis, seconds};
@@ -155,4 +156,31 @@ fn who_chooses_by_hand_has_no_slots() {
     world.clients[1].peer.set_audio_level(0, 20);
     world.run(seconds(1));
     assert_eq!((heard(&world, chooser).len(), streams(&world, chooser).len()), (0, 0));
+}
+
+#[test]
+fn a_client_that_rejects_a_slot_hears_the_others_and_nothing_has_failed() {
+    let mut world = room(2, 3);
+    let settings = SessionConfig { offers: Offers::Either, ..SessionConfig::default() };
+    let Ok(Reply::Session(session)) = world.command(Command::Join(world.room, settings)) else { panic!("it joins") };
+    let offer = world.events.iter().rev().find_map(|event| match event {
+        Event::OfferReady(to, offer) if *to == session => Some(offer.clone()),
+        _ => None,
+    });
+    let offer = offer.expect("the slots are offered");
+    let viewer = world.add_client(session, TransportKind::Main, |_| {});
+    let now = world.now;
+    let answer = world.clients[viewer].peer.receive_offer(now, &offer.sdp).unwrap();
+    let second = answer.match_indices("m=audio 9 ").nth(1).expect("two sections").0;
+    let sdp = format!("{}{}", &answer[..second], answer[second..].replacen("m=audio 9 ", "m=audio 0 ", 1));
+    world.command(Command::Receive(session, Description { kind: SdpType::Answer, sdp, ..offer })).unwrap();
+    world.run(seconds(1));
+    for speaker in [0, 1] {
+        world.clients[speaker].peer.set_audio_level(0, 20);
+        world.run(seconds(1));
+    }
+    assert_eq!(heard(&world, viewer), [voice(&world, 0)], "the second slot is not there");
+    assert_eq!(streams(&world, viewer).len(), 1);
+    assert_eq!(heard(&world, 2), [voice(&world, 0), voice(&world, 1)], "others have both");
+    assert!(!world.events.iter().any(|event| matches!(event, Event::SubscriptionFailed { .. })));
 }

@@ -75,6 +75,40 @@ fn a_frame_that_came_late_does_not_change_what_was_sent() {
 }
 
 #[test]
+fn whatever_has_a_frame_goes_out_in_the_form_that_was_chosen_for_it() {
+    // A number that is given to a packet which then does not leave would be a loss that nobody can repair.
+    let history = history_of(&[(8, &[1; 1023]), (9, &[1; 1024]), (10, &[2; 300])]);
+    let long: Vec<u8> = vec![7; 1023];
+    for primary in [1, 2, 700, 1075, 1099, 1100, 1275, 1400] {
+        let new = vec![9; primary];
+        let of_red: Vec<Vec<(u16, &[u8])>> = vec![
+            vec![(0, &new)],
+            vec![(960, &[1]), (0, &new)],
+            vec![(0x3fff, &long), (0, &new)],
+            vec![(960, &[]), (0, &new)],
+            (0..=12).rev().map(|back| (back * 960, if back == 0 { &new[..] } else { &long[..40] })).collect(),
+        ];
+        let packets = of_red.iter().map(|frames| (CodecName::Red, red_payload(frames)));
+        for (codec, payload) in packets.chain([(CodecName::Opus, new.clone())]) {
+            assert!(codec != CodecName::Red || has_frame(&payload));
+            for opus in [OPUS, Pt::new(96)] {
+                for precedes in [0, 10, 11] {
+                    let material = Material { packet: packet(codec, 11, &payload), history: &history };
+                    let form = material.red(opus, 2, |seq| seq.get() < precedes);
+                    let mut buffer = [0; MAX_RED];
+                    let sent = material.payload(form, Some(opus), &mut buffer).expect("it goes out");
+                    let frame = match form.codec(codec) {
+                        CodecName::Red => RedPayload::parse(sent).unwrap().primary().unwrap().data,
+                        _ => sent,
+                    };
+                    assert_eq!(frame, new, "{codec:?} of {primary} bytes as {form:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn redundancy_is_bounded_in_length_time_and_by_where_the_run_began() {
     let long = vec![7; 1000];
     let history = history_of(&[(1, &[1; 1024]), (9, &long), (10, &long), (40, &[5, 5])]);
