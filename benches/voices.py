@@ -1,0 +1,6 @@
+"""What audio slots cost: ranking a voice in rooms of 10 to 1000, and a place that changes hands before a thousand people."""
+
+from support.measure import Bench
+
+if __name__ == "__main__":
+    Bench(__doc__, "sfu-core", "voices").run(voices=[])
