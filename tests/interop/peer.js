@@ -59,7 +59,7 @@ class Peer {
   async encode(name) {
     const { sender } = this.camera;
     const parameters = sender.getParameters();
-    const [codec] = named(parameters.codecs, name);
+    const [codec] = named(parameters.codecs, `video/${name}`);
     for (const encoding of parameters.encodings) encoding.codec = codec;
     await sender.setParameters(parameters);
   }
