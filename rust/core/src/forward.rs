@@ -43,6 +43,7 @@ pub struct Forwarder {
     picture_lost: bool,
     report_due: bool,
     catch_up: Option<(u8, SeqNo, SeqNo)>,
+    gap: Option<SeqNo>,
     told: Told,
     voice: Voice,
 }
@@ -98,6 +99,7 @@ impl Forwarder {
             picture_lost: false,
             report_due: false,
             catch_up: None,
+            gap: None,
             told: Told::default(),
             voice: Voice::default(),
         }
@@ -153,6 +155,7 @@ impl Forwarder {
     /// A packet without payload came: nobody needs it, and in the current encoding its number is closed.
     pub fn padding(&mut self, encoding: u8, seq: SeqNo) {
         if self.encoding() == Some(encoding) && !self.rewriter.precedes(seq) {
+            self.gap = self.rewriter.kept(seq);
             self.rewriter.leave_out(seq);
         }
     }
@@ -222,6 +225,11 @@ impl Forwarder {
         self.catch_up.take()
     }
 
+    /// The outgoing number that was kept for the last packet, which came late and is for nobody: nothing will go out under it.
+    pub(crate) fn take_gap(&mut self) -> Option<SeqNo> {
+        self.gap.take()
+    }
+
     /// Whether there is something to take or to ask for that was not there at the last call.
     pub fn is_unsettled(&mut self) -> bool {
         let keyframe = self.wants_keyframe();
@@ -279,6 +287,8 @@ impl Forwarder {
                 self.rewriter.rewrite(packet, Some(outcome), offset)
             }
             _ => {
+                // Of a frame that is too old to know parts may have gone out.
+                self.gap = outcome.and_then(|_| self.rewriter.kept(packet.seq));
                 self.rewriter.leave_out(packet.seq);
                 None
             }

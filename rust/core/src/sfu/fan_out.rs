@@ -69,7 +69,7 @@ impl Sfu {
             self.counts.packets_sent += sent.packets;
             self.counts.bytes_sent += sent.bytes;
         }
-        unsettled |= self.feed_taps(now, id, packet, extensions);
+        unsettled |= self.feed_taps(now, id, packet);
         if unsettled {
             self.settle_track(now, id, egress);
         }

@@ -98,6 +98,8 @@ impl Sfu {
             track.timestamps.arrived(now, binding.encoding, accepted.timestamp);
             if let Some(captured) = capture_time(track, &packet) {
                 track.timestamps.captured(binding.encoding, captured, accepted.timestamp);
+                let timeline = accepted.timestamp as i64 + track.timestamps.offset(packet_in.encoding);
+                track.capture_times.learn(timeline, captured);
             }
             self.note_media(now, binding, &packet, media.codec);
         }

@@ -3,8 +3,6 @@
 use std::time::{Duration, Instant};
 
 use sfu_transport::Egress;
-use sfu_wire::rtp::ExtensionBlock;
-use sfu_wire::rtp::extension_value::AbsCaptureTime;
 use sfu_wire::{Extension, SeqNo};
 
 use super::Sfu;
@@ -74,15 +72,8 @@ impl Sfu {
     }
 
     /// A packet for everybody who taps its track; whether something changed for them.
-    pub(super) fn feed_taps(
-        &mut self,
-        now: Instant,
-        id: TrackId,
-        packet: &Packet<'_>,
-        extensions: ExtensionBlock<'_>,
-    ) -> bool {
-        let Some(track) = self.tracks.get_mut(id).filter(|track| !track.taps.is_empty()) else { return false };
-        learn_capture_time(track, packet, extensions);
+    pub(super) fn feed_taps(&mut self, now: Instant, id: TrackId, packet: &Packet<'_>) -> bool {
+        let Some(track) = self.tracks.get(id).filter(|track| !track.taps.is_empty()) else { return false };
         let feed = Feed::new(now, track, &self.connections);
         let was_recovered = track.was_recovered(packet);
         feed.give(&mut self.taps, &mut self.outbox, packet, |_| !was_recovered)
@@ -194,23 +185,11 @@ impl<'a> Feed<'a> {
 
     /// By what the publisher says of its frames, else by its sender reports.
     fn captured(&self, packet: &Packet<'_>) -> Option<Captured> {
-        let timeline = timeline(self.track, packet);
+        let timeline = packet.timestamp as i64 + self.track.timestamps.offset(packet.encoding);
         let (ntp, by) = match self.track.capture_times.at(timeline) {
             Some(ntp) => (ntp, CaptureSource::AbsCaptureTime),
             None => (self.track.timestamps.moment(timeline)?, CaptureSource::SenderReport),
         };
         Some(Captured { at: self.clock?.unix(ntp)?, by })
     }
-}
-
-fn learn_capture_time(track: &mut Track, packet: &Packet<'_>, extensions: ExtensionBlock<'_>) {
-    let Some(id) = track.parameters.extensions.id(Extension::AbsCaptureTime) else { return };
-    let value = extensions.iter().find(|(known, _)| *known == id);
-    if let Some(value) = value.and_then(|(_, value)| AbsCaptureTime::parse(value)) {
-        track.capture_times.learn(timeline(track, packet), value);
-    }
-}
-
-fn timeline(track: &Track, packet: &Packet<'_>) -> i64 {
-    packet.timestamp as i64 + track.timestamps.offset(packet.encoding)
 }

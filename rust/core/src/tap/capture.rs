@@ -3,7 +3,6 @@
 //! Senders add it to some frames only; of the others it follows by the RTP clock.
 
 use sfu_wire::NtpTime;
-use sfu_wire::rtp::extension_value::AbsCaptureTime;
 
 use crate::codec::Kind;
 
@@ -43,11 +42,10 @@ impl CaptureTimes {
         Self { rate: kind.clock_rate() as i64, newest: None }
     }
 
-    /// A frame at this point of the track's timeline says when it was captured.
-    pub(crate) fn learn(&mut self, timeline: i64, value: AbsCaptureTime) {
+    /// A frame at this point of the track's timeline was captured then, at the sender's clock.
+    pub(crate) fn learn(&mut self, timeline: i64, captured: NtpTime) {
         if self.newest.is_none_or(|(_, newest)| timeline >= newest) {
-            let ahead = value.clock_offset.unwrap_or_default();
-            self.newest = Some((NtpTime::new(value.timestamp.get().wrapping_sub(ahead as u64)), timeline));
+            self.newest = Some((captured, timeline));
         }
     }
 
@@ -74,19 +72,11 @@ mod tests {
     fn between_two_that_say_it_the_rtp_clock_tells() {
         let mut times = CaptureTimes::new(Kind::Video);
         assert_eq!(times.at(0), None);
-        times.learn(9000, AbsCaptureTime { timestamp: ntp(100), clock_offset: None });
+        times.learn(9000, ntp(100));
         assert_eq!(times.at(99_000), Some(ntp(1100)));
         assert_eq!(times.at(0), Some(ntp(0)), "what came late is judged by what came before");
         assert_eq!(times.at(9000 + 5 * 90_000 + 1), None, "too long ago");
-        times.learn(8999, AbsCaptureTime { timestamp: ntp(5000), clock_offset: None });
+        times.learn(8999, ntp(5000));
         assert_eq!(times.at(9000), Some(ntp(100)), "the newest counts");
-    }
-
-    #[test]
-    fn the_clock_of_another_capturer_is_turned_into_the_senders() {
-        let mut times = CaptureTimes::new(Kind::Video);
-        let quarter = 1 << 30;
-        times.learn(0, AbsCaptureTime { timestamp: ntp(1000), clock_offset: Some(quarter) });
-        assert_eq!(times.at(0), Some(ntp(750)));
     }
 }

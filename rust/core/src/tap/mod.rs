@@ -119,15 +119,20 @@ impl Tap {
 
     /// Takes a packet of its track, captured at this time.
     pub(crate) fn feed(&mut self, now: Instant, packet: &Packet<'_>, captured: Option<Captured>, source: &Source<'_>) {
-        let Some(patch) = self.forwarder.forward(now, packet, source.clock) else { return };
-        // Told by each frame.
-        self.forwarder.take_layer_change();
-        if self.forwarder.switched() {
-            self.window.start(patch.seq);
-            self.newest_picture = None;
+        if let Some(patch) = self.forwarder.forward(now, packet, source.clock) {
+            // Told by each frame.
+            self.forwarder.take_layer_change();
+            if self.forwarder.switched() {
+                self.window.start(patch.seq);
+                self.newest_picture = None;
+            }
+            let about = self.about(packet, &patch, captured, source.simulcast);
+            self.window.insert(now, patch.seq, about, packet.payload);
+        } else if let Some(seq) = self.forwarder.take_gap() {
+            self.window.skip(now, seq);
+        } else {
+            return;
         }
-        let about = self.about(packet, &patch, captured, source.simulcast);
-        self.window.insert(now, patch.seq, about, packet.payload);
         while let Some(step) = self.window.step(now, source.patience) {
             match step {
                 Step::Picture(first, last) => self.picture(now, first, last),
@@ -200,9 +205,8 @@ impl Tap {
     }
 
     fn picture(&mut self, now: Instant, first: SeqNo, last: SeqNo) {
-        let (Some(begin), Some(end)) = (self.window.about(first).copied(), self.window.about(last).copied()) else {
-            return;
-        };
+        let packets = || (first.get()..=last.get()).filter_map(|seq| self.window.about(SeqNo::new(seq)));
+        let (Some(begin), Some(end)) = (packets().next().copied(), packets().last().copied()) else { return };
         let Some(data) = self.assembler.assemble(begin.codec, self.window.payloads(first, last)) else {
             self.hole(begin.referred_from);
             return;
@@ -210,7 +214,6 @@ impl Tap {
         if data.is_empty() {
             return;
         }
-        let packets = || (first.get()..=last.get()).filter_map(|seq| self.window.about(SeqNo::new(seq)));
         let keyframe = packets().any(|about| about.keyframe);
         if begin.timestamp > self.given + COUNTER_HOLDS {
             self.gate.lapse();

@@ -49,7 +49,8 @@ pub(super) enum Step {
 struct Slot {
     seq: SeqNo,
     arrived: Instant,
-    about: About,
+    /// `None`: nothing goes out under this number.
+    about: Option<About>,
     bytes: Vec<u8>,
 }
 
@@ -113,6 +114,17 @@ impl Window {
 
     /// Keeps a copy of a packet.
     pub(super) fn insert(&mut self, now: Instant, seq: SeqNo, about: About, payload: &[u8]) {
+        self.put(now, seq, Some(about), payload);
+    }
+
+    /// The packet for which a number was kept came, and is for nobody: nothing is missing there.
+    pub(super) fn skip(&mut self, now: Instant, seq: SeqNo) {
+        if self.next.is_some_and(|next| next <= seq) && self.slot(seq).is_none() {
+            self.put(now, seq, None, &[]);
+        }
+    }
+
+    fn put(&mut self, now: Instant, seq: SeqNo, about: Option<About>, payload: &[u8]) {
         if self.next.is_none() {
             self.start(seq);
         }
@@ -143,11 +155,16 @@ impl Window {
         }
         loop {
             let next = self.next?;
-            let Some(about) = self.about(self.scanned) else {
+            let at = self.scanned;
+            let Some(slot) = self.slot(at) else {
                 return self.wait(now, patience);
             };
+            let Some(about) = slot.about else {
+                self.scanned = at.next();
+                self.next = Some(if next == at { self.scanned } else { next });
+                continue;
+            };
             let (ends, opens, timestamp) = (about.ends, about.opens, about.timestamp);
-            let at = self.scanned;
             if self.place == Place::Unknown {
                 if opens {
                     self.place = Place::Start;
@@ -173,7 +190,7 @@ impl Window {
 
     /// What is known of a packet that is there.
     pub(super) fn about(&self, seq: SeqNo) -> Option<&About> {
-        self.slot(seq).map(|slot| &slot.about)
+        self.slot(seq)?.about.as_ref()
     }
 
     /// The payloads of a picture.
@@ -197,7 +214,7 @@ impl Window {
         if now < since + patience {
             return None;
         }
-        let present = self.behind(missing).next().map(|slot| (slot.seq, slot.about));
+        let present = self.behind(missing).find_map(|slot| Some((slot.seq, slot.about?)));
         let victim = present.and_then(|present| self.victim(missing, present));
         self.go_on_at(present.map_or(self.newest.next(), |(seq, _)| seq));
         self.place = Place::Unknown;
