@@ -1,7 +1,9 @@
 //! H.264: the NAL units of a payload lie in it one behind the other, and what starts a keyframe belongs to it.
 
+use sfu_core::codec::CodecName;
+use sfu_core::layer::keyframe_start;
 use sfu_wire::payload::H264Facts;
-use sfu_wire::payload::h264::{nal_units, sequence_size, starts_keyframe};
+use sfu_wire::payload::h264::{nal_units, sequence_size};
 
 use crate::sizes;
 use crate::views::lies_in;
@@ -16,5 +18,5 @@ pub(crate) fn run(bytes: &[u8]) {
     }
     assert!(total <= bytes.len());
     sizes::check(sequence_size, bytes);
-    assert!(!starts_keyframe(bytes) || H264Facts::of(bytes).of_keyframe());
+    assert!(keyframe_start(CodecName::H264, bytes).is_none() || H264Facts::of(bytes).of_keyframe());
 }

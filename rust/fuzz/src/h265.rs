@@ -1,7 +1,9 @@
 //! H.265: the NAL units of a payload lie in it one behind the other; an error ends them.
 
+use sfu_core::codec::CodecName;
+use sfu_core::layer::keyframe_start;
 use sfu_wire::payload::H265Facts;
-use sfu_wire::payload::h265::{nal_units, sequence_size, starts_keyframe};
+use sfu_wire::payload::h265::{nal_units, sequence_size};
 
 use crate::sizes;
 use crate::views::lies_in;
@@ -20,5 +22,5 @@ pub(crate) fn run(bytes: &[u8]) {
     assert!(total <= bytes.len());
     let facts = H265Facts::parse(bytes);
     assert_eq!(facts.is_ok(), good > 0 && good == units.len());
-    assert!(!starts_keyframe(bytes) || facts.is_ok_and(|facts| facts.of_keyframe()));
+    assert!(keyframe_start(CodecName::H265, bytes).is_none() || facts.is_ok_and(|facts| facts.of_keyframe()));
 }

@@ -203,8 +203,8 @@ impl ReferenceLog {
     /// The structure of a frame that was decided by the one before it has come: encoders repeat the same one with each keyframe,
     /// so packets that overtook it were understood.
     fn adopt(&mut self, dependency: &Dependency) {
-        let layer = self.layer();
         if dependency.sequence > self.sequence {
+            let layer = self.layer();
             let same = (0..).take(dependency.targets.structure().decode_targets().len());
             let same = same.into_iter().find(|target| dependency.targets.layer(*target) == layer);
             self.begin_sequence(dependency, layer);

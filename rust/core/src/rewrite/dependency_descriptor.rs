@@ -6,6 +6,7 @@
 //! without its structure. Frames that are left out keep their numbers: references count in them.
 
 use sfu_wire::payload::dependency_descriptor::DecodeTargets;
+use sfu_wire::payload::{BitWriter, DependencyDescriptor};
 
 use crate::layer::Dependency;
 
@@ -98,18 +99,20 @@ impl DependencyPatch {
             return len;
         }
         let rest = value.get(MANDATORY..).unwrap_or_default();
-        MANDATORY + declare(rest, self.target_count.into(), self.active, &mut buffer[MANDATORY..])
+        let written = declare(rest, self.target_count.into(), self.active, &mut buffer[MANDATORY..]);
+        MANDATORY + written.expect("there is room for the mask")
     }
 }
 
-/// The longest value (RFC 8285 §4.3).
-pub(crate) const MAX_LEN: usize = 255;
+pub(crate) const MAX_LEN: usize = DependencyDescriptor::MAX_LEN;
 const MANDATORY: usize = 3;
 /// Flags and 32 targets.
 const MASK_ROOM: usize = 5;
 const HAS_STRUCTURE: u8 = 0x80;
 const HAS_ACTIVE: u8 = 0x40;
-const FLAGS: usize = 5;
+/// Indications, frame diffs or chain diffs of the frame's own.
+const HAS_CUSTOM: u8 = 0x38;
+const FLAGS: u32 = 5;
 
 /// `template_id_offset`: the six bits behind the five flags.
 fn shift_template_offset(optional: &mut [u8], shift: u8) {
@@ -121,48 +124,25 @@ fn shift_template_offset(optional: &mut [u8], shift: u8) {
 }
 
 /// Writes the optional part with `active` declared, in place of what it declares; gives its length.
-fn declare(optional: &[u8], target_count: usize, active: DecodeTargets, buffer: &mut [u8]) -> usize {
+fn declare(optional: &[u8], target_count: u32, active: DecodeTargets, buffer: &mut [u8]) -> Option<usize> {
     let flags = optional.first().copied().unwrap_or(0);
     let standing = if flags & HAS_ACTIVE != 0 { target_count } else { 0 };
-    let mut writer = Writer { buffer, bits: 0 };
-    writer.put(FLAGS, u64::from((flags | HAS_ACTIVE) >> 3));
-    writer.put(target_count, u64::from(active.bits()));
-    let mut from = FLAGS + standing;
+    let mut writer = BitWriter::new(buffer);
+    writer.bits(FLAGS, u32::from((flags | HAS_ACTIVE) >> 3))?;
+    writer.bits(target_count, active.bits())?;
     // Without custom parts what follows is padding.
-    let end = if flags & 0x38 == 0 { 0 } else { optional.len() * 8 };
-    while from < end {
-        let (byte, used) = (from / 8, from % 8);
-        writer.put(8 - used, u64::from(optional[byte]) & (0xff >> used));
-        from += 8 - used;
+    let custom = FLAGS + standing;
+    if flags & HAS_CUSTOM != 0
+        && let Some((first, rest)) = optional.get(custom as usize / 8..).and_then(<[u8]>::split_first)
+    {
+        writer.bits(8 - custom % 8, u32::from(*first))?;
+        rest.iter().try_for_each(|byte| writer.bits(8, u32::from(*byte)))?;
     }
-    writer.bits.div_ceil(8)
-}
-
-/// Writes bits over whatever the buffer held.
-struct Writer<'a> {
-    buffer: &'a mut [u8],
-    bits: usize,
-}
-
-impl Writer<'_> {
-    fn put(&mut self, count: usize, value: u64) {
-        let mut left = count;
-        while left > 0 {
-            let (byte, used) = (self.bits / 8, self.bits % 8);
-            let take = left.min(8 - used);
-            let piece = (value >> (left - take) & ((1 << take) - 1)) as u8;
-            let Some(place) = self.buffer.get_mut(byte) else { return };
-            let kept = if used == 0 { 0 } else { *place };
-            *place = kept | piece << (8 - used - take);
-            self.bits += take;
-            left -= take;
-        }
-    }
+    Some(writer.len())
 }
 
 #[cfg(test)]
 mod tests {
-    use sfu_wire::payload::DependencyDescriptor;
     use sfu_wire::payload::dependency_descriptor::{Dtis, FrameDiffs, Structure};
 
     use super::*;

@@ -122,27 +122,24 @@ impl Rewriter {
         let seq = self.sequence.pass(packet.seq)?;
         let starts_talkspurt = std::mem::take(&mut self.starts_talkspurt);
         let marker = packet.marker || starts_talkspurt || outcome.is_some_and(|outcome| outcome.ends_picture);
-        let mut patch = Patch::new(seq, self.timestamps.rewrite(packet.timestamp, offset), marker);
+        let patch = Patch::new(seq, self.timestamps.rewrite(packet.timestamp, offset), marker);
         let newest = self.last.is_none_or(|last| seq > last.seq);
         if newest {
             self.last = Some(Last { seq, ended_frame: marker || self.kind == Kind::Audio });
         }
         let Some(outcome) = outcome else { return Some(patch) };
-        if let Some(picture) = outcome.picture {
-            match &packet.facts.descriptor {
-                Descriptor::Vp8(descriptor) => {
-                    self.vp8.rewrite(descriptor, (picture, outcome.left_out_before), newest, &mut patch);
-                }
-                Descriptor::Vp9(descriptor) => {
-                    self.vp9.rewrite(descriptor, picture, newest, &mut patch);
-                }
-                Descriptor::Opaque => {}
+        let head = match (&packet.facts.descriptor, outcome.picture) {
+            (Descriptor::Vp8(descriptor), Some(picture)) => {
+                self.vp8.rewrite(descriptor, (picture, outcome.left_out_before), newest)
             }
-        }
-        if let Some(dependency) = packet.dependencies.known() {
-            patch.dependency = self.dependencies.rewrite(dependency, outcome.active);
-        }
-        Some(patch)
+            (Descriptor::Vp9(descriptor), Some(picture)) => self.vp9.rewrite(descriptor, picture, newest),
+            _ => patch.head,
+        };
+        let dependency = match packet.dependencies.known() {
+            Some(dependency) => self.dependencies.rewrite(dependency, outcome.active),
+            None => patch.dependency,
+        };
+        Some(Patch { head, dependency, ..patch })
     }
 
     /// Where a moment of the timeline stands for the subscriber.

@@ -5,7 +5,7 @@ use sfu_wire::SeqNo;
 use super::dependency_descriptor::{DependencyPatch, MAX_LEN};
 use super::form::Form;
 
-/// What to write instead of what came: the RTP fields, a prefix in place of the first `strip` payload bytes, and a few fields
+/// What to write instead of what came: the RTP fields, a head in place of the first payload bytes, and a few fields
 /// of the dependency descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patch {
@@ -15,32 +15,17 @@ pub struct Patch {
     pub timestamp: u32,
     /// Outgoing.
     pub marker: bool,
-    /// So many bytes of the payload are left out.
-    pub strip: u8,
-    prefix: [u8; Self::MAX_PREFIX],
-    prefix_len: u8,
+    pub(crate) head: Head,
     pub(crate) dependency: DependencyPatch,
     /// What the payload is made of, before anything is stripped from it.
     pub(crate) form: Form,
 }
 
 impl Patch {
-    /// Six bytes hold a VP8 descriptor with everything in it, five the head of VP9's.
-    pub const MAX_PREFIX: usize = 6;
-
     /// Keeps the payload as it is.
     pub const fn new(seq: SeqNo, timestamp: u32, marker: bool) -> Self {
-        let dependency = DependencyPatch::NONE;
-        Self {
-            seq,
-            timestamp,
-            marker,
-            strip: 0,
-            prefix: [0; Self::MAX_PREFIX],
-            prefix_len: 0,
-            dependency,
-            form: Form::Whole,
-        }
+        let (head, dependency) = (Head::NONE, DependencyPatch::NONE);
+        Self { seq, timestamp, marker, head, dependency, form: Form::Whole }
     }
 
     /// With the payload in another form.
@@ -48,17 +33,9 @@ impl Patch {
         Self { form, ..self }
     }
 
-    /// Puts what `write` writes in place of the first `strip` bytes of the payload. Whatever does not fit changes nothing.
-    pub(crate) fn replace(&mut self, strip: usize, write: impl FnOnce(&mut [u8]) -> Option<usize>) {
-        let mut prefix = [0; Self::MAX_PREFIX];
-        if let (Some(len), Ok(strip)) = (write(&mut prefix), u8::try_from(strip)) {
-            (self.prefix, self.prefix_len, self.strip) = (prefix, len as u8, strip);
-        }
-    }
-
     /// The bytes that stand in place of the stripped ones.
     pub fn prefix(&self) -> &[u8] {
-        &self.prefix[..usize::from(self.prefix_len)]
+        &self.head.bytes[..usize::from(self.head.len)]
     }
 
     /// Writes the value of the dependency descriptor as it is sent; gives its length.
@@ -68,6 +45,28 @@ impl Patch {
 
     /// The payload as it is sent, in two pieces.
     pub fn apply<'a>(&'a self, payload: &'a [u8]) -> (&'a [u8], &'a [u8]) {
-        (self.prefix(), payload.get(usize::from(self.strip)..).unwrap_or_default())
+        (self.prefix(), payload.get(usize::from(self.head.strip)..).unwrap_or_default())
+    }
+}
+
+/// The head of a payload descriptor with the numbers of one subscriber, in place of the one that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// So many bytes of the payload are left out.
+    pub(crate) strip: u8,
+    len: u8,
+    bytes: [u8; Self::MAX_LEN],
+}
+
+impl Head {
+    /// Six bytes hold a VP8 descriptor with everything in it, five the head of VP9's.
+    pub(crate) const MAX_LEN: usize = 6;
+
+    /// Leaves the payload as it is.
+    const NONE: Self = Self { strip: 0, len: 0, bytes: [0; Self::MAX_LEN] };
+
+    /// The first `len` of `bytes` in place of the first `strip` of the payload.
+    pub(crate) const fn new(strip: usize, bytes: [u8; Self::MAX_LEN], len: usize) -> Self {
+        Self { strip: strip as u8, len: len as u8, bytes }
     }
 }

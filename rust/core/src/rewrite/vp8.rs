@@ -5,7 +5,7 @@
 
 use sfu_wire::payload::{PictureId, Vp8Descriptor};
 
-use super::patch::Patch;
+use super::patch::Head;
 
 /// The outgoing numbers of the newest frame.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,13 +40,13 @@ impl Vp8Rewriter {
 
     /// Writes the numbers of a packet of picture `picture`, before which `left_out` pictures were dropped.
     /// `newest` says that no later frame went out yet.
+    #[inline]
     pub(crate) fn rewrite(
         &mut self,
         descriptor: &Vp8Descriptor,
         (picture, left_out): (i64, u32),
         newest: bool,
-        patch: &mut Patch,
-    ) {
+    ) -> Head {
         let numbers = Numbers {
             picture: picture + self.picture_shift - i64::from(left_out),
             tl0: descriptor.tl0_pic_idx.unwrap_or(0).wrapping_add(self.tl0_shift),
@@ -61,7 +61,8 @@ impl Vp8Rewriter {
             key_idx: descriptor.key_idx.map(|_| numbers.key & 0x1f),
             ..*descriptor
         };
-        patch.replace(descriptor_len(descriptor), |buffer| written.write(buffer));
+        let (bytes, len) = written.to_bytes();
+        Head::new(descriptor_len(descriptor), bytes, len)
     }
 }
 
@@ -78,6 +79,7 @@ mod tests {
     use sfu_wire::payload::vp8::Vp8Temporal;
 
     use super::*;
+    use crate::rewrite::Patch;
 
     fn descriptor(picture_id: PictureId, tl0: u8, tid: u8, key: u8) -> Vp8Descriptor {
         Vp8Descriptor {
@@ -91,10 +93,10 @@ mod tests {
     }
 
     fn written(rewriter: &mut Vp8Rewriter, came: &Vp8Descriptor, picture: i64, left_out: u32) -> Vp8Descriptor {
-        let mut patch = Patch::new(SeqNo::new(1), 0, false);
-        rewriter.rewrite(came, (picture, left_out), true, &mut patch);
+        let head = rewriter.rewrite(came, (picture, left_out), true);
+        let patch = Patch { head, ..Patch::new(SeqNo::new(1), 0, false) };
         let mut buffer = [0; Vp8Descriptor::MAX_LEN];
-        assert_eq!(usize::from(patch.strip), came.write(&mut buffer).unwrap());
+        assert_eq!(usize::from(head.strip), came.write(&mut buffer).unwrap());
         Vp8Descriptor::parse(patch.prefix()).unwrap().0
     }
 

@@ -5,7 +5,7 @@
 
 use sfu_wire::payload::{PictureId, Vp9Descriptor};
 
-use super::patch::Patch;
+use super::patch::Head;
 
 /// The outgoing numbers of the newest picture.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,7 +36,7 @@ impl Vp9Rewriter {
     }
 
     /// Writes the numbers of a packet of picture `picture`. `newest` says that no later picture went out yet.
-    pub(crate) fn rewrite(&mut self, descriptor: &Vp9Descriptor, picture: i64, newest: bool, patch: &mut Patch) {
+    pub(crate) fn rewrite(&mut self, descriptor: &Vp9Descriptor, picture: i64, newest: bool) -> Head {
         let numbers = Numbers {
             picture: picture + self.picture_shift,
             tl0: descriptor.tl0_pic_idx.unwrap_or(0).wrapping_add(self.tl0_shift),
@@ -49,7 +49,9 @@ impl Vp9Rewriter {
             tl0_pic_idx: descriptor.tl0_pic_idx.map(|_| numbers.tl0),
             ..*descriptor
         };
-        patch.replace(descriptor.prefix_len(), |buffer| written.write_prefix(buffer));
+        let mut bytes = [0; Head::MAX_LEN];
+        let len = written.write_prefix(&mut bytes).expect("it is no longer than the longest");
+        Head::new(descriptor.prefix_len(), bytes, len)
     }
 }
 
@@ -58,11 +60,12 @@ mod tests {
     use sfu_wire::SeqNo;
 
     use super::*;
+    use crate::rewrite::Patch;
 
     fn written(rewriter: &mut Vp9Rewriter, payload: &[u8], picture: i64) -> Vec<u8> {
         let (came, _) = Vp9Descriptor::parse(payload).unwrap();
-        let mut patch = Patch::new(SeqNo::new(1), 0, false);
-        rewriter.rewrite(&came, picture, true, &mut patch);
+        let head = rewriter.rewrite(&came, picture, true);
+        let patch = Patch { head, ..Patch::new(SeqNo::new(1), 0, false) };
         let (prefix, rest) = patch.apply(payload);
         [prefix, rest].concat()
     }

@@ -49,24 +49,26 @@ impl<'a> BitReader<'a> {
 
 /// Writes bits front to back over whatever the buffer held; `None` when it is full.
 #[derive(Debug)]
-pub(super) struct BitWriter<'a> {
+pub struct BitWriter<'a> {
     buffer: &'a mut [u8],
     /// Bits that have been written.
     position: usize,
 }
 
 impl<'a> BitWriter<'a> {
-    pub(super) const fn new(buffer: &'a mut [u8]) -> Self {
+    /// Starts at the front of `buffer`.
+    pub const fn new(buffer: &'a mut [u8]) -> Self {
         Self { buffer, position: 0 }
     }
 
     /// The bytes that hold what is written; the last one is filled with zeroes.
-    pub(super) const fn len(&self) -> usize {
+    #[allow(clippy::len_without_is_empty, reason = "nobody asks a writer that")]
+    pub const fn len(&self) -> usize {
         self.position.div_ceil(8)
     }
 
     /// The lower `count` bits of `value`, at most 32.
-    pub(super) fn bits(&mut self, count: u32, value: u32) -> Option<()> {
+    pub fn bits(&mut self, count: u32, value: u32) -> Option<()> {
         let mut missing = count as usize;
         while missing > 0 {
             let byte = self.buffer.get_mut(self.position / 8)?;

@@ -14,6 +14,7 @@ mod bits;
 mod picture_id;
 mod rbsp;
 
+pub use bits::BitWriter;
 pub use dependency_descriptor::DependencyDescriptor;
 pub use h264::H264Facts;
 pub use h265::H265Facts;

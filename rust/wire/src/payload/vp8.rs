@@ -1,6 +1,6 @@
 //! VP8 payload descriptor (RFC 7741 §4.2) and the few bits of the frame header behind it (RFC 6386 §9.1).
 
-use crate::bytes::{Reader, Writer};
+use crate::bytes::Reader;
 use crate::error::ParseError;
 use crate::payload::picture_id::PictureId;
 
@@ -76,30 +76,47 @@ impl Vp8Descriptor {
 
     /// Writes the descriptor as its fields say; gives its length, `None` when `buffer` is too small.
     pub fn write(&self, buffer: &mut [u8]) -> Option<usize> {
-        let mut writer = Writer::new(buffer);
+        let (bytes, len) = self.to_bytes();
+        buffer.get_mut(..len)?.copy_from_slice(bytes.get(..len)?);
+        Some(len)
+    }
+
+    /// The descriptor as its fields say, in the first bytes; and its length.
+    #[inline]
+    pub fn to_bytes(&self) -> ([u8; Self::MAX_LEN], usize) {
+        // In one word: a processor stalls when it reads together what was written byte by byte.
+        let (mut word, mut bits) = (0_u64, 0);
+        let mut put = |width: u32, value: u16| {
+            word = word << width | u64::from(value);
+            bits += width;
+        };
         let extended = u8::from(self.picture_id.is_some()) << 7
             | u8::from(self.tl0_pic_idx.is_some()) << 6
             | u8::from(self.temporal.is_some()) << 5
             | u8::from(self.key_idx.is_some()) << 4;
-        writer.u8(u8::from(extended != 0) << 7
+        let first = u8::from(extended != 0) << 7
             | u8::from(self.non_reference) << 5
             | u8::from(self.starts_partition) << 4
-            | self.partition & 0x07)?;
+            | self.partition & 0x07;
+        put(8, first.into());
         if extended != 0 {
-            writer.u8(extended)?;
+            put(8, extended.into());
         }
-        if let Some(id) = self.picture_id {
-            id.write(&mut writer)?;
+        match self.picture_id {
+            Some(PictureId::Short(id)) => put(8, (id & 0x7f).into()),
+            Some(PictureId::Long(id)) => put(16, 0x8000 | id),
+            None => {}
         }
         if let Some(index) = self.tl0_pic_idx {
-            writer.u8(index)?;
+            put(8, index.into());
         }
         if self.temporal.is_some() || self.key_idx.is_some() {
             let temporal = self.temporal.unwrap_or(Vp8Temporal { tid: 0, layer_sync: false });
             let key_idx = self.key_idx.unwrap_or_default();
-            writer.u8((temporal.tid & 0x03) << 6 | u8::from(temporal.layer_sync) << 5 | key_idx & 0x1f)?;
+            put(8, ((temporal.tid & 0x03) << 6 | u8::from(temporal.layer_sync) << 5 | key_idx & 0x1f).into());
         }
-        Some(writer.len())
+        let [bytes @ .., _, _] = (word << (u64::BITS - bits)).to_be_bytes();
+        (bytes, bits as usize / 8)
     }
 
     /// Whether the first packet of a frame carries it: the start of partition 0 (RFC 7741 §4.4).

@@ -124,15 +124,6 @@ impl DependencyDescriptor {
         self.active_decode_targets.or(implicit)
     }
 
-    /// Moves the template ids, and those of an attached structure, up by `shift` modulo 64: a new encoding's structure gets
-    /// ids that the one before does not use (§A.8.3 `template_id_offset`).
-    pub const fn shift_template_ids(&mut self, shift: u8) {
-        self.template_id = self.template_id.wrapping_add(shift) & 0x3f;
-        if let Some(offset) = self.structure_offset {
-            self.structure_offset = Some(offset.wrapping_add(shift) & 0x3f);
-        }
-    }
-
     /// Writes the value. `structure` is the one that it was read against (the attached one, when there is one): it says how
     /// many decode targets and chains there are, and it is what is written when `structure_offset` is set. Gives the length;
     /// `None` when `buffer` is too small or a custom part does not fit the structure. Values in their shortest form, as

@@ -94,20 +94,6 @@ fn a_mask_is_spliced_in_and_custom_parts_stay() {
 }
 
 #[test]
-fn shifted_template_ids_name_the_same_templates() {
-    let structure = examples::l3t3();
-    let mut keyframe = DependencyDescriptor { structure_offset: Some(0), ..DependencyDescriptor::default() };
-    keyframe.shift_template_ids(60);
-    let shifted = DependencyDescriptor::parse(&written(&keyframe, &structure), None).unwrap().structure.unwrap();
-    assert_eq!((shifted.template_id_offset(), shifted.templates()), (60, structure.templates()));
-    let mut inter = DependencyDescriptor { template_id: 13, ..DependencyDescriptor::default() };
-    inter.shift_template_ids(60);
-    assert_eq!(inter.template_id, 9);
-    let parsed = DependencyDescriptor::parse(&written(&inter, &shifted), Some(&shifted)).unwrap();
-    assert_eq!(parsed.frame, structure.templates()[13]);
-}
-
-#[test]
 fn what_does_not_fit_is_not_written() {
     let structure = examples::l1t2();
     let two_chains = DependencyDescriptor { custom_chain_diffs: ChainDiffs::new(&[1, 1]), ..Default::default() };

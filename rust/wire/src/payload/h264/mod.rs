@@ -95,11 +95,6 @@ impl NalUnit<'_> {
     }
 }
 
-/// Whether a keyframe starts in this payload: an IDR picture or the parameter sets in front of it, at its first fragment.
-pub fn starts_keyframe(payload: &[u8]) -> bool {
-    nal_units(payload).any(|unit| unit.starts && matches!(unit.nal_type, NAL_IDR | NAL_SPS))
-}
-
 /// A NAL unit header, `|F|NRI|  Type   |`, and what follows it; `None` for what is no NAL unit of its own.
 const fn whole(header: u8, data: &[u8]) -> Option<NalUnit<'_>> {
     match header & 0x1f {
@@ -162,15 +157,14 @@ mod tests {
         let payload = [0x78, 0x00, 0x02, 0x67, 0x42, 0x00, 0x03, 0x68, 0xce, 0x3c, 0x00, 0x02, 0x65, 0x88];
         let units: Vec<_> = nal_units(&payload).map(|unit| (unit.nal_type, unit.data.len())).collect();
         assert_eq!(units, [(NAL_SPS, 1), (NAL_PPS, 2), (NAL_IDR, 1)]);
-        assert!(starts_keyframe(&payload));
+        assert_eq!(
+            H264Facts::of(&payload),
+            H264Facts { sps: true, pps: true, idr: true, starts_picture: true, reference: true }
+        );
     }
 
     #[test]
-    fn only_the_first_fragment_of_an_idr_picture_starts_a_keyframe() {
-        assert!(starts_keyframe(&[0x7c, 0x85, 0x00]));
-        assert!(!starts_keyframe(&[0x7c, 0x05, 0x00]));
-        assert!(!starts_keyframe(&[0x7c, 0x45, 0x00]));
-        assert!(!starts_keyframe(&[0x7c, 0x81, 0x00]), "an inter picture");
+    fn a_fragment_tells_where_in_its_unit_it_is() {
         let last = nal_units(&[0x7c, 0x45, 0xaa]).next().unwrap();
         assert_eq!(last, NalUnit { nal_type: NAL_IDR, reference: true, starts: false, ends: true, data: &[0xaa] });
     }
@@ -204,12 +198,6 @@ mod tests {
     }
 
     #[test]
-    fn single_units() {
-        assert!(starts_keyframe(&[0x65, 0x88]) && starts_keyframe(&[0x67, 0x42]));
-        assert!(!starts_keyframe(&[0x68, 0xce]) && !starts_keyframe(&[0x41, 0x9a]) && !starts_keyframe(&[]));
-    }
-
-    #[test]
     fn a_unit_beyond_the_end_ends_the_list() {
         assert_eq!(nal_units(&[0x78, 0x00, 0x01, 0x67, 0x00, 0x09, 0x65]).count(), 1);
         assert_eq!(nal_units(&[0x78, 0x00, 0x00, 0x00, 0x01, 0x65]).count(), 0, "an empty unit");
@@ -224,7 +212,6 @@ mod tests {
             let total: usize = nal_units(&bytes).map(|unit| unit.data.len() + 1).sum();
             prop_assert!(total <= bytes.len());
             prop_assert!(nal_units(&bytes).all(|unit| (1..=23).contains(&unit.nal_type)));
-            prop_assert!(!starts_keyframe(&bytes) || H264Facts::of(&bytes).of_keyframe());
         }
     }
 }

@@ -234,12 +234,6 @@ impl H265Facts {
     }
 }
 
-/// Whether a keyframe starts in this payload: the first parameter set in front of it, or, where they come otherwise, the
-/// first slice segment of its picture.
-pub fn starts_keyframe(payload: &[u8]) -> bool {
-    H265Facts::parse(payload).is_ok_and(|facts| facts.vps || facts.sps || facts.irap && facts.starts_picture)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -253,7 +247,7 @@ mod tests {
         assert_eq!(types, [NAL_VPS, NAL_SPS, NAL_PPS]);
         let facts = H265Facts::parse(&payload).unwrap();
         assert_eq!(facts, H265Facts { vps: true, sps: true, pps: true, ..H265Facts::default() });
-        assert!(facts.of_keyframe() && starts_keyframe(&payload));
+        assert!(facts.of_keyframe());
     }
 
     #[test]
@@ -261,10 +255,10 @@ mod tests {
         // IDR_W_RADL in a fragmentation unit: first, middle, last.
         let [first, middle, last] =
             [&[0x62, 0x01, 0x93, 0xaf][..], &[0x62, 0x01, 0x13, 0xff], &[0x62, 0x01, 0x53, 0xff]]
-                .map(|payload| (H265Facts::parse(payload).unwrap(), starts_keyframe(payload)));
-        assert!(first.0.irap && first.0.starts_picture && first.1);
-        assert!(middle.0.irap && !middle.0.starts_picture && !middle.1);
-        assert!(last.0.of_keyframe() && !last.1);
+                .map(|payload| H265Facts::parse(payload).unwrap());
+        assert!(first.irap && first.starts_picture);
+        assert!(middle.irap && !middle.starts_picture);
+        assert!(last.of_keyframe());
         let unit = nal_units(&[0x62, 0x01, 0x53, 0xff]).next().unwrap().unwrap();
         assert_eq!((unit.header.nal_type, unit.starts, unit.ends, unit.data), (19, false, true, &[0xff][..]));
     }
@@ -303,9 +297,6 @@ mod tests {
             prop_assert!(total <= bytes.len());
             if let Ok(header) = NalHeader::read(&mut Reader::new(&bytes)) {
                 prop_assert_eq!(&header.to_bytes(), &bytes[..2]);
-            }
-            if starts_keyframe(&bytes) {
-                prop_assert!(H265Facts::parse(&bytes).unwrap().of_keyframe());
             }
         }
     }
