@@ -3,4 +3,4 @@
 from support.measure import Bench
 
 if __name__ == "__main__":
-    Bench(__doc__, "sfu-core", "layers").run(layers=[])
+    Bench(__doc__, "sfu-runtime", "layers").run(layers=[])

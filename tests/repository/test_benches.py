@@ -16,7 +16,7 @@ FIGURES = {
         "negotiation": {"sections", "answer_ms"},
     },
     "packet_cost.py": {"room_of_30": {"cpu_ns_per_packet", "packets_forwarded"}, "room_of_3": {"cpu_ns_per_packet"}},
-    "layers.py": {"layers": {"seal_ns", "vp8_ns", "h264_ns", "vp9_ns", "av1_dd_ns", "vp8_percent", "av1_dd_percent"}},
+    "layers.py": {"layers": {"seal_ns", "vp8_ns", "h264_ns", "h265_ns", "vp9_ns", "av1_dd_ns", "vp8_percent"}},
     "memory.py": {"idle": {"bytes_per_idle_session"}, "receiving": {"bytes_per_subscriber"}},
 }
 

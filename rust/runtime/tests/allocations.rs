@@ -1,19 +1,19 @@
 //! After warm-up a packet costs no allocation, from the datagram that comes in to the datagrams that go out.
 //!
-//! It stands here because counting them takes an allocator, and an allocator takes `unsafe`.
+//! It stands here because of the allocator that counts them.
 #![allow(unsafe_code, clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test")]
 
 #[path = "../../core/tests/scenarios/by_hand.rs"]
 #[allow(dead_code, reason = "the scenarios use all of it")]
 mod by_hand;
+#[path = "support/counting.rs"]
+mod counting;
 #[path = "../../core/tests/scenarios/world.rs"]
 #[allow(dead_code, reason = "the scenarios use all of it")]
 mod world;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use by_hand::{DELTA, Hall, KEYFRAME, Packet, vp8};
+use counting::allocations;
 use sfu_core::command::Command;
 use sfu_core::event::Event;
 use sfu_core::id::SubscriptionId;
@@ -22,35 +22,6 @@ use sfu_transport::Egress;
 use sfu_wire::payload::DependencyDescriptor;
 use sfu_wire::payload::dependency_descriptor::{FrameDependencies, Structure};
 use world::millis;
-
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<u64> = const { Cell::new(0) };
-}
-
-// SAFETY: every call is handed on unchanged; the counter is a plain cell that allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: the caller's promises are those that `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const MID: &str = "extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid";
 const TWCC: &str = "extmap:5 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
@@ -84,12 +55,12 @@ fn after_warm_up_a_packet_costs_no_allocation() {
         },
         Stream { codec: "AV1", fmtp: None, has_layers: true, describe: described_av1 },
     ] {
-        let (allocations, sent) = stream.play();
+        let (allocated, sent) = stream.play();
         let each = sent / VIEWERS;
         // Every second viewer takes half or a quarter of a stream that has layers.
         let expected = if stream.has_layers { 1150..1550 } else { 1900..2000 };
         assert!(expected.contains(&each), "{}: {each} packets went to each viewer", stream.codec);
-        assert_eq!(allocations, 0, "{}", stream.codec);
+        assert_eq!(allocated, 0, "{}", stream.codec);
     }
 }
 
@@ -104,7 +75,7 @@ impl Stream {
             |mid, direction| vp8(mid, direction, &lines).replace("VP8/90000", &format!("{}/90000", self.codec));
         hall.join(&[section("v", "sendonly")]);
         let mut egress = Egress::new();
-        let (mut sent, mut allocations) = (0, 0);
+        let (mut sent, mut allocated) = (0, 0);
         for seq in 0..8000_u16 {
             if seq == 1 {
                 (0..VIEWERS).for_each(|_| _ = hall.join(&[section("w", "recvonly")]));
@@ -121,11 +92,11 @@ impl Stream {
                 continue;
             }
             hall.now += millis(1);
-            let before = COUNT.get();
+            let before = allocations();
             hall.sfu.handle_datagram(hall.now, path, &mut datagram, &mut egress);
             // A structure is kept, once for each keyframe.
             if seq >= 6000 && (descriptor.is_empty() || !is_keyframe(seq)) {
-                allocations += COUNT.get() - before;
+                allocated += allocations() - before;
                 sent += egress.len();
             }
             egress.clear();
@@ -137,7 +108,7 @@ impl Stream {
                 (0..hall.clients.len()).for_each(|index| hall.check(index, hall.clients[index].address));
             }
         }
-        (allocations, sent)
+        (allocated, sent)
     }
 }
 
