@@ -115,6 +115,9 @@ fn nothing_is_forwarded_that_hangs_on_something_left_out(scene: &Scene) {
 }
 
 fn codec_numbers_go_on(scene: &Scene, got: &[&Got]) {
+    if !matches!(scene.structure.codec, CodecName::Vp8 | CodecName::Vp9) {
+        return;
+    }
     let mut frames: Vec<(&Got, CodecNumbers)> = Vec::new();
     for got in got {
         let numbers = numbers(scene.structure.codec, &got.payload);

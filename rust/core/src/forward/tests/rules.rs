@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::judge::{judge, judge_clean};
-use super::scene::{Got, Network, Scene, VP8, VP9, any_layer};
+use super::scene::{Got, H264, H265, Network, Scene, VP8, VP9, any_layer};
 use super::script::Structure;
 use crate::forward::Forwarder;
 use crate::layer::Layer;
@@ -48,7 +48,7 @@ fn a_manual_choice_switches_both_ways_and_tells() {
 
 #[test]
 fn temporal_layers_are_dropped_at_once_and_joined_at_a_switch_point() {
-    for structure in [VP8, VP9] {
+    for structure in [VP8, VP9, H265] {
         let mut scene = Scene::new(3, 1, structure, Network::CLEAN);
         let mut marks = Vec::new();
         let mut count = 0;
@@ -150,17 +150,13 @@ fn a_subscriber_that_lost_its_picture_waits_for_one_keyframe() {
 }
 
 fn structures() -> impl Strategy<Value = (usize, Structure)> {
-    (any::<bool>(), any::<bool>(), any::<bool>(), 1..=3_u8, 1..=3_usize).prop_map(
-        |(vp8, flexible, long_ids, spatial, encodings)| {
-            if vp8 {
-                (encodings, Structure { long_ids, ..VP8 })
-            } else if spatial > 1 {
-                (1, Structure { spatial, flexible, long_ids, ..VP9 })
-            } else {
-                (encodings, Structure { flexible, long_ids, ..VP9 })
-            }
-        },
-    )
+    let of_one_size = prop::sample::select(vec![VP8, VP9, H264, H265]);
+    let simulcast = (of_one_size, any::<bool>(), any::<bool>(), 1..=3_usize).prop_map(
+        |(structure, flexible, long_ids, encodings)| (encodings, Structure { flexible, long_ids, ..structure }),
+    );
+    let svc = (any::<bool>(), any::<bool>(), 2..=3_u8)
+        .prop_map(|(flexible, long_ids, spatial)| (1, Structure { spatial, flexible, long_ids, ..VP9 }));
+    prop_oneof![3 => simulcast, 1 => svc]
 }
 
 fn wishes(percent: u64) -> impl FnMut(u64, &mut super::script::Random, &mut Forwarder) {

@@ -262,3 +262,5 @@ pub(super) fn any_layer(random: &mut Random) -> Option<Layer> {
 pub(super) const VP8: Structure =
     Structure { codec: CodecName::Vp8, temporal: true, spatial: 1, flexible: false, long_ids: true };
 pub(super) const VP9: Structure = Structure { codec: CodecName::Vp9, ..VP8 };
+pub(super) const H264: Structure = Structure { codec: CodecName::H264, temporal: false, ..VP8 };
+pub(super) const H265: Structure = Structure { codec: CodecName::H265, ..VP8 };

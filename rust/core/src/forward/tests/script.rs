@@ -169,6 +169,8 @@ impl Encoder {
             let mut payload = match self.structure.codec {
                 CodecName::Vp8 => self.vp8(part == 0),
                 CodecName::Vp9 => self.vp9(part == 0, part + 1 == count),
+                CodecName::H264 => self.h264(part == 0),
+                CodecName::H265 => self.h265(part == 0),
                 _ => Vec::new(),
             };
             // The first bit tells VP8's keyframes; the rest makes every packet different.
@@ -206,6 +208,24 @@ impl Encoder {
         let mut buffer = [0; Vp8Descriptor::MAX_LEN];
         let len = descriptor.write(&mut buffer).unwrap();
         buffer[..len].to_vec()
+    }
+
+    /// An IDR picture or another one; its first slice begins with macroblock 0.
+    fn h264(&self, first: bool) -> Vec<u8> {
+        let frame = &self.frames[self.frames.len() - 1];
+        vec![if frame.keyframe { 0x65 } else { 0x41 }, if first { 0x88 } else { 0x40 }]
+    }
+
+    /// An IDR picture, one that opens its temporal layer (TSA), or another one.
+    fn h265(&self, first: bool) -> Vec<u8> {
+        let frame = &self.frames[self.frames.len() - 1];
+        let opens = frame.temporal > 0 && frame.references.iter().all(|index| self.frames[*index].temporal == 0);
+        let nal_type = match (frame.keyframe, opens) {
+            (true, _) => 19,
+            (false, true) => 3,
+            (false, false) => 1,
+        };
+        vec![nal_type << 1, frame.temporal + 1, if first { 0x80 } else { 0x40 }]
     }
 
     fn vp9(&self, first: bool, last: bool) -> Vec<u8> {
