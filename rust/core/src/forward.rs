@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use sfu_wire::SeqNo;
 
 use crate::codec::Kind;
+use crate::layer::early::EarlyPieces;
 use crate::layer::frames::FrameLog;
 use crate::layer::outcome::Outcome;
 use crate::layer::references::ReferenceLog;
 use crate::layer::selector::{Decision, LayerSelector};
-use crate::layer::{Dependencies, Dependency, Encodings, Layer, Packet};
+use crate::layer::{Dependencies, Dependency, Encodings, Layer, Packet, Prerequisite};
 use crate::rewrite::Rewriter;
 use crate::stream::{PublisherClock, TimestampMap};
 
@@ -34,6 +35,9 @@ pub struct Forwarder {
     frames: FrameLog,
     references: ReferenceLog,
     rewriter: Rewriter,
+    /// The timestamp with which the run began.
+    began: u64,
+    early: EarlyPieces,
     holds: Holds,
     /// With more than one encoding, a spatial layer is an encoding.
     simulcast: bool,
@@ -93,6 +97,8 @@ impl Forwarder {
             frames: FrameLog::new(),
             references: ReferenceLog::new(),
             rewriter: Rewriter::new(kind, first_seq, first_timestamp),
+            began: 0,
+            early: EarlyPieces::default(),
             holds: Holds::default(),
             simulcast: false,
             seen: Layer::default(),
@@ -256,11 +262,20 @@ impl Forwarder {
     }
 
     fn forward_video(&mut self, now: Instant, packet: &Packet<'_>, offset: i64) -> Option<Patch> {
+        if self.is_early(now, packet) {
+            return None;
+        }
         let outcome = match (self.basis, packet.dependencies) {
             (Basis::Payload, Dependencies::Known(dependency)) if dependency.starts_sequence => {
                 self.rewriter.start_dependencies(dependency);
                 self.start_references(dependency);
                 self.judge_by_dependencies(packet, dependency)
+            }
+            // Leading pictures of the random access point that the run began with (ITU-T H.265 §8.1.3).
+            (Basis::Payload, _)
+                if packet.facts.prerequisite == Prerequisite::PicturesBefore && packet.timestamp < self.began =>
+            {
+                None
             }
             (Basis::Payload, _) => self.judge_by_payload(packet),
             (Basis::Unresolved(_), Dependencies::Known(dependency)) if dependency.starts_sequence => {
@@ -332,6 +347,26 @@ impl Forwarder {
         Some(outcome)
     }
 
+    /// Whether the packet waits for the start of a keyframe that it overtook; the number of such a one stays free.
+    fn is_early(&mut self, now: Instant, packet: &Packet<'_>) -> bool {
+        let is_new = match packet.dependencies {
+            Dependencies::Known(dependency) => self.references.is_ahead(dependency.number),
+            _ => self.frames.newest().is_some_and(|newest| newest.is_before(packet)),
+        };
+        if !is_new {
+            return false;
+        }
+        let had_none = self.early.is_empty();
+        if had_none && !(EarlyPieces::is_piece(packet) && self.misses_spatial_layer()) {
+            return false;
+        }
+        let verdict = self.early.take(now, packet);
+        if let Some((first, last)) = verdict.release {
+            self.catch_up = Some((packet.encoding, first, last));
+        }
+        verdict.held
+    }
+
     /// The packet's number stays free: it is sent from the history when the structure has come.
     fn wait_for_structure(&mut self, now: Instant) {
         match self.basis {
@@ -365,6 +400,7 @@ impl Forwarder {
             self.frames.decide(packet, limit).and_then(|fate| fate.picture)
         };
         self.rewriter.start(packet, picture, clock.offset(packet.encoding));
+        (self.began, self.early) = (packet.timestamp, EarlyPieces::default());
         self.selector.switched(packet);
         self.report_due = true;
         // Audio has no keyframe whose parts are worth waiting for.

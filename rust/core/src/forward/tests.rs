@@ -2,6 +2,7 @@
 
 mod audio;
 mod judge;
+mod leading;
 mod rules;
 mod scene;
 mod script;

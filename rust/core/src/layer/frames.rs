@@ -72,6 +72,11 @@ impl Fate {
 }
 
 impl Frame {
+    /// Whether `packet` is of a later frame.
+    pub(crate) const fn is_before(&self, packet: &Packet<'_>) -> bool {
+        self.timestamp < packet.timestamp
+    }
+
     fn note_refusal(&mut self, facts: &FrameFacts) {
         if !self.fate.sends(facts) {
             self.refused |= spatial_bit(facts);

@@ -62,7 +62,11 @@ mod tests {
     fn skipped_leading_pictures_need_what_was_before_their_random_access_point() {
         let prerequisite = |nal_type| facts(&unit(nal_type, 0), false).unwrap().prerequisite;
         assert_eq!([8, 9].map(prerequisite), [Prerequisite::PicturesBefore; 2]);
-        assert_eq!([1, 6, 7, 19, 21].map(prerequisite), [Prerequisite::None; 5], "decodable leading pictures need nothing");
+        assert_eq!(
+            [1, 6, 7, 19, 21].map(prerequisite),
+            [Prerequisite::None; 5],
+            "decodable leading pictures need nothing"
+        );
     }
 
     #[test]

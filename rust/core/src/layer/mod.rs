@@ -5,6 +5,7 @@
 
 mod av1;
 pub(crate) mod dependency_descriptor;
+pub(crate) mod early;
 mod facts;
 pub(crate) mod frames;
 mod h264;

@@ -122,6 +122,11 @@ impl ReferenceLog {
         self.broken || self.targets.as_ref().is_some_and(out_of_reach)
     }
 
+    /// Whether the frame is behind all that have come.
+    pub(crate) const fn is_ahead(&self, number: i64) -> bool {
+        number > self.newest
+    }
+
     /// The fate of a packet, with nothing above `limit` wanted; `None` when it is too old to know.
     pub(crate) fn decide(&mut self, packet: &Packet<'_>, dependency: &Dependency, limit: Layer) -> Option<Outcome> {
         let number = dependency.number;

@@ -158,6 +158,48 @@ mod tests {
         assert!(after.admit(2, &vp9(2, true), None).0);
     }
 
+    /// Temporal layer, U and references of each picture of a group, as distances.
+    type Group = &'static [(u8, bool, &'static [usize])];
+
+    /// The groups of libwebrtc's non-flexible mode (`GofInfoVP9`): L1T2, L1T3 as it is, and L1T3 as it was before.
+    const GROUPS: [Group; 3] = [
+        &[(0, false, &[2]), (1, true, &[1])],
+        &[(0, false, &[4]), (2, true, &[1]), (1, true, &[2]), (2, true, &[1])],
+        &[(0, false, &[4]), (2, true, &[1]), (1, true, &[2]), (2, false, &[1, 2])],
+    ];
+
+    #[test]
+    fn by_u_alone_what_goes_out_has_its_references_and_what_has_them_waits_for_layer_1_at_most() {
+        for group in GROUPS {
+            let (mut joined, mut sent, mut targets) = (Joined::default(), Vec::new(), Vec::new());
+            let mut random = 1_u32;
+            for picture in 0..20_000 {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let before = targets.last().copied().unwrap_or(2);
+                let target = if random >> 24 < 60 { (random >> 16) as u8 % 3 } else { before };
+                targets.push(target);
+                let (temporal, switch_up, references) = group[picture % group.len()];
+                let facts = FrameFacts { keyframe: picture == 0, ..vp9(temporal, switch_up) };
+                let (admitted, after) = joined.admit(target, &facts, None);
+                let decodable = picture == 0 || references.iter().all(|back| sent[picture - back]);
+                assert!(decodable || !admitted, "picture {picture} of {group:?}");
+                if decodable && temporal <= target && !admitted {
+                    let last_of = |layer| (0..picture).rev().find(|last| group[last % group.len()].0 == layer);
+                    let has_left = |layer| {
+                        let stays = |last: usize| sent[last] && targets[last..].iter().all(|target| *target >= layer);
+                        !last_of(layer).is_some_and(stays)
+                    };
+                    let waits = (temporal == 2 && has_left(1)) || (!switch_up && has_left(temporal));
+                    assert!(waits, "picture {picture} of {group:?}");
+                }
+                sent.push(admitted);
+                joined = after;
+            }
+            let count = sent.iter().filter(|sent| **sent).count();
+            assert!((6_000..20_000).contains(&count), "{count} pictures");
+        }
+    }
+
     #[test]
     fn what_refers_to_what_is_missing_goes_out_in_a_layer_that_was_joined() {
         let base = Joined::default();
