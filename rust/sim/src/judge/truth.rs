@@ -64,12 +64,7 @@ impl<'a> Truth<'a> {
                 }
             }
         }
-        for index in 0..sources.len() {
-            let (before, after) = sources.split_at_mut(index + 1);
-            let [.., source] = before else { continue };
-            let successors = after.iter().filter(|other| other.place == source.place);
-            source.replaced = successors.flat_map(|other| &other.arrived).copied().min().unwrap_or(NEVER);
-        }
+        note_successors(&mut sources);
         Self { sources, reached, one_way }
     }
 
@@ -139,8 +134,42 @@ impl<'a> Source<'a> {
     }
 }
 
+/// A later stream of the same place takes it over with the first packet of it that comes.
+fn note_successors(sources: &mut [Source<'_>]) {
+    for index in 0..sources.len() {
+        let (before, after) = sources.split_at_mut(index + 1);
+        let [.., source] = before else { continue };
+        let successors = after.iter().filter(|other| other.place == source.place);
+        source.replaced = successors.flat_map(|other| &other.arrived).copied().min().unwrap_or(NEVER);
+    }
+}
+
 /// The number with these lower bits that is closest to `near`.
 fn extend(near: u64, bits: u16) -> u64 {
     let ahead = i64::from(bits.wrapping_sub(near as u16) as i16);
     near.saturating_add_signed(ahead)
+}
+
+#[cfg(test)]
+impl<'a> Source<'a> {
+    /// Of frames of one packet each, which came in these steps.
+    pub(super) fn of(frames: &'a [Frame], structure: Structure, place: u8, arrived: Vec<u64>) -> Self {
+        let owner = (0..frames.len() as u32).map(Some).collect();
+        Self { frames, structure, place, requests: &[], replaced: NEVER, first_seq: 0, arrived, owner }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoder::Payload;
+
+    #[test]
+    fn a_stream_is_over_when_anything_of_the_one_in_its_place_came() {
+        let structure = Structure::single(Payload::Vp8);
+        let mut sources = [(0, vec![3, 40]), (1, vec![5, 6]), (0, vec![NEVER, 30, 20])]
+            .map(|(place, arrived)| Source::of(&[], structure, place, arrived));
+        note_successors(&mut sources);
+        assert_eq!(sources.map(|source| source.replaced), [20, NEVER, NEVER]);
+    }
 }

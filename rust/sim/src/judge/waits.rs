@@ -21,6 +21,8 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(8);
 /// So many packets may have overtaken a keyframe.
 const BEHIND: u64 = 60;
+/// So long a keyframe's first packet may come behind others of its picture (core: `early`).
+const WINDOW: Duration = Duration::from_millis(100);
 /// What was sent within this time before a wish flows.
 const RECENTLY: Duration = Duration::from_millis(300);
 
@@ -41,8 +43,9 @@ struct Keyframe {
     /// When the first of it came, and the last.
     noticed: u64,
     complete: u64,
-    /// Its packets came one behind the other and before everything behind them.
-    in_order: bool,
+    /// Its first packet came soon enough behind what overtook it (of independent layers, which have a start each, in order), and
+    /// nothing behind the picture before all of it.
+    usable: bool,
 }
 
 /// What can be asked for: one encoding or spatial layer, over restarts.
@@ -87,7 +90,7 @@ fn needs_keyframe(truth: &Truth<'_>, before: &[Sent], target: &Target, wanted: u
 fn beyond_keyframe(truth: &Truth<'_>, sought: &Sought, wish: &Wish, verdict: &mut Verdict) {
     let from = sought.keyframes.partition_point(|keyframe| keyframe.noticed < wish.target.step);
     let within = sought.keyframes[from..].iter().take_while(|keyframe| keyframe.noticed < wish.until.0);
-    let usable = within.filter(|keyframe| keyframe.in_order);
+    let usable = within.filter(|keyframe| keyframe.usable);
     let Some(whole) = usable.map(|keyframe| keyframe.complete).min().filter(|whole| *whole < wish.until.0) else {
         return;
     };
@@ -123,7 +126,7 @@ impl Sought {
         let simulcast = truth.sources().iter().any(|source| source.place > 0);
         for source in truth.sources().iter().filter(|source| !simulcast || source.place == wanted) {
             sought.requests.extend(source.requests);
-            sought.keyframes.extend(keyframes(source, if simulcast { 0 } else { wanted }));
+            sought.keyframes.extend(keyframes(truth, source, if simulcast { 0 } else { wanted }));
         }
         sought.requests.sort_unstable();
         sought.keyframes.sort_by_key(|keyframe| keyframe.noticed);
@@ -143,7 +146,7 @@ impl Sought {
     }
 }
 
-fn keyframes(source: &Source<'_>, wanted: u8) -> impl Iterator<Item = Keyframe> {
+fn keyframes(truth: &Truth<'_>, source: &Source<'_>, wanted: u8) -> impl Iterator<Item = Keyframe> {
     let starts = (0..source.frames.len() as u32).filter(|index| {
         let frame = &source.frames[*index as usize];
         frame.spatial == 0 && frame.is_keyframe()
@@ -153,14 +156,15 @@ fn keyframes(source: &Source<'_>, wanted: u8) -> impl Iterator<Item = Keyframe> 
         let last = &source.frames[top as usize];
         let end = last.first_seq + u64::from(last.packets);
         let complete = (index..=top).map(|frame| source.complete(frame)).max().unwrap_or(NEVER);
-        let in_order = (index..=top).flat_map(|frame| source.arrivals(frame)).is_sorted()
-            && (end..end + BEHIND).all(|seq| source.arrival(seq) > complete);
-        let in_order = source.structure.spatial == 1 || in_order;
-        Keyframe {
-            started: source.arrival(source.frames[index as usize].first_seq),
-            noticed: (index..=top).map(|frame| source.noticed(frame)).min().unwrap_or(NEVER),
-            complete,
-            in_order,
-        }
+        let started = source.arrival(source.frames[index as usize].first_seq);
+        let noticed = (index..=top).map(|frame| source.noticed(frame)).min().unwrap_or(NEVER);
+        let soon = || truth.time(started) < truth.time(noticed) + WINDOW;
+        let behind = || (end..end + BEHIND).all(|seq| source.arrival(seq) > complete);
+        let in_time = || match source.structure.inter_layer {
+            InterLayer::Never => (index..=top).flat_map(|frame| source.arrivals(frame)).is_sorted(),
+            _ => started != NEVER && soon(),
+        };
+        let usable = source.structure.spatial == 1 || (in_time() && behind());
+        Keyframe { started, noticed, complete, usable }
     })
 }

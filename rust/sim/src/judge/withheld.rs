@@ -187,3 +187,59 @@ fn missed_switches(truth: &Truth<'_>, flow: &Flow<'_>, observer: &Observer, verd
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sfu_core::layer::Layer;
+    use sfu_wire::Ssrc;
+
+    use super::*;
+    use crate::encoder::Structure;
+
+    /// Frames of a picture of three spatial layers, each of which refers to the one below, and those of another picture behind it.
+    fn pictures() -> Vec<Frame> {
+        let frame = |index: u32| Frame {
+            picture: index / 3,
+            spatial: (index % 3) as u8,
+            temporal: 0,
+            references: [index.checked_sub(3), (index % 3).checked_sub(1).map(|_| index - 1)]
+                .into_iter()
+                .flatten()
+                .collect(),
+            entry: false,
+            in_keyframe: index < 3,
+            top: 2,
+            first_seq: u64::from(index),
+            packets: 1,
+            timestamp: u64::from(index / 3) * 3000,
+        };
+        (0..6).map(frame).collect()
+    }
+
+    /// Whether a frame, of which all before went out, is expected when the wish rises to all layers in this step.
+    fn is_expected(index: u32, arrived: [u64; 6], rises: u64) -> bool {
+        let structure = Structure { temporal: 1, ..Structure::l3t3(Payload::Av1, InterLayer::AtKeyframes) };
+        let frames = pictures();
+        let source = Source::of(&frames, structure, 0, arrived.to_vec());
+        let mut observer = Observer::new(Ssrc::new(1), structure);
+        observer.wants((0, Duration::ZERO), Layer { spatial: 1, temporal: 0 });
+        observer.wants((rises, Duration::ZERO), Layer::MAX);
+        let Some(target) = target(&observer, source.noticed(index)) else { return false };
+        is_provable(&source, &observer, (index, target), &|frame| frame < index)
+    }
+
+    #[test]
+    fn who_changes_its_mind_within_a_picture_gets_another_size_with_the_next_one() {
+        let in_order = [10, 20, 30, 40, 50, 60];
+        assert!(is_expected(2, in_order, 5));
+        assert!(!is_expected(2, in_order, 25), "the picture had begun for layer 1");
+    }
+
+    #[test]
+    fn a_layer_is_not_entered_by_a_keyframe_that_came_late() {
+        assert!(is_expected(5, [10, 20, 30, 40, 50, 60], 5));
+        assert!(!is_expected(5, [10, 20, 45, 40, 50, 60], 5), "what is behind it had come");
+    }
+}
