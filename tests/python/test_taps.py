@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import sfu
+from sfu import testing
 from sfu.demo import people
 from sfu.errors import DecoderMissing, MediaMissing
 from sfu.media.av1 import spatial_layers
@@ -261,6 +262,88 @@ async def test_misuse_is_named(room: sfu.Room, backend: object) -> None:
         track.frames(max_layer=1)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="queue must be 1"):
         track.encoded_frames(queue=0)
+
+
+async def test_a_format_that_cannot_be_made_ends_that_iteration_alone() -> None:
+    async with anna() as (server, tracks):
+        track = tracks["video"]
+        shown = track.frames(max_layer=sfu.Layer(0))
+        await anext(shown)
+        # Frames of a graphics card: FFmpeg knows the format and converts nothing into it.
+        with pytest.raises(sfu.ConversionFailed, match="vdpau") as caught:
+            await anext(track.frames(format="vdpau", max_layer=sfu.Layer(0)))
+        assert caught.value.__cause__ is not None
+        assert await anext(shown)
+        await shown.aclose()
+        await nothing_left(server, track)
+
+
+async def test_a_broken_decoder_tells_its_takers(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sfu.media import decoder
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    async with anna() as (server, tracks):
+        monkeypatch.setattr(decoder.Decoder, "decode", broken)
+        with pytest.raises(sfu.MediaError, match="out of memory") as caught:
+            await anext(tracks["video"].frames())
+        assert isinstance(caught.value.__cause__, RuntimeError)
+        await nothing_left(server, tracks["video"])
+
+
+async def test_encoded_frames_in_virtual_time() -> None:
+    async with testing.Simulation(seed=7) as sim:
+        room = await sim.server.create_room("standup")
+        link = testing.Link(delay=0.05, loss=0.02)
+        ann = await sim.peer(room, "ann", publish=[testing.Video(), testing.Audio()], uplink=link)
+        await sim.run(seconds=3)
+        tracks = {track.kind: track for track in room.tracks}
+        frames: dict[str, list[sfu.EncodedFrame]] = {kind: [] for kind in tracks}
+
+        async def take(kind: str) -> None:
+            async for frame in tracks[kind].encoded_frames():
+                frames[kind].append(frame)
+
+        takers = [asyncio.create_task(take(kind)) for kind in tracks]
+        await sim.run(seconds=20)
+        assert len(frames["video"]) > 290
+        assert len(frames["audio"]) > 970
+        for of, rate in (("video", 90_000), ("audio", 48_000)):
+            # By the virtual clock, on which ann is 50 ms away.
+            seconds = (frames[of][-1].timestamp - frames[of][0].timestamp) / rate
+            first, last = frames[of][0].capture_time, frames[of][-1].capture_time
+            assert first is not None
+            assert last is not None
+            assert last - first == pytest.approx(seconds, abs=0.01)
+        assert ann.sent.keyframe_requests <= 3
+        await ann.session.close()
+        await sim.run(seconds=1)
+        assert all(taker.done() for taker in takers), "the iteration ends with the track"
+        assert not room.tracks
+        assert taps(sim.server) == 0
+
+
+async def test_a_slow_taker_in_virtual_time_costs_a_ring_and_no_more() -> None:
+    async with testing.Simulation(seed=7) as sim:
+        room = await sim.server.create_room("standup")
+        await sim.peer(room, "ann", publish=[testing.Video()])
+        await sim.run(seconds=2)
+        track = room.tracks[0]
+        frames = track.encoded_frames(queue=5)
+        first = asyncio.ensure_future(anext(frames))
+        await sim.run(seconds=1)
+        assert (await first).keyframe
+        await sim.run(seconds=60)
+        waiting = [await anext(frames) for _ in range(5)]
+        assert waiting[-1].timestamp - waiting[0].timestamp < 90_000
+        later = asyncio.ensure_future(anext(frames))
+        await sim.run(seconds=5)
+        resumed = await later
+        assert resumed.keyframe
+        assert resumed.timestamp - waiting[-1].timestamp > 55 * 90_000
+        assert track.tap_stats.frames_dropped > 800
+        await frames.aclose()
 
 
 async def test_a_codec_without_decoder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
