@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "an example")]
 #![allow(dead_code, reason = "the scenarios use the rest of the crowd")]
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ fn main() {
     for people in [10, 100, 1000] {
         let (silent, ranked) = ranking(people);
         println!("{people:>5} people: {silent:>7.0} ns for a silent packet, {ranked:>7.0} ns for a ranked one");
-        json += &format!("\"silent_{people}_ns\": {silent:.1}, \"ranked_{people}_ns\": {ranked:.1}, ");
+        let _ = write!(json, "\"silent_{people}_ns\": {silent:.1}, \"ranked_{people}_ns\": {ranked:.1}, ");
     }
     let (packet, change) = changes(1000);
     let percent = change * CHANGES / 1e7;

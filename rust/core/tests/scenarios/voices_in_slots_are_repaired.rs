@@ -39,7 +39,7 @@ fn speak(hall: &mut Hall, client: usize, first: u16) {
     for seq in first..first + 5 {
         let payload = [client as u8; 40].map(|byte| byte ^ (seq as u8) << 4);
         let packet = Packet { pt: 111, ssrc: 10 + client as u32, seq, extensions: &[(4, b"v")], payload: &payload };
-        let timestamp = (client as u32) << 28 | u32::from(seq) * STEP;
+        let timestamp = ((client as u32) << 28) + u32::from(seq) * STEP;
         hall.send_at(client, timestamp, &packet);
         hall.wait(20);
     }

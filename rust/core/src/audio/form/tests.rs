@@ -41,7 +41,7 @@ fn red_payload(frames: &[(u16, &[u8])]) -> Vec<u8> {
         .iter()
         .map(|(age, data)| RedBlock { pt: Pt::new(96), timestamp_offset: *age, primary: *age == 0, data })
         .collect();
-    let mut buffer = vec![0; 2000];
+    let mut buffer = vec![0; 3000];
     let len = write(&blocks, &mut buffer).expect("it fits");
     buffer.truncate(len);
     buffer
