@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sfu_core::command::{Command, Reply};
 use sfu_core::config::RoomConfig;
 use sfu_core::event::Event;
 use sfu_transport::Random;
@@ -207,4 +208,23 @@ fn a_publisher_may_change_between_opus_and_red_with_every_packet() {
     let (first, number) = frames.first_key_value().unwrap();
     assert!(frames.iter().all(|(frame, under)| under - number == frame - first));
     assert!(!hall.events.iter().any(|event| matches!(event, Event::SubscriptionFailed { .. })));
+}
+
+#[test]
+fn a_tap_has_every_frame_that_red_brings_back() {
+    let mut hall = hall();
+    let track = hall.published()[0];
+    let Ok(Reply::Tap(tap)) = hall.command(Command::Tap { track, max_layer: None, capacity: 4000 }) else {
+        panic!("it is tapped")
+    };
+    // Of five in a row two are lost, and one of these comes late after all.
+    for seq in (11..1000).filter(|seq| !matches!(seq % 5, 2 | 3)) {
+        send(&mut hall, RED, seq, &red_payload(seq));
+        if seq % 5 == 4 {
+            send(&mut hall, RED, seq - 1, &red_payload(seq - 1));
+        }
+    }
+    let Ok(Reply::Frames(taken)) = hall.command(Command::TakeFrames(tap)) else { panic!("it lives") };
+    let taken: Vec<u16> = taken.frames.iter().map(|frame| seq_of(&frame.data)).collect();
+    assert_eq!(taken, (11..1000).collect::<Vec<u16>>());
 }

@@ -1,12 +1,18 @@
 //! The application takes a track's encoded frames: whole, in order, decodable, and at nobody else's expense.
 
+use std::time::Duration;
+
 use sfu_core::command::{Command, CommandError, Reply};
 use sfu_core::event::Event;
 use sfu_core::id::{TapId, TrackId};
 use sfu_core::layer::Layer;
-use sfu_core::tap::{EncodedFrame, TapFrames};
+use sfu_core::tap::{CaptureSource, EncodedFrame, TapFrames};
 use sfu_peer::VideoSource;
+use sfu_wire::rtcp::SenderReport;
+use sfu_wire::rtp::extension_value::AbsCaptureTime;
+use sfu_wire::{NtpTime, Ssrc};
 
+use crate::by_hand::{Hall, Packet, opus};
 use crate::world::{World, millis, seconds};
 
 struct Scene {
@@ -126,4 +132,54 @@ fn a_tap_ends_with_its_track_and_gives_what_it_has() {
     let Scene { mut world, track, .. } = scene;
     let refused = world.command(Command::Tap { track, max_layer: None, capacity: 1 });
     assert!(matches!(refused, Err(CommandError::TrackEnded)));
+}
+
+#[test]
+fn what_nobody_takes_out_of_an_ended_tap_is_gone_after_a_while() {
+    let mut scene = Scene::new(None, 64);
+    let session = scene.world.clients[scene.publisher].session;
+    scene.world.command(Command::CloseSession(session)).unwrap();
+    scene.world.run(seconds(31));
+    assert!(matches!(scene.world.command(Command::TakeFrames(scene.tap)), Err(CommandError::TapEnded)));
+}
+
+#[test]
+fn the_time_of_capture_is_the_publishers_word_or_follows_from_its_reports() {
+    const AUDIO: &[&str] = &[
+        "extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid",
+        "extmap:5 http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time",
+    ];
+    let mut hall = Hall::new();
+    hall.join(&[opus("v", "sendonly", AUDIO)]);
+    // 48 ticks are a millisecond.
+    let send = |hall: &mut Hall, seq: u16, millis: u32, extensions: &[(u8, &[u8])]| {
+        hall.send_at(0, 48 * millis, &Packet { pt: 111, ssrc: 11, seq, extensions, payload: &[0x78, 1, 2] });
+    };
+    let mid = (4, &b"v"[..]);
+    send(&mut hall, 16, 0, &[mid]);
+    let track = hall.published()[0];
+    let Ok(Reply::Tap(tap)) = hall.command(Command::Tap { track, max_layer: None, capacity: 9 }) else {
+        panic!("it is tapped")
+    };
+    let captured = |hall: &mut Hall| {
+        let Ok(Reply::Frames(taken)) = hall.command(Command::TakeFrames(tap)) else { panic!("it lives") };
+        taken.frames.last().expect("a frame").captured
+    };
+    send(&mut hall, 17, 20, &[mid]);
+    assert_eq!(captured(&mut hall), None, "nothing was reported");
+    let ntp = |millis: u64| NtpTime::from_unix(Duration::from_millis(1_700_000_000_000 + millis));
+    hall.report(0, &SenderReport { ssrc: Ssrc::new(11), ntp: ntp(0), rtp_timestamp: 0, ..SenderReport::default() });
+    send(&mut hall, 18, 1000, &[mid]);
+    let sampled = captured(&mut hall).expect("it was reported");
+    assert_eq!(sampled.by, CaptureSource::SenderReport);
+    // It was captured 40 ms before it was sampled.
+    let (value, len) = AbsCaptureTime { timestamp: ntp(980), clock_offset: None }.to_bytes();
+    send(&mut hall, 19, 1020, &[mid, (5, &value[..len])]);
+    let told = captured(&mut hall).expect("it was told");
+    assert_eq!(told.by, CaptureSource::AbsCaptureTime);
+    assert!((sampled.at - told.at).abs_diff(millis(20)) < millis(1), "{sampled:?} {told:?}");
+    send(&mut hall, 20, 1040, &[mid]);
+    let next = captured(&mut hall).expect("it follows from the one before");
+    assert_eq!(next.by, CaptureSource::AbsCaptureTime);
+    assert!(next.at.abs_diff(sampled.at) < millis(1), "{sampled:?} {next:?}");
 }
