@@ -233,6 +233,11 @@ impl Peer {
         }
     }
 
+    /// Data channels, in the next offer.
+    pub fn add_channels(&mut self) {
+        self.negotiation.add(SectionKind::Application, None);
+    }
+
     /// Stops a video source or lets it go on: `inactive` or `sendonly` in the next offer.
     pub fn set_video_sends(&mut self, source: usize, sends: bool) {
         self.negotiation.set_sends(SectionKind::Video, source, sends);
@@ -343,7 +348,7 @@ impl Peer {
         }
         self.add_receivers(self.config.receive_audio, self.config.receive_video);
         if self.config.channels {
-            self.negotiation.add(SectionKind::Application, None);
+            self.add_channels();
         }
     }
 

@@ -82,7 +82,7 @@ impl ModelFrames {
             }
         }
         let newest = self.packets.last_key_value().map_or(SeqNo::default(), |(seq, _)| *seq);
-        let settled = |open: &Open| missing.is_none_or(|missing| missing > open.last);
+        let settled = |open: &Open| missing.is_none_or(|missing| missing > open.end());
         let given_up = self.open.extract_if(.., |_, open| settled(open) && (open.is_whole() || open.last < newest));
         for (_, open) in given_up {
             if open.is_whole() {
@@ -156,6 +156,11 @@ impl Open {
         self.parts.count_ones() == u32::from(self.facts.frame.parts)
     }
 
+    /// The highest number that may be its own.
+    fn end(&self) -> SeqNo {
+        if self.is_whole() { self.last } else { self.last.next() }
+    }
+
     /// The packets beside it came: a part that is missing was not lost.
     fn came_in_a_row(&self, packets: &BTreeMap<SeqNo, ModelFacts>) -> bool {
         let begins_late = self.parts & 1 == 0;
@@ -169,10 +174,10 @@ impl Open {
 mod tests {
     use super::*;
 
-    /// `(number, frame, part of parts, references)`, all of encoding 0.
+    /// `(number, frame, part of parts, references)`, all of encoding 0; `missing` is awaited until the last of them.
     fn play(packets: &[(u64, u32, (u8, u8), &[u32])], missing: Option<u64>) -> (FrameStats, bool) {
         let (mut frames, mut stats) = (ModelFrames::default(), FrameStats::default());
-        for (seq, index, (part, parts), references) in packets {
+        for (place, (seq, index, (part, parts), references)) in packets.iter().enumerate() {
             let frame = ModelFrame {
                 index: *index,
                 part: *part,
@@ -181,7 +186,7 @@ mod tests {
                 ..ModelFrame::default()
             };
             let facts = ModelFacts { timestamp: index * 3000, encoding: 0, frame };
-            let missing = missing.map(SeqNo::new);
+            let missing = missing.filter(|_| place + 1 < packets.len()).map(SeqNo::new);
             frames.insert((Duration::from_secs(1), SeqNo::new(*seq)), facts, missing, &mut stats);
         }
         (stats, frames.is_broken())
@@ -206,6 +211,14 @@ mod tests {
             &[(1, 0, (0, 1), &[]), (3, 2, (0, 1), &[1]), (2, 1, (0, 1), &[0])];
         let (stats, broken) = play(packets, Some(2));
         assert_eq!((stats.undecodable, stats.torn, stats.broken, broken), (0, 0, 0, false));
+    }
+
+    #[test]
+    fn a_frame_whose_end_comes_late_is_no_torn_one() {
+        let packets: &[(u64, u32, (u8, u8), &[u32])] =
+            &[(1, 0, (0, 1), &[]), (2, 1, (0, 2), &[0]), (4, 2, (0, 1), &[1]), (3, 1, (1, 2), &[0])];
+        let (stats, broken) = play(packets, Some(3));
+        assert_eq!((stats.decoded, stats.undecodable, stats.torn, stats.broken, broken), (3, 0, 0, 0, false));
     }
 
     #[test]

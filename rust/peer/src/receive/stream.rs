@@ -261,6 +261,9 @@ impl RecvStream {
             self.take_model((unix_time, seq), packet.header().timestamp, (&proof, frame));
             return;
         }
+        if self.models.is_some() && payload.is_empty() {
+            return;
+        }
         let facts = if payload.is_empty() { None } else { self.facts(unix_time, packet, payload) };
         self.frames.insert(unix_time, seq, facts);
         self.stats.frames = *self.frames.stats();

@@ -3,10 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use sfu_peer::{AudioSource, Peer, PeerConfig, VideoSource};
+use sfu_peer::{AudioSource, Peer, PeerConfig};
 use sfu_transport::Path;
 
-use crate::link::{Link, LinkConfig};
+use super::video::Video;
+use super::way::Way;
+use crate::link::LinkConfig;
 use crate::random::Random;
 use crate::world::certificate;
 
@@ -34,7 +36,7 @@ pub struct ClientConfig {
     /// What it publishes.
     pub audio: Vec<AudioSource>,
     /// What it publishes.
-    pub video: Vec<VideoSource>,
+    pub video: Vec<Video>,
     /// Offers data channels.
     pub channels: bool,
     /// To the SFU.
@@ -47,8 +49,9 @@ pub struct ClientConfig {
 #[derive(Debug)]
 pub struct Client {
     pub(super) peer: Peer,
-    pub(super) uplink: Link,
-    pub(super) downlink: Link,
+    pub(super) uplink: Way,
+    pub(super) downlink: Way,
+    random: Random,
     address: SocketAddr,
     /// When the peer wants the time; `None`: never again.
     due: Option<Instant>,
@@ -70,18 +73,29 @@ impl Client {
             seed,
             unix_time,
             audio: config.audio,
-            video: config.video,
-            channels: config.channels,
             ..PeerConfig::new(index as u32, address, certificate())
         };
-        Self {
+        let mut client = Self {
             peer: Peer::new(now, peer),
-            uplink: Link::new(config.uplink, uplink),
-            downlink: Link::new(config.downlink, downlink),
+            uplink: Way::new(config.uplink, uplink),
+            downlink: Way::new(config.downlink, downlink),
+            random,
             address,
             due: None,
             vanished: false,
+        };
+        for video in config.video {
+            client.add_video(video);
         }
+        if config.channels {
+            client.peer.add_channels();
+        }
+        client
+    }
+
+    pub(super) fn add_video(&mut self, video: Video) -> usize {
+        let seed = self.random.next();
+        video.add_to(&mut self.peer, Random::new(seed))
     }
 
     /// What it sent and received.

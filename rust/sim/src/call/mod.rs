@@ -2,9 +2,12 @@
 //!
 //! Where a [`World`](crate::World) hands out keys, everything here is as between an SFU and browsers: clients connect, lose
 //! their path, open channels and leave. Signalling is the caller's. Invariant: a seed gives one course of events, although
-//! keys are drawn anew in each run: what depends on them (the handshake's datagrams) only takes the link's delay.
+//! keys are drawn anew in each run. Where a link takes a datagram of a handshake, the library repeats it after a time that it draws
+//! itself: from there on two runs differ by fractions of a second.
 
 mod client;
+mod video;
+mod way;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -23,6 +26,8 @@ use crate::world::{UNIX_TIME, sfu_config};
 use client::{Client, SERVER};
 
 pub use client::{ClientConfig, ClientId};
+pub use video::Video;
+pub use way::Way;
 
 /// See the module's text.
 ///
@@ -124,9 +129,16 @@ impl Call {
     }
 
     /// The client's links may be changed: to the SFU and from it.
-    pub fn links(&mut self, id: ClientId) -> (&mut crate::Link, &mut crate::Link) {
+    pub fn links(&mut self, id: ClientId) -> (&mut Way, &mut Way) {
         let client = &mut self.clients[id.0];
         (&mut client.uplink, &mut client.downlink)
+    }
+
+    /// The client publishes one more; its index, in the next offer.
+    pub fn add_video(&mut self, id: ClientId, video: Video) -> usize {
+        let index = self.clients[id.0].add_video(video);
+        self.launch_from_client(id.0);
+        index
     }
 
     /// The client is asked something, now; what it sends is on its way afterwards.
@@ -209,19 +221,9 @@ impl Call {
 }
 
 /// A datagram enters a link.
-fn send((link, queue): (&mut crate::Link, &mut Queue), now: Instant, (who, to_sfu): (usize, bool), bytes: &[u8]) {
+fn send((way, queue): (&mut Way, &mut Queue), now: Instant, (who, to_sfu): (usize, bool), bytes: &[u8]) {
     let datagram = queue.copy(bytes);
-    if is_handshake(bytes) {
-        queue.push(now + link.config().delay, who, to_sfu, datagram);
-    } else {
-        link.send(now, datagram, |at, datagram| queue.push(at, who, to_sfu, datagram));
-    }
-}
-
-/// DTLS but for application data (RFC 6347 §4.1, RFC 7983 §7): its sizes and the times of its repetition follow the keys, so no
-/// die is rolled for it.
-fn is_handshake(datagram: &[u8]) -> bool {
-    matches!(datagram.first(), Some(20..=22))
+    way.send(now, datagram, |at, datagram| queue.push(at, who, to_sfu, datagram));
 }
 
 #[cfg(test)]
