@@ -63,6 +63,7 @@ fn describe<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyDict
     dict.set_item("ignored", ignored)?;
     dict.set_item("packets_sent", report.packets_sent)?;
     dict.set_item("packets_lost", report.packets_lost)?;
+    dict.set_item("packets_overtaken", report.packets_overtaken)?;
     dict.set_item("sender_reports", report.sender_reports)?;
     dict.set_item("packets_received", report.packets_received)?;
     dict.set_item("frames", report.frames)?;

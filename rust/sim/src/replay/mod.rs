@@ -64,13 +64,16 @@ pub enum ReplayError {
     Codec(String),
     /// Nothing in the capture looks like plain RTP.
     #[error(
-        "the capture has no RTP: {records} UDP payloads, {other} of them neither RTP nor RTCP. Is it SRTP, or DTLS alone?"
+        "the capture has no RTP: {records} UDP payloads, {other} of them neither RTP nor RTCP; {snipped} more that were cut \
+         by a snapshot length. Is it SRTP, or DTLS alone?"
     )]
     NoRtp {
         /// UDP payloads.
         records: usize,
         /// Neither RTP nor RTCP.
         other: u64,
+        /// Packets of which the file has a part only.
+        snipped: u64,
     },
     /// There is RTP, but no video.
     #[error("the capture has RTP and no video: {0}")]

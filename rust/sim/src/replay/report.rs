@@ -69,6 +69,8 @@ pub struct Report {
     pub packets_sent: u64,
     /// Those of them that the damage took.
     pub packets_lost: u64,
+    /// Packets of the video that reached the SFU behind others of higher numbers.
+    pub packets_overtaken: u64,
     /// The publisher's sender reports that went in.
     pub sender_reports: u64,
     /// Packets that the subscriber received.
@@ -150,10 +152,11 @@ impl Outcome {
         }
         found(backwards, "timestamps went back");
         found(no_marker, "times the marker was not on the last packet of a picture");
-        // Loss on the publisher's side stays visible; without any there is nothing to be missing.
-        let upstream = report.packets_lost + report.encodings.iter().map(|encoding| encoding.missing).sum::<u64>();
-        if upstream == 0 {
-            found(missing, "sequence numbers are missing though nothing was lost on the way in");
+        // Loss on the publisher's side stays visible, and so does what came too late to be taken for left out; without either
+        // there is nothing to be missing.
+        let lost = report.packets_lost + report.encodings.iter().map(|encoding| encoding.missing).sum::<u64>();
+        if lost + report.packets_overtaken == 0 {
+            found(missing, "sequence numbers are missing though nothing was lost or overtaken on the way in");
         }
     }
 }

@@ -33,7 +33,7 @@ const EPILOGUE: Duration = Duration::from_secs(1);
 /// When the capture has no video, or the SFU does not take it.
 pub fn replay(now: Instant, config: &ReplayConfig, capture: &Capture) -> Result<Replayed, ReplayError> {
     let codec = Codec::of(&config.codec)?;
-    let streams = Streams::find(capture, &config.extensions)?;
+    let streams = Streams::find(capture, codec.codec, &config.extensions)?;
     let packets = media(capture, &streams);
     let mut stage = Stage::set(now, (config, codec), &streams, &packets)?;
     for item in &packets {
@@ -104,6 +104,7 @@ impl Stage {
             (uplink.reorder, uplink.reorder_by) = (REORDERED, config.reorder);
         }
         world.uplink(publishing).set_config(uplink);
+        world.watch(publishing);
         let mut stage = Self {
             world,
             codec: codec.name,
@@ -240,6 +241,7 @@ impl Stage {
     fn finish(mut self, capture: &Capture, streams: &Streams, end: Duration) -> Replayed {
         self.report.duration = end;
         self.report.packets_lost = self.world.uplink(self.publishing).lost();
+        self.report.packets_overtaken = tally::overtaken(self.world.reached(), streams);
         let keyframes = self.keyframes();
         self.report.encodings = tally::encodings(capture, streams, (self.codec, &self.extensions), &keyframes);
         self.report.frames = self.report.encodings.iter().map(|encoding| encoding.frames).sum();
@@ -263,6 +265,30 @@ impl Stage {
         let mut note = |text: String| self.report.anomalies.push(text);
         if capture.cut {
             note(String::from("the capture ends within a packet"));
+        }
+        if capture.snipped > 0 {
+            note(format!("{} packets are cut by the capture's snapshot length and left out", capture.snipped));
+        }
+        if capture.sorted {
+            note(String::from(
+                "the capture's packets are not in the order of their times: they are played by their times",
+            ));
+        }
+        if capture.leaps > 0 {
+            note(format!(
+                "the capture's clock leaps {} times by more than an hour: no time passes there",
+                capture.leaps
+            ));
+        }
+        let descriptor = self.extensions.iter().find(|(_, extension)| *extension == Extension::DependencyDescriptor);
+        match descriptor {
+            Some((id, _)) if !streams.described => {
+                note(format!("no packet has a dependency descriptor, which extension {id} is said to be"));
+            }
+            None if self.codec == "AV1" => note(String::from(
+                "without a dependency descriptor (--extmap ID=dd) nothing tells of AV1's layers: they are forwarded together",
+            )),
+            _ => {}
         }
         if streams.untimed {
             note(String::from("the capture's times are not the stream's: RTP timestamps set the pace"));

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sfu_core::codec::CodecName;
+use sfu_core::layer::frame_facts;
 use sfu_wire::rtp::RtpPacket;
 use sfu_wire::{Extension, Ssrc};
 
@@ -27,6 +29,10 @@ pub(super) struct Stream {
     pub(super) ticks: i64,
     newest_timestamp: u32,
     has_audio_level: bool,
+    /// Packets with which a keyframe of the codec would start.
+    pub(super) keyframes: usize,
+    /// Packets with a dependency descriptor.
+    pub(super) described: usize,
     first_timestamp: u32,
     /// By rising timestamp.
     frames: Vec<Frame>,
@@ -58,14 +64,22 @@ impl Stream {
             ticks: 0,
             newest_timestamp: packet.header().timestamp,
             has_audio_level: false,
+            keyframes: 0,
+            described: 0,
             first_timestamp: packet.header().timestamp,
             frames: Vec::new(),
             repeated: Vec::new(),
         }
     }
 
-    pub(super) fn take(&mut self, packet: &RtpPacket<'_>, at: Duration, extensions: &[(u8, Extension)]) {
+    pub(super) fn take(
+        &mut self,
+        packet: &RtpPacket<'_>,
+        at: Duration,
+        (codec, extensions): (CodecName, &[(u8, Extension)]),
+    ) {
         let header = packet.header();
+        self.keyframes += usize::from(frame_facts(codec, packet.payload(), header.marker).keyframe);
         self.packets += 1;
         self.bytes += packet.payload().len();
         *self.payload_types.entry(header.pt.get()).or_default() += 1;
@@ -95,6 +109,7 @@ impl Stream {
                 Some(Extension::Mid) => self.mid = text().or(self.mid.take()),
                 Some(Extension::RepairedRid) => (self.rid, self.repairs_rid) = (text(), true),
                 Some(Extension::AudioLevel) => self.has_audio_level = true,
+                Some(Extension::DependencyDescriptor) => self.described += 1,
                 _ => {}
             }
         }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sfu_core::codec::CodecName;
 use sfu_wire::Ssrc;
 
 use super::ReplayError;
@@ -45,13 +46,15 @@ pub(super) struct Streams {
     pub(super) encodings: Vec<Encoding>,
     pub(super) roles: BTreeMap<Ssrc, Role>,
     pub(super) packets_of: BTreeMap<Ssrc, usize>,
+    /// Whether any packet has a dependency descriptor.
+    pub(super) described: bool,
     /// The file's times do not fit the stream's: the timestamps set the pace.
     pub(super) untimed: bool,
 }
 
 impl Streams {
-    pub(super) fn find(capture: &Capture, extensions: &[(u8, String)]) -> Result<Self, ReplayError> {
-        let streams = collect(capture, extensions)?;
+    pub(super) fn find(capture: &Capture, codec: CodecName, extensions: &[(u8, String)]) -> Result<Self, ReplayError> {
+        let streams = collect(capture, codec, extensions)?;
         let mut roles: BTreeMap<Ssrc, Role> = BTreeMap::new();
         let repairs = repairs(&streams);
         for stream in &streams {
@@ -83,7 +86,8 @@ impl Streams {
         let longest = encodings.iter().map(Encoding::seconds).fold(0.0, f64::max);
         let span = streams.iter().map(|stream| stream.last).max().unwrap_or_default().as_secs_f64();
         let packets_of = streams.iter().map(|stream| (stream.ssrc, stream.packets)).collect();
-        Ok(Self { encodings, roles, packets_of, untimed: longest > 0.5 && span < longest / 5.0 })
+        let described = streams.iter().any(|stream| stream.described > 0);
+        Ok(Self { encodings, roles, packets_of, described, untimed: longest > 0.5 && span < longest / 5.0 })
     }
 
     /// The payload type that most packets of the video have.
@@ -126,7 +130,7 @@ enum Repaired {
 }
 
 /// Every SSRC of the publisher's flows.
-fn collect(capture: &Capture, extensions: &[(u8, String)]) -> Result<Vec<Stream>, ReplayError> {
+fn collect(capture: &Capture, codec: CodecName, extensions: &[(u8, String)]) -> Result<Vec<Stream>, ReplayError> {
     let extensions: Vec<_> = extensions.iter().filter_map(|(id, uri)| Some((*id, known(uri)?))).collect();
     let heaviest = heaviest_flow(capture);
     let mut streams: BTreeMap<Ssrc, Stream> = BTreeMap::new();
@@ -145,10 +149,11 @@ fn collect(capture: &Capture, extensions: &[(u8, String)]) -> Result<Vec<Stream>
             order.push(ssrc);
             Stream::new(&packet, record.at)
         });
-        stream.take(&packet, record.at, &extensions);
+        stream.take(&packet, record.at, (codec, &extensions));
     }
     if streams.is_empty() {
-        return Err(ReplayError::NoRtp { records: capture.records.len(), other });
+        let records = capture.records.len();
+        return Err(ReplayError::NoRtp { records, other, snipped: capture.snipped });
     }
     Ok(order.iter().filter_map(|ssrc| streams.remove(ssrc)).collect())
 }
@@ -174,14 +179,19 @@ fn repairs(streams: &[Stream]) -> BTreeMap<Ssrc, Repaired> {
 }
 
 /// What has another MID, or runs beside with other payload types and no RID, is something else: another track, forward error
-/// correction, another codec.
+/// correction, another codec. Of several tracks the heaviest with keyframes of the codec is meant; its encodings may have
+/// formats, thus payload types, of their own (profiles).
 fn ignore_others(media: &mut Vec<&Stream>, roles: &mut BTreeMap<Ssrc, Role>) {
-    let Some(heaviest) = media.iter().max_by_key(|stream| stream.bytes).copied() else { return };
+    let Some(heaviest) = media.iter().max_by_key(|stream| (stream.keyframes > 0, stream.bytes)).copied() else {
+        return;
+    };
     media.retain(|stream| {
         let shares = stream.payload_types.keys().any(|pt| heaviest.payload_types.contains_key(pt));
         let apart = stream.first >= heaviest.last || stream.last <= heaviest.first;
-        let other_section = heaviest.mid.is_some() && stream.mid.is_some() && stream.mid != heaviest.mid;
-        let belongs = (shares || apart || stream.rid.is_some()) && !other_section;
+        let told = heaviest.mid.is_some() && stream.mid.is_some();
+        let other_section = told && stream.mid != heaviest.mid;
+        let profile = told && stream.keyframes > 0;
+        let belongs = (shares || apart || profile || stream.rid.is_some()) && !other_section;
         if !belongs {
             let why = if other_section {
                 "it belongs to another media section"

@@ -9,6 +9,7 @@ use super::frames::Frames;
 use super::report::EncodingReport;
 use super::streams::{Role, Streams};
 use crate::capture::Capture;
+use crate::world::Reached;
 
 /// The encodings by rising quality; `keyframes` as the SFU counted them.
 pub(super) fn encodings(
@@ -41,6 +42,19 @@ pub(super) fn encodings(
         }
     });
     reports.collect()
+}
+
+/// Packets of the encodings that reached the SFU behind one of a higher number.
+pub(super) fn overtaken(reached: &[Reached], streams: &Streams) -> u64 {
+    let mut newest: BTreeMap<Ssrc, (SeqExtender, SeqNo)> = BTreeMap::new();
+    let media = reached.iter().filter(|packet| matches!(streams.roles.get(&packet.ssrc), Some(Role::Media(_))));
+    let behind = media.filter(|packet| {
+        let (extender, newest) = newest.entry(packet.ssrc).or_default();
+        let seq = extender.extend(packet.seq);
+        *newest = seq.max(*newest);
+        seq < *newest
+    });
+    behind.count() as u64
 }
 
 /// Which sequence numbers of an SSRC there are.
