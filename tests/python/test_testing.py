@@ -82,6 +82,77 @@ async def test_layers_are_chosen_as_in_production(sim: testing.Simulation) -> No
     assert (sfu.Layer(2, 2), sfu.Layer(0, 2)) in [(change.before, change.after) for change in changes]
 
 
+@pytest.mark.parametrize(
+    "video",
+    [
+        testing.Video(codec="vp8", structure="L1T3", simulcast=3, frame_rate=30),
+        testing.Video(codec="vp8", simulcast=3, dependency_descriptor=True, frame_rate=30),
+        testing.Video(codec="h264", simulcast=3, frame_rate=30),
+        testing.Video(codec="h264", structure="L1T3", simulcast=3, dependency_descriptor=True, frame_rate=30),
+        testing.Video(codec="h265", simulcast=3, frame_rate=30),
+        testing.Video(codec="av1", simulcast=3, frame_rate=30),
+        testing.Video(codec="vp9", structure="L3T3", frame_rate=30),
+        testing.Video(codec="vp9", structure="L3T3", flexible=False, frame_rate=30),
+        testing.Video(codec="vp9", structure="L3T3_KEY", frame_rate=30),
+        testing.Video(codec="av1", structure="L3T3", frame_rate=30),
+        testing.Video(codec="av1", structure="L3T3_KEY", frame_rate=30),
+        testing.Video(codec="av1", structure="L3T3_KEY_SHIFT", frame_rate=30),
+        testing.Video(codec="av1", structure="S3T3", frame_rate=30),
+    ],
+    ids=lambda video: f"{video.codec}-{video.structure}-{video.simulcast}",
+)
+async def test_every_codec_and_structure_is_decoded(sim: testing.Simulation, video: testing.Video) -> None:
+    room = await sim.server.create_room("standup")
+    await sim.peer(room, "ann", publish=[video])
+    bob = await sim.peer(room, "bob", link=testing.Link(delay=0.02, loss=0.01))
+    await sim.run(seconds=5)
+    temporal = int(video.structure[3]) - 1 if video.structure else 2
+    assert bob.video["ann"].layer == sfu.Layer(2, temporal)
+    await bob.session.subscriptions[0].set_layer(sfu.Layer(spatial=1, temporal=0))
+    await sim.run(seconds=5)
+    seen = bob.video["ann"]
+    assert seen.layer == sfu.Layer(1, 0)
+    assert seen.decoded > 150
+    assert (seen.undecodable, seen.freezes, seen.faults, seen.wrong) == (0, 0, 0, 0)
+    assert [track.codec.lower() for track in room.tracks] == [video.codec]
+
+
+async def test_a_peer_with_two_transports_publishes_over_one_and_receives_over_the_other(
+    sim: testing.Simulation,
+) -> None:
+    room = await sim.server.create_room("standup")
+    ann = await sim.peer(room, "ann", publish=PUBLISH, offers="split", link=BAD)
+    bob = await sim.peer(room, "bob", publish=PUBLISH, offers="split")
+    eve = await sim.peer(room, "eve", offers="split")
+    await sim.run(seconds=5)
+    assert [peer.connected for peer in (ann, bob, eve)] == [True, True, True]
+    assert ann.video["bob"].decoded > 50
+    assert bob.video["ann"].decoded > 50
+    assert {name: eve.audio[name].packets > 150 for name in ("ann", "bob")} == {"ann": True, "bob": True}
+    assert ann.sent.packets > 300
+    stats = await ann.session.stats()
+    assert [one.transport for one in stats.transports] == ["publisher", "subscriber"]
+    ann.vanish()
+    await sim.run(seconds=60)
+    assert room.session("ann") is None
+
+
+async def test_handshakes_pass_the_same_links(sim: testing.Simulation) -> None:
+    room = await sim.server.create_room("standup")
+    peers = [
+        await sim.peer(room, f"peer {n}", publish=[testing.Audio()], link=testing.Link(delay=0.02, loss=0.3))
+        for n in range(8)
+    ]
+    await sim.run(seconds=1)
+    assert not all(peer.connected for peer in peers)
+    await sim.run(seconds=30)
+    assert sum(peer.connected for peer in peers) >= 6
+    stats = await sim.server.stats()
+    # A client's two flights.
+    assert stats.dtls >= 2 * stats.sessions
+    assert stats.checks > stats.sessions
+
+
 async def test_peers_join_through_signalling_of_the_application(sim: testing.Simulation) -> None:
     to_server: asyncio.Queue[sfu.Description] = asyncio.Queue()
     to_client: asyncio.Queue[sfu.Description] = asyncio.Queue()
@@ -205,8 +276,16 @@ async def test_a_link_that_gets_worse_is_seen(sim: testing.Simulation) -> None:
 
 async def test_misuse_says_what_to_write(sim: testing.Simulation) -> None:
     room = await sim.server.create_room("standup")
-    with pytest.raises(ValueError, match="'vp8', not 'vp10'"):
+    with pytest.raises(ValueError, match="or 'h265', not 'vp10'"):
         testing.Video(codec="vp10")
+    with pytest.raises(ValueError, match="or 'L1T3', not 'L3T3'"):
+        testing.Video(codec="vp8", structure="L3T3")
+    with pytest.raises(ValueError, match="dependency_descriptor=True"):
+        testing.Video(codec="h264", structure="L1T3")
+    with pytest.raises(ValueError, match="three temporal layers"):
+        testing.Video(codec="vp9", structure="L3T1", flexible=False)
+    with pytest.raises(ValueError, match="one spatial layer"):
+        testing.Video(codec="av1", structure="L3T3", simulcast=2)
     with pytest.raises(ValueError, match="share from 0 to 1, not 2: "):
         testing.Link(loss=2)
     with pytest.raises(TypeError, match="publish=\\["):

@@ -5,11 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sfu._arguments import check_seconds, check_whole
+from sfu._arguments import check_choice, check_seconds, check_whole
 
 __all__ = ["Audio", "Link", "Video"]
 
 _MAX_SECONDS = 3600.0
+
+_TEMPORAL = ("L1T1", "L1T2", "L1T3")
+_SPATIAL = tuple(f"L{spatial}T{temporal}" for spatial in (2, 3) for temporal in (1, 2, 3))
+_KEY = tuple(f"{layers}_KEY" for layers in _SPATIAL)
+_SHIFT = tuple(f"{layers}_KEY_SHIFT" for layers in _SPATIAL if not layers.endswith("1"))
+_STREAMS = tuple(f"S{layers[1:]}" for layers in _SPATIAL)
+_STRUCTURES = {
+    "vp8": _TEMPORAL,
+    "vp9": _TEMPORAL + _SPATIAL + _KEY,
+    "av1": _TEMPORAL + _SPATIAL + _KEY + _SHIFT + _STREAMS,
+    "h264": _TEMPORAL,
+    "h265": _TEMPORAL,
+}
+_USUAL = {"vp8": "L1T3", "vp9": "L1T3", "av1": "L1T2", "h264": "L1T1", "h265": "L1T3"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,31 +67,52 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True)
 class Video:
-    """A scripted camera: VP8 frames with true references, 960×540 in its highest encoding.
+    """A scripted camera: frames with true references and true descriptors, and payload that proves itself.
 
-    Raises `ValueError` or `TypeError`, naming the field.
+    By default VP8 of up to 960×540 with frames as large as a browser's. With a `structure`, any codec and its layers;
+    frames are then of one to three packets. Raises `ValueError` or `TypeError`, naming the field.
     """
 
     codec: str = "vp8"
-    """`"vp8"` is the one that peers have."""
+    """`"vp8"`, `"vp9"`, `"av1"`, `"h264"` or `"h265"`."""
+    structure: str | None = None
+    """Of each encoding, as in W3C webrtc-svc: `"L1T3"`, `"L3T3"`, `"L3T3_KEY"` (VP9, AV1), `"L3T3_KEY_SHIFT"`, `"S3T3"`
+    (AV1). `None`: `"L1T3"`, for AV1 `"L1T2"`, for H.264 `"L1T1"`."""
     simulcast: int = 1
-    """How many encodings: 1 (600 kbit/s at 15 frames a second), 2 or 3."""
+    """How many encodings: 1 (VP8 by default: 600 kbit/s at 15 frames a second), 2 or 3."""
     frame_rate: int = 15
     """Frames per second."""
     temporal_layers: bool = True
-    """L1T3, or else L1T1."""
+    """`False` is `structure="L1T1"`, with VP8 of a browser's size."""
+    flexible: bool = True
+    """Each VP9 packet lists its references (RFC 9628 §4.2); else a group of pictures of three temporal layers does."""
+    dependency_descriptor: bool = False
+    """It stands beside the payload descriptor; AV1 always has it."""
     keyframe_delay: float = 0.05
     """Seconds from a keyframe request to the keyframe."""
 
     def __post_init__(self) -> None:
-        """Check every field."""
-        if self.codec != "vp8":
-            raise ValueError(f"codec: simulated peers publish 'vp8', not {self.codec!r}; `sfu torture` has the others")
+        """Check every field, and fill in the structure."""
+        check_choice("codec", self.codec, tuple(_STRUCTURES))
         check_whole("simulcast", self.simulcast, 1, 3, "encodings")
         check_whole("frame_rate", self.frame_rate, 1, 120)
-        if not isinstance(self.temporal_layers, bool):
-            raise TypeError(f"temporal_layers must be True or False, not {self.temporal_layers!r}")
+        for name in ("temporal_layers", "flexible", "dependency_descriptor"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be True or False, not {getattr(self, name)!r}")
         check_seconds("keyframe_delay", self.keyframe_delay, 60.0)
+        if self.structure is None:
+            if self.codec == "vp8" and not self.dependency_descriptor:
+                return
+            usual = _USUAL[self.codec] if self.temporal_layers else "L1T1"
+            object.__setattr__(self, "structure", usual)
+        check_choice("structure", self.structure, _STRUCTURES[self.codec])
+        layers = str(self.structure)
+        if self.codec == "h264" and layers != "L1T1" and not self.dependency_descriptor:
+            raise ValueError("structure: H.264 tells of temporal layers with dependency_descriptor=True only")
+        if self.codec == "vp9" and not self.flexible and layers[3] != "3":
+            raise ValueError(f"structure: VP9 with flexible=False has three temporal layers, not {layers!r}")
+        if self.simulcast > 1 and layers[1] != "1":
+            raise ValueError(f"simulcast is of encodings with one spatial layer, not {layers!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

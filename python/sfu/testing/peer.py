@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sfu._arguments import check_choice, check_flag, check_text, check_whole
 from sfu.description import Description
 from sfu.errors import NegotiationError, UsageError
+from sfu.layer import Layer
 from sfu.testing.options import Audio, Link, Video, link_of
 from sfu.testing.received import Received, Sent, Streams
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sfu._core.testing import Simulation as Core
+    from sfu.description import TransportName
     from sfu.session import Session
     from sfu.testing._backend import SimulatedBackend
 
@@ -48,6 +50,7 @@ class Peer:
         self._names = names
         self._links = links
         self._session: Session | None = None
+        self._subscriber: int | None = None
         self._labels: dict[int, str] = {}
         self._messages: list[Message] = []
         audio, video = _sorted(publish)
@@ -86,7 +89,7 @@ class Peer:
     @property
     def received(self) -> list[Received]:
         """Every track of which something came."""
-        rows = self._core.received(self._number)
+        rows = [row for number in self._numbers for row in self._core.received(number)]
         return [Received(**self._describe(row)) for row in rows if row["client"] in self._names]
 
     @property
@@ -101,8 +104,12 @@ class Peer:
 
     @property
     def sent(self) -> Sent:
-        """What it sent."""
-        return Sent(**self._core.sent(self._number))
+        """What it sent, over both transports if it has two."""
+        rows = {number: self._core.sent(number) for number in self._numbers}
+        counted = {key: sum(row[key] for row in rows.values()) for key in rows[self._number]}
+        # The one to publish over waits for something to publish.
+        used = [row for number, row in rows.items() if number == self._numbers[-1] or self._offers]
+        return Sent(**counted | {"connected": all(row["connected"] for row in used)})
 
     @property
     def messages(self) -> list[Message]:
@@ -114,7 +121,8 @@ class Peer:
 
     def offer(self) -> Description:
         """What a browser's `createOffer` gives; the server's answer goes to `receive`."""
-        return Description(type="offer", sdp=self._core.create_offer(self._number))
+        transport: TransportName = "main" if self._subscriber is None else "publisher"
+        return Description(type="offer", sdp=self._core.create_offer(self._number), transport=transport)
 
     def receive(self, description: Description) -> Description | None:
         """Take the server's description: gives the answer to an offer, `None` for an answer.
@@ -124,10 +132,11 @@ class Peer:
         if not isinstance(description, Description):
             raise TypeError(f"receive() takes an sfu.Description, not {type(description).__name__}")
         try:
+            number = self._number_of(description.transport)
             if description.type == "answer":
-                self._core.receive_answer(self._number, description.sdp)
+                self._core.receive_answer(number, description.sdp)
                 return None
-            sdp = self._core.receive_offer(self._number, description.sdp)
+            sdp = self._core.receive_offer(number, description.sdp)
         except ValueError as error:
             raise NegotiationError(str(error)) from error
         return Description(type="answer", sdp=sdp, transport=description.transport, id=description.id)
@@ -136,9 +145,11 @@ class Peer:
         """Speak to this session from now on: answer its offers, and offer if there is something to offer."""
         if self._session is not None:
             raise UsageError(f"{self!r} has a session already")
-        if session.offers == "split":
-            raise ValueError("a simulated peer has one transport: join with offers='either' or 'client'")
         self._session = session
+        if session.offers == "split":
+            # Like livekit-client: it publishes over one transport, and over the other the server sends to it.
+            up, down = self._links
+            self._subscriber = self._core.add_client(audio=[], video=[], channels=False, uplink=up, downlink=down)
 
         @session.on("offer_ready")
         async def _(offer: Description) -> None:
@@ -161,6 +172,7 @@ class Peer:
 
     async def negotiate(self) -> None:
         """Offer, or offer again after something changed: new tracks, muted ones, an ICE restart."""
+        self._offers = True
         answer = await self.session.receive(self.offer())
         if answer is not None:
             self.receive(answer)
@@ -212,19 +224,24 @@ class Peer:
             self._links = (both, both)
         up, down = self._links
         self._links = (up if uplink is None else link_of("uplink", uplink), down if downlink is None else downlink)
-        self._core.set_links(self._number, self._links[0], link_of("downlink", self._links[1]))
+        down = link_of("downlink", self._links[1])
+        for number in self._numbers:
+            self._core.set_links(number, self._links[0], down)
 
     def move(self) -> None:
         """It gets another address (from Wi-Fi to mobile)."""
-        self._core.move_away(self._number)
+        for number in self._numbers:
+            self._core.move_away(number)
 
     def vanish(self) -> None:
         """It sends and receives nothing any more (a killed process): consent expires at the server."""
-        self._core.vanish(self._number)
+        for number in self._numbers:
+            self._core.vanish(number)
 
     def close(self) -> None:
         """It closes its transport (a closed page)."""
-        self._core.close(self._number)
+        for number in self._numbers:
+            self._core.close(number)
 
     def open_channel(self, label: str, *, ordered: bool = True) -> int:
         """Open a data channel; its number, for `send`. Needs `channels=True`, and a connection."""
@@ -261,6 +278,14 @@ class Peer:
         self._backend.check()
         return self._backend.simulation
 
+    @property
+    def _numbers(self) -> list[int]:
+        """Of its transports."""
+        return [self._number] if self._subscriber is None else [self._number, self._subscriber]
+
+    def _number_of(self, transport: TransportName) -> int:
+        return self._subscriber if transport == "subscriber" and self._subscriber is not None else self._number
+
     def _of(self, kind: str, source: int) -> str:
         check_choice("kind", kind, ("audio", "video"))
         if not 0 <= source < self._kinds[kind]:
@@ -269,10 +294,17 @@ class Peer:
 
     def _describe(self, row: dict[str, Any]) -> dict[str, Any]:
         about = {key: value for key, value in row.items() if key not in ("client", "video")}
-        return {**about, "publisher": self._names[row["client"]], "kind": "video" if row["video"] else "audio"}
+        layer = None if row["layer"] is None else Layer(*row["layer"])
+        return {
+            **about,
+            "layer": layer,
+            "publisher": self._names[row["client"]],
+            "kind": "video" if row["video"] else "audio",
+        }
 
     def _note_events(self) -> None:
-        for kind, channel, text, value in self._core.events(self._number):
+        events = [event for number in self._numbers for event in self._core.events(number)]
+        for kind, channel, text, value in events:
             if kind == "opened":
                 self._labels[channel] = text
             elif kind == "ended":

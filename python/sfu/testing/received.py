@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from sfu.layer import Layer
 
 __all__ = ["Received", "Sent", "Streams"]
 
@@ -32,11 +35,14 @@ class Received:
     """Seconds from capture to arrival, the longest."""
     encoding: int | None
     """Which of the publisher's encodings came last, by rising quality."""
+    layer: Layer | None
+    """The highest that was decoded within the last second; `None` before the first frame. `spatial` counts encodings or
+    spatial layers."""
     decoded: int
-    """Frames that came whole and could be decoded."""
+    """Pictures that came whole, at least in their lowest layer, and could be decoded."""
     keyframes: int
     undecodable: int
-    """Frames that came whole and refer to what never came."""
+    """Frames that came whole and refer to what never came; each spatial layer of a picture is a frame."""
     freezes: int
     """Pauses that a viewer notices (W3C webrtc-stats `freezeCount`), behind a jitter buffer of 0.1 to 0.5 seconds."""
     idle: float | None

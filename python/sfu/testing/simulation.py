@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-    from sfu._backend import Backend
+    from sfu._backend import Backend, Offers
     from sfu.config import Config
 
 __all__ = ["Simulation"]
@@ -99,15 +99,17 @@ class Simulation:
         downlink: Link | None = None,
         channels: bool = False,
         auto_subscribe: bool = True,
+        offers: Offers = "either",
     ) -> Peer:
         """A peer that joins `room` and answers the server's offers by itself. It connects when time goes on.
 
-        Its `session` is an `sfu.Session` like any other. The rest as in `client`; raises as `Room.join`.
+        Its `session` is an `sfu.Session` like any other. With `offers="split"` it has two transports, one to
+        publish and one to receive. The rest as in `client`; raises as `Room.join`.
         """
         if not isinstance(room, Room):
             raise TypeError(f"peer() takes an sfu.Room (await sim.server.create_room(…)), not {type(room).__name__}")
         peer = self.client(identity, publish=publish, link=link, uplink=uplink, downlink=downlink, channels=channels)
-        await peer.attach(await room.join(identity, auto_subscribe=auto_subscribe))
+        await peer.attach(await room.join(identity, auto_subscribe=auto_subscribe, offers=offers))
         return peer
 
     async def __aenter__(self) -> Self:

@@ -11,7 +11,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use sfu_peer::{AudioSource, Encoding, Peer, PeerEvent, StreamStats, VideoSource};
 use sfu_runtime::ServerGone;
-use sfu_sim::call::{Call, ClientConfig, ClientId};
+use sfu_sim::call::{Call, ClientConfig, ClientId, Video};
+use sfu_sim::encoder::{InterLayer, Payload, Structure};
 use sfu_sim::{LinkConfig, Loss};
 use sfu_transport::{ChannelEvent, ChannelParameters, StreamId};
 use sfu_wire::{Bitrate, Rid};
@@ -48,6 +49,10 @@ struct LinkArguments {
 /// Attributes of `sfu.testing.Video`.
 #[derive(FromPyObject)]
 struct VideoArguments {
+    codec: String,
+    structure: Option<String>,
+    flexible: bool,
+    dependency_descriptor: bool,
     simulcast: usize,
     frame_rate: u32,
     temporal_layers: bool,
@@ -132,8 +137,8 @@ impl Simulation {
     }
 
     fn add_video(&self, client: usize, video: VideoArguments) -> PyResult<usize> {
-        let source = video_source(&video)?;
-        self.ask(client, move |peer, _| peer.add_video(source))
+        let (id, source) = (self.id(client)?, video_source(&video)?);
+        self.with(move |call| call.add_video(id, source))
     }
 
     fn add_receivers(&self, client: usize, audio: usize, video: usize) -> PyResult<()> {
@@ -278,8 +283,45 @@ fn audio_source(level: u8) -> AudioSource {
     AudioSource { level: level.min(127), ..AudioSource::default() }
 }
 
+/// A structure by its name (W3C webrtc-svc §6: `L3T3_KEY`), else the peer's own VP8.
+fn video_source(video: &VideoArguments) -> PyResult<Video> {
+    let Some(mode) = &video.structure else { return scripted(video).map(Video::Scripted) };
+    let payload = match video.codec.as_str() {
+        "vp8" => Payload::Vp8,
+        "vp9" => Payload::Vp9 { flexible: video.flexible },
+        "av1" => Payload::Av1,
+        "h264" => Payload::H264,
+        "h265" => Payload::H265,
+        other => return Err(PyValueError::new_err(format!("codec is vp8, vp9, av1, h264 or h265, not {other:?}"))),
+    };
+    let unknown = || PyValueError::new_err(format!("{mode:?} is no structure such as L1T3 or L3T3_KEY"));
+    let (layers, inter_layer) = match mode.split_once('_') {
+        None if mode.starts_with('S') => (mode.as_str(), InterLayer::Never),
+        None => (mode.as_str(), InterLayer::Always),
+        Some((layers, "KEY")) => (layers, InterLayer::AtKeyframes),
+        Some((layers, "KEY_SHIFT")) => (layers, InterLayer::Shifted),
+        Some(_) => return Err(unknown()),
+    };
+    let [b'L' | b'S', spatial @ b'1'..=b'3', b'T', temporal @ b'1'..=b'3'] = *layers.as_bytes() else {
+        return Err(unknown());
+    };
+    let encodings = u8::try_from(video.simulcast).unwrap_or(u8::MAX);
+    let structure = Structure {
+        encodings,
+        spatial: spatial - b'0',
+        temporal: temporal - b'0',
+        inter_layer,
+        // Without a list of references in each packet a group of pictures tells them, which looks back.
+        looks_back: payload == Payload::Vp9 { flexible: false },
+        described: video.dependency_descriptor,
+        ..Structure::single(payload)
+    };
+    let keyframe_delay = seconds("keyframe_delay", video.keyframe_delay)?;
+    Ok(Video::Modelled { structure, frames_per_second: video.frame_rate, keyframe_delay })
+}
+
 /// The upper encodings of three; alone, without a name.
-fn video_source(video: &VideoArguments) -> PyResult<VideoSource> {
+fn scripted(video: &VideoArguments) -> PyResult<VideoSource> {
     let VideoSource { encodings, .. } = VideoSource::simulcast();
     let Some(first) = encodings.len().checked_sub(video.simulcast).filter(|_| video.simulcast > 0) else {
         return Err(PyValueError::new_err(format!("simulcast is 1 to 3 encodings, not {}", video.simulcast)));
@@ -352,6 +394,7 @@ fn describe<'py>(py: Python<'py>, now: Duration, stream: &StreamStats) -> PyResu
     dict.set_item("wrong", stream.corrupt + stream.misrouted)?;
     dict.set_item("longest_delay", stream.max_latency.as_secs_f64())?;
     dict.set_item("encoding", stream.encoding)?;
+    dict.set_item("layer", frames.layer)?;
     dict.set_item("decoded", frames.decoded)?;
     dict.set_item("keyframes", frames.keyframes)?;
     dict.set_item("undecodable", frames.undecodable)?;
