@@ -28,6 +28,9 @@ _LIVE = ("rooms", "sessions", "tracks", "subscriptions", "channels")
 
 _COUNTED = {
     "datagrams_received": "Datagrams taken in.",
+    "checks": "Authentic ICE checks.",
+    "keep_alives": "STUN binding indications.",
+    "dtls": "DTLS datagrams of which something was taken.",
     "packets_received": "RTP packets taken in.",
     "bytes_received": "Bytes of RTP packets taken in.",
     "packets_sent": "RTP packets sent.",

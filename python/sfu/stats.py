@@ -68,6 +68,13 @@ class ServerStats(_Value):
     subscriptions: int
     channels: int
     datagrams_received: int
+    """Of any kind, those in `dropped` too."""
+    checks: int
+    """Of them: authentic ICE checks (RFC 8445 §7.3)."""
+    keep_alives: int
+    """Of them: STUN binding indications over known paths (RFC 8445 §11)."""
+    dtls: int
+    """Of them: DTLS, handshakes and data channels alike, of which something was taken."""
     packets_received: int
     bytes_received: int
     packets_sent: int

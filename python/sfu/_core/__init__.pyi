@@ -482,6 +482,9 @@ class SfuStats:
         "subscriptions",
         "channels",
         "datagrams_received",
+        "checks",
+        "keep_alives",
+        "dtls",
         "packets_received",
         "bytes_received",
         "packets_sent",
@@ -495,6 +498,9 @@ class SfuStats:
     subscriptions: int
     channels: int
     datagrams_received: int
+    checks: int
+    keep_alives: int
+    dtls: int
     packets_received: int
     bytes_received: int
     packets_sent: int
