@@ -112,6 +112,12 @@ test-python: extension
 test-interop: extension wheel $(CACHE)/.stamp-npm
 	@$(STEP) "interop"      $(PYTHON) -m pytest tests/interop $(PYTEST_ARGS)
 
+# Not in `make test`: the carried crates are built once more for it, with a target folder of their own.
+.PHONY: test-third-party
+test-third-party: $(VENV)/.stamp-run ## the own tests of the libraries that are carried with patches
+	@$(STEP) "dimpl"        cargo test -p dimpl --lib --locked --quiet --target-dir target/third_party
+	@$(STEP) "dcsctp"       cargo test --manifest-path third_party/dcsctp/Cargo.toml --lib --quiet --target-dir target/third_party
+
 # What has to be there first.
 
 .PHONY: fresh-times
