@@ -382,7 +382,7 @@ impl Forwarder {
 
     /// A run begins with a packet that goes out and has the structure: of independent layers each frame of a keyframe does.
     fn may_begin(&self, packet: &Packet<'_>) -> bool {
-        packet.dependencies.known().is_none_or(|dependency| dependency.is_for(self.limit()))
+        packet.dependencies.known().is_none_or(|dependency| dependency.may_begin(self.limit()))
     }
 
     fn switch(&mut self, now: Instant, packet: &Packet<'_>, clock: &TimestampMap) {

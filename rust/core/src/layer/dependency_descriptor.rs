@@ -30,10 +30,12 @@ pub struct Dependency {
 }
 
 impl Dependency {
-    /// Whether its frame belongs to the best target with nothing above `limit`.
-    pub(crate) fn is_for(&self, limit: Layer) -> bool {
-        let best = self.targets.best(limit, self.active);
-        best.is_none_or(|target| self.frame.dtis.get(usize::from(target)) != Dti::NotPresent)
+    /// Whether its frame can be the first of the best target with nothing above `limit`: it belongs to that and refers to none
+    /// before it.
+    pub(crate) fn may_begin(&self, limit: Layer) -> bool {
+        let target = self.targets.best(limit, self.active).unwrap_or(0);
+        let belongs = self.frame.dtis.get(usize::from(target)) != Dti::NotPresent;
+        belongs && self.frame.frame_diffs.as_slice().is_empty()
     }
 }
 

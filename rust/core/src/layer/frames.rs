@@ -346,7 +346,7 @@ impl FrameLog {
 
     /// What became of the pictures that a frame lists as its references; `None` when it lists none (RFC 9628 §4.2, `P_DIFF`).
     fn references(&self, facts: &FrameFacts, picture: Option<i64>) -> Option<References> {
-        let (Descriptor::Vp9(descriptor), Some(picture)) = (facts.descriptor, picture) else { return None };
+        let (Descriptor::Vp9(descriptor), Some(picture)) = (&facts.descriptor, picture) else { return None };
         if !descriptor.flexible || !descriptor.inter_picture {
             return None;
         }
@@ -355,18 +355,18 @@ impl FrameLog {
             None if self.first_picture.is_none_or(|first| first <= reference) => References::Missing,
             Some(_) | None => References::Broken,
         };
-        let fates = || listed(&descriptor).map(|diff| fate(picture - i64::from(diff)));
+        let fates = || listed(descriptor).map(|diff| fate(picture - i64::from(diff)));
         let worst = [References::Broken, References::Missing];
         Some(worst.into_iter().find(|worst| fates().any(|fate| fate == *worst)).unwrap_or(References::Sent))
     }
 
     /// The highest spatial layer whose references went out too; the layers of a picture refer to the same ones.
     fn highest_with_references(&self, facts: &FrameFacts, picture: Option<i64>) -> u8 {
-        let (Descriptor::Vp9(descriptor), Some(picture)) = (facts.descriptor, picture) else { return u8::MAX };
+        let (Descriptor::Vp9(descriptor), Some(picture)) = (&facts.descriptor, picture) else { return u8::MAX };
         if !descriptor.flexible || !descriptor.inter_picture {
             return u8::MAX;
         }
-        let known = listed(&descriptor).filter_map(|diff| self.known(picture - i64::from(diff)));
+        let known = listed(descriptor).filter_map(|diff| self.known(picture - i64::from(diff)));
         let below = facts.spatial.saturating_sub(1);
         known.map(|frame| if frame.fate.forwarded { self.usable(frame) } else { below }).min().unwrap_or(u8::MAX)
     }

@@ -6,7 +6,7 @@ use super::facts::{Descriptor, FrameFacts};
 
 /// The picture of a frame, when its codec numbers pictures: the nearest to the newest one so far.
 pub(crate) fn picture_of(facts: &FrameFacts, newest: Option<i64>) -> Option<i64> {
-    let id = match facts.descriptor {
+    let id = match &facts.descriptor {
         Descriptor::Opaque => None,
         Descriptor::Vp8(descriptor) => descriptor.picture_id,
         Descriptor::Vp9(descriptor) => descriptor.picture_id,
@@ -23,7 +23,7 @@ pub(super) fn listed(descriptor: &Vp9Descriptor) -> impl Iterator<Item = u8> {
 
 /// TL0PICIDX, when the codec has it.
 pub(super) const fn base_index(facts: &FrameFacts) -> Option<u8> {
-    match facts.descriptor {
+    match &facts.descriptor {
         Descriptor::Opaque => None,
         Descriptor::Vp8(descriptor) => descriptor.tl0_pic_idx,
         Descriptor::Vp9(descriptor) => descriptor.tl0_pic_idx,

@@ -44,9 +44,9 @@ impl InterLayer {
 
 /// Of a frame above the base layer: whether it refers to earlier pictures (P), and to the layer below (D).
 fn dependencies(facts: &FrameFacts) -> Option<(bool, bool)> {
-    match facts.descriptor {
+    match &facts.descriptor {
         Descriptor::Vp9(Vp9Descriptor { layer: Some(layer), inter_picture, .. }) if layer.spatial > 0 => {
-            Some((inter_picture, layer.inter_layer))
+            Some((*inter_picture, layer.inter_layer))
         }
         _ => None,
     }
@@ -54,7 +54,7 @@ fn dependencies(facts: &FrameFacts) -> Option<(bool, bool)> {
 
 /// Whether a packet belongs to a keyframe's picture, also when the first packet of that was overtaken.
 fn is_of_key_picture(facts: &FrameFacts, mode: InterLayer) -> bool {
-    let Descriptor::Vp9(descriptor) = facts.descriptor else { return facts.keyframe };
+    let Descriptor::Vp9(descriptor) = &facts.descriptor else { return facts.keyframe };
     match dependencies(facts) {
         // In full SVC a layer may start over in the middle.
         Some((inter_picture, inter_layer)) => mode == InterLayer::KeyPictures && !inter_picture && inter_layer,
