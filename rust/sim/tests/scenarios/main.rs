@@ -6,5 +6,6 @@ mod call;
 mod late_joiners_open_and_decode;
 mod many_join_at_once;
 mod repairs_reach_the_viewer;
+mod taps_give_every_frame;
 mod timestamps_follow_the_capture;
 mod viewers_do_not_touch_each_other;
