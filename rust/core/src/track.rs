@@ -95,12 +95,6 @@ impl Encoding {
     }
 }
 
-/// Pixels as far as they count.
-fn size(width: u32, height: u32) -> (u16, u16) {
-    let [width, height] = [width, height].map(|pixels| u16::try_from(pixels).unwrap_or(u16::MAX));
-    (width, height)
-}
-
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Track {
@@ -196,16 +190,15 @@ impl Track {
         }
     }
 
-    /// The publisher says how large the layers are that it sends.
+    /// The publisher says which layers it sends, how large and at which rate.
     pub(crate) fn learn_allocation(&mut self, allocation: &VideoLayersAllocation) {
-        for layer in allocation.layers() {
-            let stream = usize::from(layer.stream);
+        for stream in 0..allocation.streams {
             // Streams are counted in the order of the SDP, which need not be that of quality.
-            let place = self.parameters.rids.get(stream).map_or(Some(stream), |rid| self.encoding_of_rid(*rid));
-            if let (Some(encoding), Some(picture)) =
-                (place.and_then(|place| self.encodings.get_mut(place)), layer.picture)
-            {
-                encoding.layers.set_size(layer.spatial, size(picture.width, picture.height));
+            let rid = self.parameters.rids.get(usize::from(stream));
+            let place = rid.map_or(Some(usize::from(stream)), |rid| self.encoding_of_rid(*rid));
+            if let Some(encoding) = place.and_then(|place| self.encodings.get_mut(place)) {
+                let layers = allocation.layers().iter();
+                encoding.layers.allocated(layers.filter(|layer| layer.stream == stream));
             }
         }
     }

@@ -12,6 +12,9 @@ const WINDOW: u64 = 2048;
 const WORDS: usize = (WINDOW / 64) as usize;
 /// A jump ahead by more is not loss. (RFC 3550 §A.1: 3000.)
 const MAX_DROPOUT: i64 = 3000;
+/// So many numbers before the first packet of an epoch may be of it too, overtaken. Lower: the first keyframe is lost when its
+/// first packet is not the first to come.
+const OVERTAKEN: u64 = 32;
 /// Timestamps that run ahead of time by more, or back by more, begin anew.
 const MAX_AHEAD: Duration = Duration::from_secs(10);
 const MAX_BEHIND: Duration = Duration::from_secs(2);
@@ -29,6 +32,8 @@ pub struct Accepted {
     pub epoch: u16,
     /// The highest before this packet, when this one is higher and belongs to the same epoch.
     pub(super) previous: Option<SeqNo>,
+    /// So many numbers more than was known belong to the epoch: it began before the packet that came first.
+    pub(super) earlier: u64,
 }
 
 /// Where a stream stood when something new of it last came.
@@ -61,7 +66,7 @@ pub(crate) struct Numbering {
     state: State,
     epoch: u16,
     highest: SeqNo,
-    /// The first number of the epoch: nothing before it belongs to it.
+    /// The first number of the epoch, as far as is known.
     first: SeqNo,
     received: [u64; WORDS],
     newest_timestamp: u64,
@@ -145,10 +150,12 @@ impl Numbering {
             self.state = State::Doubting { next: seq.wrapping_add(1) };
             return None;
         }
-        if ahead <= 0 && (extended < self.first || self.was_received(extended)) {
+        let earlier = self.first.get().saturating_sub(extended.get());
+        if ahead <= 0 && (earlier > OVERTAKEN || self.was_received(extended)) {
             return None;
         }
         self.state = State::Running;
+        self.first = self.first.min(extended);
         let previous = (ahead > 0).then_some(self.highest);
         self.note(extended);
         Some(Accepted {
@@ -157,6 +164,7 @@ impl Numbering {
             timestamp: self.timestamp(now, timestamp, ahead > 0),
             epoch: self.epoch,
             previous,
+            earlier,
         })
     }
 
@@ -182,7 +190,7 @@ impl Numbering {
         self.note(seq);
         self.newest_arrival = Some(now);
         let previous = (seq > first).then(|| SeqNo::new(first.get() - 1));
-        Accepted { seq, newest: seq, timestamp: self.newest_timestamp, epoch: self.epoch, previous }
+        Accepted { seq, newest: seq, timestamp: self.newest_timestamp, epoch: self.epoch, previous, earlier: 0 }
     }
 
     fn timestamp(&mut self, now: Instant, timestamp: u32, is_highest: bool) -> u64 {
@@ -253,7 +261,6 @@ mod tests {
         let mut numbering = Numbering::new(90_000);
         assert_eq!(accept(&mut numbering, now, 65_530), Some(65_536 + 65_530));
         assert_eq!(accept(&mut numbering, now, 65_530), None);
-        assert_eq!(accept(&mut numbering, now, 65_529), None, "before the first");
         assert_eq!(accept(&mut numbering, now, 3), Some(2 * 65_536 + 3), "wrapped");
         assert_eq!(accept(&mut numbering, now, 65_535), Some(65_536 + 65_535), "late");
         assert_eq!(accept(&mut numbering, now, 65_535), None);
@@ -261,6 +268,19 @@ mod tests {
             assert!(accept(&mut numbering, now, seq).is_some());
         }
         assert_eq!(accept(&mut numbering, now, 0), None, "older than the window");
+    }
+
+    #[test]
+    fn the_first_packet_to_come_may_have_overtaken_others() {
+        let now = Instant::now();
+        let mut numbering = Numbering::new(90_000);
+        accept(&mut numbering, now, 3);
+        let early = numbering.accept(now, 65_535, 0).unwrap();
+        assert_eq!((early.seq.get(), early.earlier, early.previous), (65_535, 4, None));
+        assert_eq!(numbering.highest_reported(), 1 << 16 | 3, "the numbers have wrapped since the stream began");
+        assert_eq!(accept(&mut numbering, now, 65_535), None, "a duplicate");
+        assert_eq!(numbering.accept(now, 0, 0).map(|between| between.earlier), Some(0));
+        assert_eq!(accept(&mut numbering, now, 65_502), None, "too long before what is known to be the first");
     }
 
     #[test]

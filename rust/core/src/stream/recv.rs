@@ -114,6 +114,7 @@ impl RecvStream {
         self.counts.bytes += arrival.len as u64;
         self.counts.repaired += u64::from(arrival.repaired);
         self.losses.received += 1;
+        self.losses.expected += accepted.earlier;
         self.meter.add(now, arrival.len);
         match accepted.previous {
             Some(previous) => {
