@@ -118,11 +118,13 @@ impl Sfu {
 
     /// Ended taps that nobody has emptied in time are gone.
     pub(super) fn tick_ended_taps(&mut self, now: Instant) {
-        while let Some((_, tap)) = self.ended_taps.pop_front_if(|(until, _)| *until <= now) {
+        while let Some((until, tap)) = self.ended_taps.front().copied() {
+            if until > now {
+                self.timers.set(Timer::EndedTaps, until);
+                return;
+            }
             self.taps.remove(tap);
-        }
-        if let Some((until, _)) = self.ended_taps.front() {
-            self.timers.set(Timer::EndedTaps, *until);
+            self.ended_taps.pop_front();
         }
     }
 }

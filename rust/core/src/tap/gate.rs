@@ -47,7 +47,7 @@ impl Gate {
     /// Whether a picture can be decoded, whose frames need this; it is given then.
     pub(super) fn admit(&mut self, keyframe: bool, needs: impl Iterator<Item = Needs> + Clone) -> bool {
         let whole = keyframe || self.layers == ALL;
-        if !whole && !needs.clone().all(|one| self.reaches(one, needs.clone())) {
+        if !whole && !needs.clone().all(|one| self.reaches(one, &needs)) {
             return false;
         }
         if keyframe {
@@ -67,7 +67,7 @@ impl Gate {
         }
     }
 
-    fn reaches(&self, needs: Needs, picture: impl Iterator<Item = Needs> + Clone) -> bool {
+    fn reaches(&self, needs: Needs, picture: &(impl Iterator<Item = Needs> + Clone)) -> bool {
         match needs {
             Needs::Everything => false,
             Needs::Layers(layers) => {

@@ -206,7 +206,7 @@ impl Tap {
 
     fn picture(&mut self, now: Instant, first: SeqNo, last: SeqNo) {
         let packets = || (first.get()..=last.get()).filter_map(|seq| self.window.about(SeqNo::new(seq)));
-        let (Some(begin), Some(end)) = (packets().next().copied(), packets().last().copied()) else { return };
+        let (Some(begin), Some(end)) = (packets().next().copied(), packets().next_back().copied()) else { return };
         let Some(data) = self.assembler.assemble(begin.codec, self.window.payloads(first, last)) else {
             self.hole(begin.referred_from);
             return;

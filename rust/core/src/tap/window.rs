@@ -17,6 +17,7 @@ const SLOTS: usize = 1024;
 
 /// What is known of a packet beside its bytes.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub(super) struct About {
     pub(super) codec: CodecName,
     pub(super) timestamp: u64,
