@@ -164,6 +164,8 @@ fn packets_that_a_tool_wrote_in_another_order_are_played_by_their_times() {
     let capture = numbered(&[(9000, 1), (9040, 3), (9020, 2), (9060, 4)]);
     assert_eq!(course(&capture), [(0, 1), (20, 2), (40, 3), (60, 4)]);
     assert!(capture.sorted);
+    let at_once = numbered(&[(9020, 4), (9000, 1), (9020, 2), (9020, 3)]);
+    assert_eq!(course(&at_once), [(0, 1), (20, 2), (20, 3), (20, 4)]);
 }
 
 #[test]

@@ -22,6 +22,7 @@ impl Capture {
         by_time.sort_by_key(|index| self.records[*index].at);
         if overtaken(by_time.iter().map(|index| &self.records[*index])) < overtaken(self.records.iter()) {
             self.records.sort_by_key(|record| record.at);
+            self.records.chunk_by_mut(|one, next| one.at == next.at).for_each(sort_moment);
             self.sorted = true;
         }
         let first = self.records.first().map(|record| record.at).unwrap_or_default();
@@ -57,13 +58,32 @@ fn take_leaps_out(records: &mut [Record]) -> u64 {
     leaps
 }
 
-/// How many packets come behind one of a higher number (RFC 3550 §5.1; what is no RTP has no numbers that rise).
+/// Records of one moment: those of each SSRC in the order of their numbers, in the places that they have.
+fn sort_moment(records: &mut [Record]) {
+    for place in 1..records.len() {
+        let Some((ssrc, seq)) = number(&records[place]) else { continue };
+        let behind =
+            |record: &Record| number(record).is_some_and(|(of, one)| of == ssrc && one.wrapping_sub(seq) as i16 > 0);
+        let mut at = place;
+        while let Some(earlier) = records[..at].iter().rposition(behind) {
+            records.swap(earlier, at);
+            at = earlier;
+        }
+    }
+}
+
+/// SSRC and sequence number (RFC 3550 §5.1); what is no RTP has some, too.
+fn number(record: &Record) -> Option<([u8; 4], u16)> {
+    let [_, _, s0, s1, _, _, _, _, ssrc @ ..] = *record.bytes.first_chunk::<12>()?;
+    Some((ssrc, u16::from_be_bytes([s0, s1])))
+}
+
+/// How many packets come behind one of a higher number; numbers of what is no RTP rise in no order.
 fn overtaken<'a>(records: impl Iterator<Item = &'a Record>) -> usize {
     let mut newest: BTreeMap<[u8; 4], u16> = BTreeMap::new();
     let behind = |record: &Record| {
-        let [_, _, s0, s1, _, _, _, _, ssrc @ ..] = record.bytes.first_chunk::<12>()?;
-        let seq = u16::from_be_bytes([*s0, *s1]);
-        let newest = newest.entry(*ssrc).or_insert(seq);
+        let (ssrc, seq) = number(record)?;
+        let newest = newest.entry(ssrc).or_insert(seq);
         let ahead = seq.wrapping_sub(*newest) < 1 << 15;
         if ahead {
             *newest = seq;

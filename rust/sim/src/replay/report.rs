@@ -146,7 +146,8 @@ impl Outcome {
         for ((seq, (timestamp, marker)), (next_seq, (next, _))) in self.packets.iter().zip(self.packets.iter().skip(1))
         {
             let gap = next_seq.get() - seq.get() - 1;
-            missing += gap;
+            // A switch in mid-frame leaves one number out, so that nobody takes what follows for the frame's end.
+            missing += gap - u64::from(gap == 1 && !marker);
             backwards += u64::from((next.wrapping_sub(*timestamp) as i32) < 0);
             no_marker += u64::from(gap == 0 && (next != timestamp) != *marker);
         }
