@@ -268,9 +268,10 @@ impl FrameLog {
             unseen_since: None,
         };
         frame.note_refusal(facts);
-        if let Some(previous) = self.newest.replace(frame) {
-            self.frames.push(previous);
+        if let Some(previous) = &self.newest {
+            self.frames.push(*previous);
         }
+        self.newest = Some(frame);
         fate
     }
 

@@ -19,7 +19,7 @@ impl<T> Ring<T> {
             self.items.push(item);
         } else {
             self.items[self.oldest] = item;
-            self.oldest = (self.oldest + 1) % self.capacity;
+            self.oldest = if self.oldest + 1 < self.capacity { self.oldest + 1 } else { 0 };
         }
     }
 

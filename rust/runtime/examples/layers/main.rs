@@ -122,7 +122,7 @@ impl<'a> Run<'a> {
                 forwarder.set_max_layer(Some(*wish));
                 went.packets += packets.len() as u32;
                 for (packet, descriptor) in packets.iter().zip(&mut descriptors) {
-                    if let Some(patch) = forwarder.forward(self.start, packet, clock) {
+                    if let Some(patch) = &forwarder.forward(self.start, packet, clock) {
                         black_box(patch.apply(packet.payload));
                         if !descriptor.is_empty() {
                             black_box(patch.dependency_descriptor(descriptor, &mut buffer));
