@@ -155,8 +155,9 @@ impl LayerMeter {
                 let [width, height] = [width, height].map(|pixels| u16::try_from(pixels).unwrap_or(u16::MAX));
                 self.sizes.set(layer.spatial, (width, height));
             }
-            for temporal in 0..usize::from(layer.temporal_layers).min(TEMPORAL) {
-                sent[usize::from(layer.spatial)][temporal] = true;
+            let sent = sent[usize::from(layer.spatial)].iter_mut().enumerate();
+            for (temporal, sent) in sent.take(usize::from(layer.temporal_layers)) {
+                *sent = true;
                 self.announce(layer, temporal);
             }
         }
@@ -224,7 +225,7 @@ impl LayerMeter {
 /// Of a temporal layer alone, in thousandths, when each doubles the rate of those below it; `frame_rate` is that of all together.
 fn own_frame_rate(frame_rate: u8, layer: &LayerAllocation, temporal: usize) -> u32 {
     let above = usize::from(layer.temporal_layers) - 1 - temporal;
-    let with_lower = u32::from(frame_rate) * 1000 >> above;
+    let with_lower = (u32::from(frame_rate) * 1000) >> above;
     if temporal == 0 { with_lower } else { with_lower / 2 }
 }
 

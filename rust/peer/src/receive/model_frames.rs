@@ -83,16 +83,20 @@ impl ModelFrames {
         }
         let newest = self.packets.last_key_value().map_or(SeqNo::default(), |(seq, _)| *seq);
         let settled = |open: &Open| missing.is_none_or(|missing| missing > open.end());
-        let given_up = self.open.extract_if(.., |_, open| settled(open) && (open.is_whole() || open.last < newest));
-        for (_, open) in given_up {
+        let Self { open, packets, broken, .. } = self;
+        open.retain(|_, open| {
+            if !settled(open) || !open.is_whole() && open.last >= newest {
+                return true;
+            }
             if open.is_whole() {
                 stats.undecodable += 1;
-            } else if open.came_in_a_row(&self.packets) {
+            } else if open.came_in_a_row(packets) {
                 stats.torn += 1;
             }
-            stats.broken += u64::from(!self.broken);
-            self.broken = true;
-        }
+            stats.broken += u64::from(!*broken);
+            *broken = true;
+            false
+        });
     }
 
     /// Whether a keyframe would help.

@@ -150,13 +150,10 @@ impl Numbers {
         // Dynamic payload types (RFC 3551 §6), and what RFC 5761 §4 leaves below for those who need more.
         let mut free = (96..=127).chain(35..=63).filter(|pt| !taken(*pt));
         for codec in &mut self.codecs {
-            match theirs.iter().find(|their| their.name == codec.name) {
-                Some(their) => *codec = *their,
-                None => {
-                    let pt = free.next().unwrap_or(codec.pt);
-                    *codec = Codec { pt, rtx: free.next(), ..*codec };
-                }
-            }
+            *codec = theirs.iter().find(|their| their.name == codec.name).copied().unwrap_or_else(|| {
+                let pt = free.next().unwrap_or(codec.pt);
+                Codec { pt, rtx: free.next(), ..*codec }
+            });
         }
     }
 }

@@ -64,7 +64,7 @@ fn write_section(sdp: &mut Lines, section: &Section, local: &Local<'_>, setup: &
         kind => {
             let name = if kind == SectionKind::Audio { "audio" } else { "video" };
             let numbers = section.codecs.iter().flat_map(|codec| [Some(codec.pt), codec.rtx]).flatten();
-            let mut formats: String = numbers.map(|pt| format!(" {pt}")).collect();
+            let mut formats = numbers.fold(String::new(), |formats, pt| formats + &format!(" {pt}"));
             if formats.is_empty() {
                 formats.push_str(" 0");
             }
@@ -92,7 +92,7 @@ fn write_section(sdp: &mut Lines, section: &Section, local: &Local<'_>, setup: &
     sdp.line(format_args!("a=rtcp-mux"));
     sdp.line(format_args!("a=rtcp-rsize"));
     for codec in &section.codecs {
-        write_codec(sdp, codec);
+        write_codec(sdp, *codec);
     }
     for (id, extension) in section.extensions.iter() {
         let audio_only = extension == Extension::AudioLevel;
@@ -117,7 +117,7 @@ fn write_transport(sdp: &mut Lines, local: &Local<'_>, setup: &str) {
     sdp.line(format_args!("a=candidate:1 1 udp 2130706431 {ip} {port} typ host"));
 }
 
-fn write_codec(sdp: &mut Lines, &Codec { name, pt, rtx }: &Codec) {
+fn write_codec(sdp: &mut Lines, Codec { name, pt, rtx }: Codec) {
     sdp.line(format_args!("a=rtpmap:{pt} {}", name.map()));
     if name == PeerCodec::Opus {
         sdp.line(format_args!("a=rtcp-fb:{pt} transport-cc"));
