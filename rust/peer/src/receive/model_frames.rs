@@ -178,8 +178,11 @@ impl Open {
 mod tests {
     use super::*;
 
-    /// `(number, frame, part of parts, references)`, all of encoding 0; `missing` is awaited until the last of them.
-    fn play(packets: &[(u64, u32, (u8, u8), &[u32])], missing: Option<u64>) -> (FrameStats, bool) {
+    /// Number, frame, part of parts, references.
+    type Sent = (u64, u32, (u8, u8), &'static [u32]);
+
+    /// All of encoding 0; `missing` is awaited until the last of them.
+    fn play(packets: &[Sent], missing: Option<u64>) -> (FrameStats, bool) {
         let (mut frames, mut stats) = (ModelFrames::default(), FrameStats::default());
         for (place, (seq, index, (part, parts), references)) in packets.iter().enumerate() {
             let frame = ModelFrame {
@@ -204,31 +207,28 @@ mod tests {
 
     #[test]
     fn what_refers_to_a_frame_that_never_comes_is_undecodable() {
-        let packets: &[(u64, u32, (u8, u8), &[u32])] = &[(1, 0, (0, 1), &[]), (2, 2, (0, 1), &[1])];
+        let packets: &[Sent] = &[(1, 0, (0, 1), &[]), (2, 2, (0, 1), &[1])];
         let (stats, broken) = play(packets, None);
         assert_eq!((stats.decoded, stats.undecodable, stats.broken, broken), (1, 1, 1, true));
     }
 
     #[test]
     fn a_frame_waits_for_what_is_still_awaited() {
-        let packets: &[(u64, u32, (u8, u8), &[u32])] =
-            &[(1, 0, (0, 1), &[]), (3, 2, (0, 1), &[1]), (2, 1, (0, 1), &[0])];
+        let packets: &[Sent] = &[(1, 0, (0, 1), &[]), (3, 2, (0, 1), &[1]), (2, 1, (0, 1), &[0])];
         let (stats, broken) = play(packets, Some(2));
         assert_eq!((stats.undecodable, stats.torn, stats.broken, broken), (0, 0, 0, false));
     }
 
     #[test]
     fn a_frame_whose_end_comes_late_is_no_torn_one() {
-        let packets: &[(u64, u32, (u8, u8), &[u32])] =
-            &[(1, 0, (0, 1), &[]), (2, 1, (0, 2), &[0]), (4, 2, (0, 1), &[1]), (3, 1, (1, 2), &[0])];
+        let packets: &[Sent] = &[(1, 0, (0, 1), &[]), (2, 1, (0, 2), &[0]), (4, 2, (0, 1), &[1]), (3, 1, (1, 2), &[0])];
         let (stats, broken) = play(packets, Some(3));
         assert_eq!((stats.decoded, stats.undecodable, stats.torn, stats.broken, broken), (3, 0, 0, 0, false));
     }
 
     #[test]
     fn a_part_that_is_left_out_of_a_row_is_the_senders_fault() {
-        let packets: &[(u64, u32, (u8, u8), &[u32])] =
-            &[(1, 0, (0, 1), &[]), (2, 1, (0, 2), &[0]), (3, 2, (0, 1), &[0])];
+        let packets: &[Sent] = &[(1, 0, (0, 1), &[]), (2, 1, (0, 2), &[0]), (3, 2, (0, 1), &[0])];
         assert_eq!(play(packets, None).0.torn, 1);
     }
 }

@@ -77,8 +77,8 @@ impl Client {
         };
         let mut client = Self {
             peer: Peer::new(now, peer),
-            uplink: Way::new(config.uplink, uplink),
-            downlink: Way::new(config.downlink, downlink),
+            uplink: Way::new(config.uplink, &uplink),
+            downlink: Way::new(config.downlink, &downlink),
             random,
             address,
             due: None,
@@ -95,7 +95,7 @@ impl Client {
 
     pub(super) fn add_video(&mut self, video: Video) -> usize {
         let seed = self.random.next();
-        video.add_to(&mut self.peer, Random::new(seed))
+        video.add_to(&mut self.peer, &Random::new(seed))
     }
 
     /// What it sent and received.

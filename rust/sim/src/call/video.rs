@@ -31,7 +31,7 @@ pub enum Video {
 
 impl Video {
     /// The peer publishes it; its index among the peer's video.
-    pub(super) fn add_to(self, peer: &mut Peer, random: Random) -> usize {
+    pub(super) fn add_to(self, peer: &mut Peer, random: &Random) -> usize {
         let (structure, frames_per_second, keyframe_delay) = match self {
             Self::Scripted(source) => return peer.add_video(source),
             Self::Modelled { structure, frames_per_second, keyframe_delay } => {

@@ -14,7 +14,7 @@ pub struct Way {
 }
 
 impl Way {
-    pub(super) fn new(config: LinkConfig, random: Random) -> Self {
+    pub(super) fn new(config: LinkConfig, random: &Random) -> Self {
         let (media, handshake) = (random.fork(1), random.fork(2));
         let handshake = Link::new(for_handshakes(config), handshake);
         Self { media: Link::new(config, media), handshake }

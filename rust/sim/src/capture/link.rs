@@ -81,7 +81,7 @@ fn ipv4(packet: &[u8]) -> Option<Datagram<'_>> {
         let bytes: [u8; 4] = packet.get(at..at + 4)?.try_into().ok()?;
         Some(Ipv4Addr::from(bytes).into())
     };
-    datagram(packet.get(header..total.min(packet.len()))?, address(12)?, address(16)?)
+    Some(datagram(packet.get(header..total.min(packet.len()))?, address(12)?, address(16)?))
 }
 
 /// RFC 8200 §3, with the extension headers that have lengths (§4).
@@ -100,18 +100,15 @@ fn ipv6(packet: &[u8]) -> Option<Datagram<'_>> {
         let bytes: [u8; 16] = packet.get(at..at + 16)?.try_into().ok()?;
         Some(Ipv6Addr::from(bytes).into())
     };
-    datagram(packet.get(at..end)?, address(8)?, address(24)?)
+    Some(datagram(packet.get(at..end)?, address(8)?, address(24)?))
 }
 
 /// RFC 768.
-fn datagram(bytes: &[u8], source: IpAddr, target: IpAddr) -> Option<Datagram<'_>> {
-    let (Some(from), Some(to), Some(length)) = (be16(bytes, 0), be16(bytes, 2), be16(bytes, 4)) else {
-        return Some(None);
-    };
-    let flow = (SocketAddr::new(source, from), SocketAddr::new(target, to));
+fn datagram(bytes: &[u8], source: IpAddr, target: IpAddr) -> Datagram<'_> {
+    let flow = (SocketAddr::new(source, be16(bytes, 0)?), SocketAddr::new(target, be16(bytes, 2)?));
     // 0: the card computes it.
-    let end = if length == 0 { bytes.len() } else { usize::from(length) };
-    Some(bytes.get(8..end).map(|payload| (flow, payload)))
+    let end = Some(usize::from(be16(bytes, 4)?)).filter(|length| *length > 0).unwrap_or(bytes.len());
+    bytes.get(8..end).map(|payload| (flow, payload))
 }
 
 fn be16(bytes: &[u8], at: usize) -> Option<u16> {

@@ -54,7 +54,9 @@ fn take_leaps_out(records: &mut [Record]) -> u64 {
         last = (raw, record.at);
     }
     let earliest = records.iter().map(|record| record.at).min().unwrap_or_default();
-    records.iter_mut().for_each(|record| record.at -= earliest);
+    for record in records {
+        record.at -= earliest;
+    }
     leaps
 }
 

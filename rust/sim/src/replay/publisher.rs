@@ -29,23 +29,23 @@ const KEPT: [Extension; 4] = [
 pub(super) struct Codec {
     /// As in `a=rtpmap`.
     pub(super) name: &'static str,
-    pub(super) codec: CodecName,
+    pub(super) kind: CodecName,
     fmtp: &'static str,
     /// The payload of a packet in the middle of a frame that nothing refers to.
     filler: &'static [u8],
 }
 
 const CODECS: [Codec; 5] = [
-    Codec { name: "VP8", codec: CodecName::Vp8, fmtp: "", filler: &[0x00, 0x00] },
-    Codec { name: "VP9", codec: CodecName::Vp9, fmtp: "profile-id=0", filler: &[0x40, 0x00] },
-    Codec { name: "AV1", codec: CodecName::Av1, fmtp: "", filler: &[0x90, 0x00] },
+    Codec { name: "VP8", kind: CodecName::Vp8, fmtp: "", filler: &[0x00, 0x00] },
+    Codec { name: "VP9", kind: CodecName::Vp9, fmtp: "profile-id=0", filler: &[0x40, 0x00] },
+    Codec { name: "AV1", kind: CodecName::Av1, fmtp: "", filler: &[0x90, 0x00] },
     Codec {
         name: "H264",
-        codec: CodecName::H264,
+        kind: CodecName::H264,
         fmtp: "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
         filler: &[0x7c, 0x01, 0x00],
     },
-    Codec { name: "H265", codec: CodecName::H265, fmtp: "", filler: &[0x62, 0x01, 0x01, 0x00] },
+    Codec { name: "H265", kind: CodecName::H265, fmtp: "", filler: &[0x62, 0x01, 0x01, 0x00] },
 ];
 
 impl Codec {

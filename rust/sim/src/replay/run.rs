@@ -33,7 +33,7 @@ const EPILOGUE: Duration = Duration::from_secs(1);
 /// When the capture has no video, or the SFU does not take it.
 pub fn replay(now: Instant, config: &ReplayConfig, capture: &Capture) -> Result<Replayed, ReplayError> {
     let codec = Codec::of(&config.codec)?;
-    let streams = Streams::find(capture, codec.codec, &config.extensions)?;
+    let streams = Streams::find(capture, codec.kind, &config.extensions)?;
     let packets = media(capture, &streams);
     let mut stage = Stage::set(now, (config, codec), &streams, &packets)?;
     for item in &packets {
