@@ -236,7 +236,7 @@ mod tests {
     use super::*;
     use crate::codec::CodecName;
     use crate::layer::packet_facts;
-    use crate::layer::target::tests::{l1t2, value};
+    use crate::layer::target::tests::{l1t2, l2t2, value};
 
     fn known(reading: Reading) -> Dependency {
         match reading {
@@ -303,6 +303,17 @@ mod tests {
         let len = declared.write(&structure, &mut buffer).unwrap();
         assert_eq!(known(reader.read(0, true, &buffer[..len])).active.bits(), 0b01);
         assert_eq!(known(reader.read(0, true, &value(&structure, 1, 5, false))).active.bits(), 0b01);
+    }
+
+    #[test]
+    fn a_run_may_begin_with_small_pictures_when_the_publisher_stopped_the_large_ones() {
+        let (structure, mut reader) = (l2t2(), DependencyReader::default());
+        let small = Dependency {
+            frame: FrameDependencies::new(0, 0, "--SS", &[], &[0, 0]).unwrap(),
+            ..known(reader.read(0, true, &value(&structure, 0, 1, true)))
+        };
+        assert!(!small.may_begin(Layer::MAX), "the frame is of no large picture");
+        assert!(Dependency { active: DecodeTargets::from_bits(0b1100), ..small }.may_begin(Layer::MAX));
     }
 
     #[test]
