@@ -6,6 +6,7 @@ mod leading;
 mod rules;
 mod scene;
 mod script;
+mod structures;
 mod tables;
 
 /// When everything begins; what matters is only what is added to it.
