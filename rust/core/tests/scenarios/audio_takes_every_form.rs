@@ -9,11 +9,13 @@ use sfu_transport::Random;
 use sfu_wire::payload::red::{RedBlock, RedPayload, write};
 use sfu_wire::rtcp::{List, Nack, NackPair};
 use sfu_wire::rtp::RtpPacket;
+use sfu_wire::rtp::extension_value::TransportSeq;
 use sfu_wire::{Pt, Ssrc};
 
 use crate::by_hand::{Hall, Packet, opus};
 
 const MID: &str = "extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid";
+const TRANSPORT_CC: &str = "extmap:5 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 /// Of the publisher.
 const RED: u8 = 63;
 const OPUS: u8 = 111;
@@ -135,6 +137,26 @@ fn what_comes_after_it_was_brought_back_is_sent_to_who_takes_red_alone() {
     send(&mut hall, RED, 13, &red_payload(13));
     assert_eq!([1, 2].map(|index| received(&hall, index).len()), [4, 4]);
     frames(&hall, 1);
+}
+
+#[test]
+fn what_is_not_sent_because_it_was_brought_back_takes_no_transport_wide_number() {
+    let mut hall = Hall::new();
+    hall.join(&[with_red("v", "sendonly", RED, OPUS)]);
+    send(&mut hall, RED, 10, &red_payload(10));
+    hall.join(&[opus("w", "recvonly", &[TRANSPORT_CC, "rtcp-fb:111 transport-cc"])]);
+    for seq in [11, 12, 14, 13, 15] {
+        send(&mut hall, RED, seq, &red_payload(seq));
+    }
+    let packets = hall.clients[1].packets.iter().map(|bytes| RtpPacket::parse(bytes).unwrap());
+    let numbers: Vec<u16> = packets
+        .map(|packet| {
+            let (_, value) = packet.extensions().iter().find(|(id, _)| *id == 5).unwrap();
+            TransportSeq::parse(value).unwrap().0
+        })
+        .collect();
+    assert_eq!(numbers.len(), 5);
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "no loss is seen that was none: {numbers:?}");
 }
 
 #[test]

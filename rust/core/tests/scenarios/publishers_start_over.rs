@@ -93,6 +93,18 @@ fn under_a_new_ssrc() {
 }
 
 #[test]
+fn under_a_new_ssrc_while_packets_of_the_old_one_are_late() {
+    let mut show = Show::new();
+    show.play(VP8, 12, 20_000..20_020);
+    // They were captured before the stream began anew.
+    for seq in 150..153 {
+        show.hall.send(0, &packet(VP8, 11, seq, DELTA));
+        show.play(VP8, 12, 20_020 + (seq - 150) * 10..20_030 + (seq - 150) * 10);
+    }
+    show.goes_on(1);
+}
+
+#[test]
 fn with_new_numbers() {
     let mut show = Show::new();
     show.play(VP8, 11, 15_000..15_050);
