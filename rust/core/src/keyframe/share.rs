@@ -178,6 +178,29 @@ mod tests {
     }
 
     #[test]
+    fn a_still_picture_for_a_moment_takes_little_away() {
+        let start = Instant::now();
+        let mut share = Share::default();
+        flow(&mut share, start, 0..20);
+        for ms in (20_000..26_000).step_by(400) {
+            share.add(start + Duration::from_millis(ms), 4000, false);
+        }
+        assert_eq!(burst(&mut share, start + Duration::from_secs(26), 60_000), 5, "of 310 kB");
+    }
+
+    #[test]
+    fn what_could_not_be_avoided_is_forgotten_when_the_stream_flows() {
+        let start = Instant::now();
+        let mut share = Share::default();
+        for second in 0..100 {
+            keyframe(&mut share, start + Duration::from_secs(second), 60_000);
+        }
+        assert!(!share.has_room(start + Duration::from_secs(100), 1));
+        flow(&mut share, start, 100..130);
+        assert!(share.has_room(start + Duration::from_secs(130), 1));
+    }
+
+    #[test]
     fn a_pause_takes_nothing_away() {
         let start = Instant::now();
         let mut share = Share::default();

@@ -101,6 +101,37 @@ fn a_stream_of_little_else_than_keyframes_gives_newcomers_one_in_eight_seconds()
     assert_eq!(again, [50_000, 66_000]);
 }
 
+/// 100 kB a second for 20 s, then keyframes that use up more than half of the share, but not all.
+fn half_used_up(start: Instant) -> (KeyframeGovernor, Instant) {
+    let mut governor = KeyframeGovernor::default();
+    for ms in (0..20_000).step_by(40) {
+        governor.received(start + millis(ms), 4000, false);
+    }
+    let now = start + millis(20_000);
+    for _ in 0..4 {
+        governor.arrived(now);
+        governor.received(now, 50_000, true);
+    }
+    (governor, now)
+}
+
+#[test]
+fn who_has_had_its_keyframe_waits_when_half_of_the_share_is_used_up() {
+    let (mut governor, now) = half_used_up(Instant::now());
+    governor.request(now, Wish::Again);
+    assert_eq!(governor.poll_timeout(), Some(now + millis(16_000)));
+    governor.request(now, Wish::First);
+    assert_eq!(governor.poll_timeout(), Some(now));
+}
+
+#[test]
+fn who_orders_one_counts_like_a_newcomer_whatever_others_want() {
+    let (mut governor, now) = half_used_up(Instant::now());
+    governor.order(now);
+    governor.request(now, Wish::Again);
+    assert!(governor.poll(now));
+}
+
 /// A publisher that answers after 100 ms, and what it was asked.
 struct Publisher {
     governor: KeyframeGovernor,

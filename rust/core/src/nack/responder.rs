@@ -169,6 +169,13 @@ mod tests {
     }
 
     #[test]
+    fn not_within_5_ms_however_near_the_peer() {
+        let rtt = Some(Duration::ZERO);
+        assert_eq!(may_resend(&past(4, 4, 1), rtt), Err(Refusal::TooSoon));
+        assert_eq!(may_resend(&past(5, 5, 1), rtt), Ok(()));
+    }
+
+    #[test]
     fn what_would_come_too_late_is_not_sent() {
         let rtt = Some(Duration::from_millis(100));
         assert_eq!(may_resend(&past(450, 450, 0), rtt), Ok(()));
@@ -205,6 +212,13 @@ mod tests {
             }
         }
         assert!((249..=251).contains(&resent), "{resent}");
+    }
+
+    #[test]
+    fn no_more_than_a_keyframe_is_saved_up() {
+        let mut budget = Budget::new();
+        budget.sent(100 << 20);
+        assert!(budget.allows(128 << 10) && !budget.allows((128 << 10) + 1));
     }
 
     #[test]

@@ -36,3 +36,31 @@ impl Ring {
         self.frames.drain(..).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::CodecName;
+    use crate::layer::Layer;
+
+    fn frame(bytes: usize) -> EncodedFrame {
+        let layer = Layer::default();
+        EncodedFrame {
+            codec: CodecName::Vp8,
+            timestamp: 0,
+            captured: None,
+            keyframe: true,
+            layer,
+            data: vec![0; bytes],
+        }
+    }
+
+    #[test]
+    fn no_more_bytes_wait_than_fit_until_they_are_taken() {
+        let mut ring = Ring::new(100);
+        assert!(ring.push(frame(MAX_BYTES / 2)) && ring.push(frame(MAX_BYTES / 2)));
+        assert!(!ring.push(frame(1)));
+        assert_eq!(ring.take().len(), 2);
+        assert!(ring.push(frame(MAX_BYTES)));
+    }
+}

@@ -93,6 +93,30 @@ fn who_has_the_spare_place_moves_up() {
 }
 
 #[test]
+fn who_moved_up_keeps_the_place_for_a_second_too() {
+    let mut talk = Talk::new(1);
+    talk.run(2000, &[(1, at(25)), (2, at(30))]);
+    talk.run(200, &[(1, QUIET), (2, at(30))]);
+    assert_eq!(holders(&talk.loudest), [Some(2)]);
+    talk.run(700, &[(2, at(30)), (3, at(1))]);
+    assert_eq!(holders(&talk.loudest), [Some(2)]);
+    talk.run(400, &[(2, at(30)), (3, at(1))]);
+    assert_eq!(holders(&talk.loudest), [Some(3)]);
+}
+
+#[test]
+fn who_lost_its_place_is_judged_by_what_it_said_before() {
+    let mut talk = Talk::new(1);
+    talk.run(1100, &[(1, at(10)), (2, at(44))]);
+    talk.run(40, &[(1, at(10)), (2, at(44)), (3, at(30))]);
+    assert_eq!(talk.loudest.spare(), Some(3));
+    talk.run(60, &[(1, at(10)), (2, at(1)), (3, at(30))]);
+    assert_eq!(holders(&talk.loudest), [Some(1)], "three loud packets are not enough");
+    talk.run(60, &[(1, at(10)), (2, at(1)), (3, at(30))]);
+    assert_eq!(holders(&talk.loudest), [Some(2)]);
+}
+
+#[test]
 fn of_two_who_speak_by_turns_each_keeps_a_place() {
     let mut talk = Talk::new(2);
     for _ in 0..30 {
