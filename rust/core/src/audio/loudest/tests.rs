@@ -108,7 +108,7 @@ fn who_moved_up_keeps_the_place_for_a_second_too() {
 fn who_lost_its_place_is_judged_by_what_it_said_before() {
     let mut talk = Talk::new(1);
     talk.run(1100, &[(1, at(10)), (2, at(44))]);
-    talk.run(40, &[(1, at(10)), (2, at(44)), (3, at(30))]);
+    talk.run(20, &[(1, at(10)), (2, at(44)), (3, at(30))]);
     assert_eq!(talk.loudest.spare(), Some(3));
     talk.run(60, &[(1, at(10)), (2, at(1)), (3, at(30))]);
     assert_eq!(holders(&talk.loudest), [Some(1)], "three loud packets are not enough");
