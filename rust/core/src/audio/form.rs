@@ -107,7 +107,7 @@ impl<'a> Material<'a> {
         let seq = self.earlier_seq(back)?;
         let earlier = self.history.get(seq)?.packet(seq, Dependencies::None);
         let offset = self.packet.timestamp.checked_sub(earlier.timestamp).filter(|offset| *offset <= MAX_OFFSET)?;
-        let alike = earlier.codec == self.packet.codec && earlier.epoch == self.packet.epoch && offset > 0;
+        let alike = earlier.codec == self.packet.codec && offset > 0;
         let fits = (1..=MAX_BLOCK).contains(&earlier.payload.len());
         let data = Some(earlier.payload).filter(|_| alike && fits)?;
         Some(RedBlock { pt: opus, timestamp_offset: offset as u16, primary: false, data })

@@ -29,9 +29,7 @@ impl PastVoices {
     /// The slot leaves `track`; `newest` is the last number that was sent.
     pub(crate) fn leave(&mut self, now: Instant, track: TrackId, newest: SeqNo) {
         self.ranges.retain(|range| now <= range.left + GIVEN_UP);
-        if self.ranges.last().is_none_or(|range| range.last < newest) {
-            self.ranges.push(Range { track, last: newest, left: now });
-        }
+        self.ranges.push(Range { track, last: newest, left: now });
     }
 
     /// Whose voice was sent under this number; `None`: that of who is in the slot now.

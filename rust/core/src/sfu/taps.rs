@@ -75,8 +75,7 @@ impl Sfu {
     pub(super) fn feed_taps(&mut self, now: Instant, id: TrackId, packet: &Packet<'_>) -> bool {
         let Some(track) = self.tracks.get(id).filter(|track| !track.taps.is_empty()) else { return false };
         let feed = Feed::new(now, track, &self.connections);
-        let was_recovered = track.was_recovered(packet);
-        feed.give(&mut self.taps, &mut self.outbox, packet, |_| !was_recovered)
+        feed.give(&mut self.taps, &mut self.outbox, packet, |_| true)
     }
 
     /// What was missing and came in `packet`, for everybody who taps its track.

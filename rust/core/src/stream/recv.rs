@@ -159,7 +159,6 @@ impl RecvStream {
     /// The publisher begins a new stream in the place of this one (another SSRC): numbers go on above the old ones.
     pub fn restart(&mut self) {
         self.numbering.restart();
-        self.nack.clear();
         self.last_report = None;
     }
 
