@@ -41,7 +41,9 @@ pub(crate) struct Frame {
     refused: u8,
     /// Its temporal layer.
     temporal: u8,
-    /// The highest spatial layer that the publisher gave it, as its marker tells.
+    /// It is a keyframe's picture.
+    keyframe: bool,
+    /// The highest spatial layer of it that came; of a keyframe any, until its marker tells.
     highest: u8,
     /// Its last packet went out, with the marker.
     ended: bool,
@@ -75,6 +77,11 @@ impl Frame {
     /// Whether `packet` is of a later frame.
     pub(crate) const fn is_before(&self, packet: &Packet<'_>) -> bool {
         self.timestamp < packet.timestamp
+    }
+
+    fn note_layer(&mut self, packet: &Packet<'_>) {
+        let spatial = packet.facts.spatial;
+        self.highest = if packet.marker { spatial } else { self.highest.max(spatial) };
     }
 
     fn note_refusal(&mut self, facts: &FrameFacts) {
@@ -149,10 +156,8 @@ impl FrameLog {
     fn decide_layer(&mut self, packet: &Packet<'_>, limit: Layer) -> Option<Fate> {
         self.learn(&packet.facts);
         let fate = self.decide_picture(packet, limit)?;
-        if packet.marker
-            && let Some(known) = self.at_mut(packet.timestamp)
-        {
-            known.highest = packet.facts.spatial;
+        if let Some(known) = self.at_mut(packet.timestamp) {
+            known.note_layer(packet);
         }
         // An upper layer may refer to further pictures than the base layer, by which the picture was decided.
         let cap =
@@ -256,6 +261,7 @@ impl FrameLog {
         let spatial = spatial.next(facts, limit.spatial, self.inter_layer, self.highest_spatial);
         let spatial = spatial.capped(self.highest_with_references(facts, picture));
         let fate = Fate { picture, left_out_before: left_out, spatial, forwarded };
+        let keyframe = !refers_back(facts);
         let mut frame = Frame {
             timestamp: packet.timestamp,
             fate,
@@ -263,7 +269,8 @@ impl FrameLog {
             left_out_after: left_out.wrapping_add(u32::from(!forwarded)),
             refused: 0,
             temporal: facts.temporal,
-            highest: u8::MAX,
+            keyframe,
+            highest: if keyframe { u8::MAX } else { 0 },
             ended: false,
             unseen_since: None,
         };
@@ -317,12 +324,14 @@ impl FrameLog {
             forwarded: before.joined.admits_late(facts, self.references(facts, picture)),
         };
         let counted = !fate.forwarded && self.count_late(packet.timestamp);
+        let keyframe = !refers_back(facts);
         self.frames.push(Frame {
             timestamp: packet.timestamp,
             fate,
             left_out_after: fate.left_out_before.wrapping_add(u32::from(counted)),
             temporal: facts.temporal,
-            highest: u8::MAX,
+            keyframe,
+            highest: if keyframe { u8::MAX } else { 0 },
             ended: false,
             unseen_since: None,
             ..before
@@ -372,15 +381,16 @@ impl FrameLog {
         known.map(|frame| if frame.fate.forwarded { self.usable(frame) } else { below }).min().unwrap_or(u8::MAX)
     }
 
-    /// The highest spatial layer that went out of a picture. Layers that it lacks refer to the one before it in their place.
+    /// The highest spatial layer that went out of a picture. Where it lacks a layer, what would refer to that refers to the one
+    /// before it in its place; and until a layer has come, the picture may lack it.
     fn usable(&self, frame: &Frame) -> u8 {
         let top = frame.fate.spatial.top();
         if frame.highest >= top {
             return top;
         }
-        let stands_in = |other: &&Frame| {
-            other.timestamp < frame.timestamp && other.temporal == frame.temporal && other.highest > frame.highest
-        };
+        let in_its_place = |other: &Frame| other.keyframe || other.temporal == frame.temporal;
+        let stands_in =
+            |other: &&Frame| other.timestamp < frame.timestamp && in_its_place(other) && other.highest > frame.highest;
         let before = self.frames.iter().filter(stands_in).max_by_key(|other| other.timestamp);
         before
             .filter(|other| other.fate.forwarded)
@@ -411,6 +421,14 @@ impl Tail {
 
 const fn spatial_bit(facts: &FrameFacts) -> u8 {
     1 << (facts.spatial & 7)
+}
+
+/// Whether the frame refers to pictures before it.
+const fn refers_back(facts: &FrameFacts) -> bool {
+    match &facts.descriptor {
+        Descriptor::Vp9(descriptor) => descriptor.inter_picture,
+        _ => !facts.keyframe,
+    }
 }
 
 /// A spatial layer's frame that refers to nothing but the layer below.

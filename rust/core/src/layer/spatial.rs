@@ -105,7 +105,7 @@ impl SpatialLayers {
     /// Of a picture that comes late, when these were those of the one before it.
     pub(crate) fn late(self, facts: &FrameFacts, mode: InterLayer) -> Self {
         let whole = mode != InterLayer::Never && is_of_key_picture(facts, mode);
-        if whole { Self { cap: u8::MAX, only_top: false, ..self } } else { self }
+        Self { cap: u8::MAX, only_top: self.only_top && !whole, ..self }
     }
 
     /// With a layer right above, which starts over here.
@@ -114,8 +114,8 @@ impl SpatialLayers {
     }
 
     /// With nothing above `cap` in this picture.
-    pub(crate) const fn capped(self, cap: u8) -> Self {
-        Self { cap, ..self }
+    pub(crate) fn capped(self, cap: u8) -> Self {
+        Self { cap: self.cap.min(cap), ..self }
     }
 
     /// The highest of this picture.

@@ -119,7 +119,10 @@ fn is_provable(
     was_sent: &impl Fn(u32) -> bool,
 ) -> bool {
     let frame = &source.frames[index as usize];
-    if frame.references.is_empty() || !frame.references.iter().all(|reference| was_sent(*reference)) {
+    if frame.references.is_empty()
+        || !frame.references.iter().all(|reference| was_sent(*reference))
+        || !came_in_time(source, index)
+    {
         return false;
     }
     let unbroken = |fits: &dyn Fn(&Frame) -> bool| {
@@ -143,6 +146,20 @@ fn is_provable(
     let entered = frame.entry && (frame.spatial == 0 || unbroken(&spatial));
     let below = source.structure.payload == Payload::Vp8 || (0..frame.temporal).all(layer);
     (entered && below) || (layer(frame.temporal) && below && (frame.spatial == 0 || unbroken(&spatial)))
+}
+
+/// Whether all that the frame refers to had come when its picture began. Where descriptors list pictures, one that has not come
+/// may lack the frame's layer, which then refers to another one; and what goes out of the picture, and where it ends, is decided
+/// with the lowest layer.
+fn came_in_time(source: &Source<'_>, index: u32) -> bool {
+    let structure = source.structure;
+    if structure.payload != (Payload::Vp9 { flexible: true }) || structure.has_dependency_descriptor() {
+        return true;
+    }
+    let frame = &source.frames[index as usize];
+    let begins = source.noticed(index - u32::from(frame.spatial));
+    let earlier = |reference: &&u32| source.frames[**reference as usize].picture < frame.picture;
+    frame.references.iter().filter(earlier).all(|reference| source.complete(*reference) < begins)
 }
 
 /// Whether the layer of the frame behind `span` was wanted all the time since its first one: one that was left is entered anew.
@@ -235,6 +252,16 @@ mod tests {
         let in_order = [10, 20, 30, 40, 50, 60];
         assert!(is_expected(2, in_order, 5));
         assert!(!is_expected(2, in_order, 25), "the picture had begun for layer 1");
+    }
+
+    #[test]
+    fn a_layer_is_expected_when_what_it_refers_to_came_before_its_picture() {
+        let structure =
+            Structure { temporal: 1, ..Structure::l3t3(Payload::Vp9 { flexible: true }, InterLayer::Always) };
+        let frames = pictures();
+        let in_time = |arrived: [u64; 6]| came_in_time(&Source::of(&frames, structure, 0, arrived.to_vec()), 5);
+        assert!(in_time([10, 20, 30, 40, 50, 60]));
+        assert!(!in_time([10, 20, 45, 40, 50, 60]), "picture 0 might have had two layers");
     }
 
     #[test]

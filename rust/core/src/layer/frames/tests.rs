@@ -145,6 +145,55 @@ fn a_layer_that_a_picture_lacks_is_counted_on_when_the_one_before_it_went_out() 
 }
 
 #[test]
+fn a_layer_that_has_not_come_is_counted_on_only_when_the_one_before_it_went_out() {
+    let lower = |(id, temporal, references), log: &mut FrameLog| {
+        let packet = vp9((id, 0), temporal, references, false);
+        assert!(log.decide(&packet, Layer::MAX).unwrap().forwarded);
+    };
+    for (limit, expected) in [(Layer::MAX, BOTH), (LOWEST, LOWER)] {
+        let mut log = FrameLog::new();
+        picture(&mut log, (10, 0, [0, 0, 0]), Layer::MAX);
+        picture(&mut log, (11, 1, [1, 0, 0]), limit);
+        picture(&mut log, (12, 0, [2, 0, 0]), Layer::MAX);
+        // Nothing but its lower layer comes: whether it has another one, nobody knows.
+        lower((13, 1, [1, 0, 0]), &mut log);
+        // If it has none, the upper layer of 14 refers to 11; that of 15 overtakes it.
+        lower((14, 1, [1, 2, 0]), &mut log);
+        assert_eq!(picture(&mut log, (15, 1, [1, 0, 0]), Layer::MAX), expected);
+        let late = vp9((14, 1), 1, [2, 3, 0], true);
+        assert_eq!(log.decide(&late, Layer::MAX).unwrap().outcome(&late).forwarded, expected == BOTH);
+    }
+}
+
+#[test]
+fn a_layer_that_was_refused_is_not_taken_up_again_by_one_above_it() {
+    let mut log = FrameLog::new();
+    let full = Layer { spatial: 2, temporal: 7 };
+    let mut take = |(id, spatial), temporal, references, limit| {
+        let packet = vp9((id, spatial), temporal, references, spatial == 2);
+        log.decide(&packet, limit).unwrap().outcome(&packet).forwarded
+    };
+    assert!((0..3).all(|spatial| take((10, spatial), 0, [0, 0, 0], full)));
+    assert!((0..3).all(|spatial| !take((11, spatial), 1, [1, 0, 0], Layer { temporal: 0, ..full })));
+    assert!((0..3).all(|spatial| take((12, spatial), 0, [2, 0, 0], full)));
+    assert!(take((13, 0), 1, [1, 0, 0], full));
+    assert!(!take((14, 1), 1, [1, 0, 0], full), "if 13 lacks it, it refers to 11");
+    assert!(take((13, 1), 1, [1, 0, 0], full));
+    assert!(!take((14, 2), 1, [1, 0, 0], full));
+    assert!(!take((14, 1), 1, [1, 0, 0], full) && take((14, 0), 1, [1, 0, 0], full));
+}
+
+#[test]
+fn a_keyframe_has_all_layers_until_its_marker_tells_otherwise() {
+    let full = Layer { spatial: 1, temporal: 7 };
+    for (marker, expected) in [(false, BOTH), (true, LOWER)] {
+        let mut log = FrameLog::new();
+        log.decide(&vp9((10, 0), 0, [0, 0, 0], marker), full);
+        assert_eq!(picture(&mut log, (11, 1, [1, 0, 0]), full), expected);
+    }
+}
+
+#[test]
 fn a_late_picture_has_the_layers_of_what_it_refers_to_itself() {
     let mut log = FrameLog::new();
     let full = Layer { spatial: 1, temporal: 7 };
