@@ -247,3 +247,34 @@ impl Window {
 const fn index_of(seq: SeqNo) -> usize {
     (seq.get() % SLOTS as u64) as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PICTURE: About = About {
+        codec: CodecName::Vp8,
+        timestamp: 0,
+        captured: None,
+        layer: Layer { spatial: 0, temporal: 0 },
+        keyframe: true,
+        starts_frame: true,
+        needs: Needs::Everything,
+        referred_from: 0,
+        opens: true,
+        ends: true,
+    };
+
+    #[test]
+    fn what_comes_when_its_place_is_passed_displaces_nothing_that_waits() {
+        let (now, mut window) = (Instant::now(), Window::new());
+        for seq in (0..10).map(SeqNo::new) {
+            window.insert(now, seq, PICTURE, &[]);
+            assert_eq!(window.step(now, Duration::ZERO), Some(Step::Picture(seq, seq)));
+        }
+        let waits = SeqNo::new(6 + SLOTS as u64);
+        window.insert(now, waits, PICTURE, &[1]);
+        window.insert(now, SeqNo::new(6), PICTURE, &[2]);
+        assert_eq!(window.payloads(waits, waits).collect::<Vec<_>>(), [[1]]);
+    }
+}
