@@ -258,8 +258,13 @@ impl FrameLog {
             self.first_picture = picture;
         }
         let (forwarded, joined) = joined.admit(limit.temporal, facts, self.references(facts, picture));
-        let spatial = spatial.next(facts, limit.spatial, self.inter_layer, self.highest_spatial);
-        let spatial = spatial.capped(self.highest_with_references(facts, picture));
+        let spatial = match facts.descriptor {
+            Descriptor::Vp9(_) => {
+                let spatial = spatial.next(facts, limit.spatial, self.inter_layer, self.highest_spatial);
+                spatial.capped(self.highest_with_references(facts, picture))
+            }
+            Descriptor::Vp8(_) | Descriptor::Opaque => spatial,
+        };
         let fate = Fate { picture, left_out_before: left_out, spatial, forwarded };
         let keyframe = !refers_back(facts);
         let mut frame = Frame {

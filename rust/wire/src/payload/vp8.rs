@@ -85,6 +85,14 @@ impl Vp8Descriptor {
     #[inline]
     pub fn to_bytes(&self) -> ([u8; Self::MAX_LEN], usize) {
         // In one word: a processor stalls when it reads together what was written byte by byte.
+        if let (Some(PictureId::Long(id)), Some(index), Some(_), Some(_)) =
+            (self.picture_id, self.tl0_pic_idx, self.temporal, self.key_idx)
+        {
+            // As browsers send it, without a branch for each field.
+            let start = u64::from(self.first_byte(true)) << 40 | 0xf0 << 32 | u64::from(0x8000 | id) << 16;
+            let [_, _, bytes @ ..] = (start | u64::from(index) << 8 | u64::from(self.layer_byte())).to_be_bytes();
+            return (bytes, Self::MAX_LEN);
+        }
         let (mut word, mut bits) = (0_u64, 0);
         let mut put = |width: u32, value: u16| {
             word = word << width | u64::from(value);
@@ -94,11 +102,7 @@ impl Vp8Descriptor {
             | u8::from(self.tl0_pic_idx.is_some()) << 6
             | u8::from(self.temporal.is_some()) << 5
             | u8::from(self.key_idx.is_some()) << 4;
-        let first = u8::from(extended != 0) << 7
-            | u8::from(self.non_reference) << 5
-            | u8::from(self.starts_partition) << 4
-            | self.partition & 0x07;
-        put(8, first.into());
+        put(8, self.first_byte(extended != 0).into());
         if extended != 0 {
             put(8, extended.into());
         }
@@ -111,12 +115,23 @@ impl Vp8Descriptor {
             put(8, index.into());
         }
         if self.temporal.is_some() || self.key_idx.is_some() {
-            let temporal = self.temporal.unwrap_or(Vp8Temporal { tid: 0, layer_sync: false });
-            let key_idx = self.key_idx.unwrap_or_default();
-            put(8, ((temporal.tid & 0x03) << 6 | u8::from(temporal.layer_sync) << 5 | key_idx & 0x1f).into());
+            put(8, self.layer_byte().into());
         }
         let [bytes @ .., _, _] = (word << (u64::BITS - bits)).to_be_bytes();
         (bytes, bits as usize / 8)
+    }
+
+    const fn first_byte(&self, extended: bool) -> u8 {
+        (extended as u8) << 7
+            | (self.non_reference as u8) << 5
+            | (self.starts_partition as u8) << 4
+            | self.partition & 0x07
+    }
+
+    /// TID, Y and KEYIDX.
+    fn layer_byte(&self) -> u8 {
+        let temporal = self.temporal.unwrap_or(Vp8Temporal { tid: 0, layer_sync: false });
+        (temporal.tid & 0x03) << 6 | u8::from(temporal.layer_sync) << 5 | self.key_idx.unwrap_or_default() & 0x1f
     }
 
     /// Whether the first packet of a frame carries it: the start of partition 0 (RFC 7741 §4.4).
