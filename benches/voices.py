@@ -1,4 +1,4 @@
-"""What audio slots cost: ranking a voice in rooms of 10 to 1000, and a place that changes hands before a thousand people."""
+"""What audio slots cost: ranking a voice in rooms of 10 to 1000, and a change of place before a thousand people."""
 
 from support.measure import Bench
 

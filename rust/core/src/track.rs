@@ -19,8 +19,7 @@ use crate::keyframe::KeyframeGovernor;
 use crate::keyframe_start::KeyframeStarts;
 use crate::layer::{DependencyReader, Layer, Packet};
 use crate::negotiation::ReceiveParameters;
-use crate::stream::{Activity, History, KeyframePart, LayerMeter, RecvStream, TimestampMap, ToldLayers};
-use crate::tap::CaptureTimes;
+use crate::stream::{Activity, CaptureTimes, History, KeyframePart, LayerMeter, RecvStream, TimestampMap, ToldLayers};
 
 /// An encoding that was silent for so long and flows again may be reachable again. A screen share may rest for shorter.
 const SILENCE: Duration = Duration::from_secs(8);

@@ -1,6 +1,7 @@
 //! Streams: one SSRC in ([`RecvStream`], with its [`History`]) and out ([`SendStream`]), and the clocks that tie them.
 
 mod activity;
+mod capture_times;
 mod clock;
 mod history;
 mod layers;
@@ -12,6 +13,8 @@ mod send;
 mod sizes;
 
 pub use activity::Activity;
+pub use capture_times::CaptureSource;
+pub(crate) use capture_times::CaptureTimes;
 pub use clock::TimestampMap;
 pub use history::{History, StoredExtensions, StoredPacket};
 pub use layers::{FrameRate, LayerInfo, LayerMeter, ToldLayers};

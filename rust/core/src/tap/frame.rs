@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::capture::CaptureSource;
 use crate::codec::CodecName;
 use crate::layer::Layer;
+use crate::stream::CaptureSource;
 
 /// One encoded frame, as a decoder wants it: VP8 and Opus as they are, the layers of a VP9 picture as one superframe, an AV1
 /// temporal unit whose OBUs have sizes, H.264 and H.265 in Annex B with their parameter sets.

@@ -5,7 +5,6 @@
 //! room, video goes on at a keyframe, or where a frame tells that it needs nothing that is missing.
 
 mod assemble;
-mod capture;
 mod frame;
 mod gate;
 mod needs;
@@ -22,11 +21,10 @@ use crate::forward::{Forwarder, Patch};
 use crate::id::TrackId;
 use crate::keyframe::{PictureLoss, Wish};
 use crate::layer::{Dependencies, Layer, Packet};
+pub use crate::stream::CaptureSource;
 use crate::stream::TimestampMap;
 use crate::track::Encoding;
 use assemble::Assembler;
-pub use capture::CaptureSource;
-pub(crate) use capture::CaptureTimes;
 pub use frame::{Captured, EncodedFrame, TapFrames};
 use gate::Gate;
 use needs::{Needs, picture_number, referred_from};
