@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SLEW = 0.02
 # So many ticks too late is a keyframe that was switched to, when its own time is that of what was shown before.
 AHEAD = 900
+# Ticks between two pictures: the counter is drawn every 1/15 s, by a browser's timer, which may be so many ticks off.
+PICTURE, JITTER = 6000, 9000
 
 
 @dataclass
@@ -68,7 +70,7 @@ def _check_numbers(verdict: Verdict, received: list[Packet], damaged: bool) -> N
     if damaged:
         return
     gaps = [one.seq % 65536 for one, following in itertools.pairwise(packets) if following.seq != one.seq + 1]
-    # A switch in the middle of a frame would leave one number out; without damage frames come in bursts, so none is cut.
+    # A switch in mid-frame would leave one number out; without damage frames come in bursts, so none is cut.
     if gaps:
         problems.append(f"sequence numbers are missing behind {gaps[:5]} though nothing was lost")
     markers = Counter(one.timestamp for one in packets if one.marker)
@@ -138,7 +140,7 @@ def _check_pictures(verdict: Verdict, source: Source, decodable: list[Unit], dam
     if first != 0:
         problems.append("it does not begin with a keyframe")
         return
-    previous = None
+    previous, behind = None, 0
     for picture in decode(source.codec, pictures(decodable)):
         where = _brief(picture.units[-1])
         if picture.counter is None or picture.corrupt:
@@ -151,31 +153,38 @@ def _check_pictures(verdict: Verdict, source: Source, decodable: list[Unit], dam
         if known.decoded.pixels != picture.pixels:
             problems.append(f"picture {picture.counter} of layer {known.spatial} has other pixels: {where}")
         if previous is not None:
-            _check_step(problems, previous, (known, picture.timestamp), damaged)
+            behind = _check_step(problems, previous, (known, picture.timestamp), behind if damaged else None)
         previous = known, picture.timestamp
         verdict.shown.append(known)
         verdict.times.append(picture.units[-1].at)
 
 
-def _check_step(problems: list[str], before: tuple[Shown, int], now: tuple[Shown, int], damaged: bool) -> None:
-    """From one picture to the next: forward, and as far on the subscriber's clock as on the publisher's."""
+def _check_step(problems: list[str], before: tuple[Shown, int], now: tuple[Shown, int], behind: int | None) -> int:
+    """From one picture to the next: forward, and as far on the subscriber's clock as on the publisher's.
+
+    Takes and gives by how many ticks the publisher's time may be behind what was sent; `None`: nothing was damaged.
+    """
     (one, one_stamp), (other, other_stamp) = before, now
     frames = (other.counter - one.counter) % 4096
     switched = one.decoded.width != other.decoded.width
-    if switched and damaged:
+    ticks = (other_stamp - one_stamp) % 2**32
+    if switched and behind is not None:
         # A keyframe that dozens of packets overtook shows what was shown long ago; its timestamp does not go back.
-        return
+        passed = ticks - ((frames + 2048) % 4096 - 2048) * PICTURE
+        return passed + JITTER if passed > 0 else 0
     # The keyframe that was switched to may show once more, in another size, what was shown last.
     if frames not in range(0 if switched else 1, 2048):
         problems.append(f"picture {other.counter} is shown after {one.counter}")
-        return
-    ticks = (other_stamp - one_stamp) % 2**32
+        return 0
     sent = other.timestamp - one.timestamp
+    # What follows such a keyframe is squeezed in until its time has caught up.
+    squeezed = 0 if switched else min(behind or 0, max(0, sent - ticks))
+    ticks += squeezed
     if not switched and abs(ticks - sent) > AHEAD + sent * SLEW:
         problems.append(f"from picture {one.counter} to {other.counter} are {ticks} ticks, sent were {sent}")
-    # The counter is drawn every 1/15 s, by a browser's timer.
-    if abs(ticks / 90_000 - frames / 15) > 0.1:
+    if abs(ticks - frames * PICTURE) > JITTER:
         problems.append(f"{frames} pictures last {ticks / 90_000:.3f} s, from {one.counter} to {other.counter}")
+    return (behind or 0) - squeezed
 
 
 def _brief(unit: Unit) -> str:
