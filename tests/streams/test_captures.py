@@ -138,6 +138,11 @@ def test_without_extmap_encodings_are_told_apart_by_their_rate(expected: list) -
     assert rates == sorted(rates)
 
 
+def test_header_extensions_that_nobody_named_are_told() -> None:
+    _, report = testing.replay(load("av1-l3t3").capture, codec="AV1", extmap=[], schedule="")
+    assert any("no --extmap names the header extensions" in one for one in report["anomalies"]), report["anomalies"]
+
+
 def test_repairs_are_recognised(expected: list) -> None:
     """Every tenth packet is missing and comes 30 ms later over RTX (RFC 4588), with nothing that names the stream."""
     packets = records(load(NAME).capture)
@@ -260,6 +265,7 @@ def test_the_command(tmp_path: Path, expected: list) -> None:
         (["--extmap", "four=uri"], "no extension id"),
         (["--extmap", "4:uri"], "no ID=URI"),
         (["--extmap", "0=uri"], "no extension id"),
+        (["--extmap", "4=ddd"], "neither a URI nor one of mid rid"),
         (["--loss", "2"], "share from 0 to 1"),
     ],
 )

@@ -12,6 +12,9 @@ pub enum ExtensionError {
     /// The id is no number from 1 to 255 (RFC 8285 §4).
     #[error("{0:?} is no extension id: a number from 1 to 14, or to 255 in the two-byte form")]
     Id(String),
+    /// The URI has no scheme, and is no short name either.
+    #[error("{0:?} is neither a URI nor one of {names}", names = NAMES.map(|(name, _)| name).join(" "))]
+    Name(String),
 }
 
 /// Short names, for those who type them.
@@ -35,10 +38,11 @@ const NAMES: [(&str, Extension); 10] = [
 pub fn extension(text: &str) -> Result<(u8, String), ExtensionError> {
     let (id, uri) = text.trim().split_once('=').ok_or_else(|| ExtensionError::Shape(text.to_owned()))?;
     let number = id.trim().split('/').next().unwrap_or_default();
-    match number.parse() {
-        Ok(number) if number > 0 => Ok((number, uri.trim().to_owned())),
-        _ => Err(ExtensionError::Id(id.to_owned())),
-    }
+    let number = number.parse().ok().filter(|number| *number > 0).ok_or_else(|| ExtensionError::Id(id.to_owned()))?;
+    let uri = uri.trim();
+    // A short name with a slip in it must not pass for a URI that the SFU does not know.
+    let is_uri = uri.contains(':') || known(uri).is_some();
+    if is_uri { Ok((number, uri.to_owned())) } else { Err(ExtensionError::Name(uri.to_owned())) }
 }
 
 /// What a URI, or one of the short names, stands for.

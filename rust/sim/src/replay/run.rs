@@ -285,6 +285,10 @@ impl Stage {
             Some((id, _)) if !streams.described => {
                 note(format!("no packet has a dependency descriptor, which extension {id} is said to be"));
             }
+            None if !streams.unnamed.is_empty() => note(format!(
+                "no --extmap names the header extensions {:?}: if one of them is the dependency descriptor, it tells of layers",
+                streams.unnamed
+            )),
             None if self.codec == "AV1" => note(String::from(
                 "without a dependency descriptor (--extmap ID=dd) nothing tells of AV1's layers: they are forwarded together",
             )),

@@ -1,6 +1,6 @@
 //! Everything of one SSRC of a capture, and what that says of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sfu_core::codec::CodecName;
@@ -33,6 +33,8 @@ pub(super) struct Stream {
     pub(super) keyframes: usize,
     /// Packets with a dependency descriptor.
     pub(super) described: usize,
+    /// Header extensions that the packets have.
+    pub(super) extensions: BTreeSet<u8>,
     first_timestamp: u32,
     /// By rising timestamp.
     frames: Vec<Frame>,
@@ -66,6 +68,7 @@ impl Stream {
             has_audio_level: false,
             keyframes: 0,
             described: 0,
+            extensions: BTreeSet::new(),
             first_timestamp: packet.header().timestamp,
             frames: Vec::new(),
             repeated: Vec::new(),
@@ -103,6 +106,7 @@ impl Stream {
             self.repeated.push((u16::from_be_bytes(*original), header.timestamp));
         }
         for (id, value) in &packet.extensions() {
+            self.extensions.insert(id);
             let text = || std::str::from_utf8(value).ok().map(str::to_owned);
             match extensions.iter().find(|(known, _)| *known == id).map(|(_, extension)| *extension) {
                 Some(Extension::Rid) if !self.repairs_rid => self.rid = text().or(self.rid.take()),

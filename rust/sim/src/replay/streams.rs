@@ -3,7 +3,7 @@
 //! RIDs decide when the packets have them (RFC 8852), else SSRCs; encodings are ranked by their bitrate. A stream that begins
 //! when another has ended is that one restarted. Repairs are told by their repaired RID, or by what they repeat (RFC 4588 §4).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sfu_core::codec::CodecName;
@@ -48,6 +48,8 @@ pub(super) struct Streams {
     pub(super) packets_of: BTreeMap<Ssrc, usize>,
     /// Whether any packet has a dependency descriptor.
     pub(super) described: bool,
+    /// Header extensions of the video that nobody named.
+    pub(super) unnamed: BTreeSet<u8>,
     /// The file's times do not fit the stream's: the timestamps set the pace.
     pub(super) untimed: bool,
 }
@@ -86,8 +88,11 @@ impl Streams {
         let longest = encodings.iter().map(Encoding::seconds).fold(0.0, f64::max);
         let span = streams.iter().map(|stream| stream.last).max().unwrap_or_default().as_secs_f64();
         let packets_of = streams.iter().map(|stream| (stream.ssrc, stream.packets)).collect();
+        let video = streams.iter().filter(|stream| matches!(roles.get(&stream.ssrc), Some(Role::Media(_))));
+        let ids = video.flat_map(|stream| stream.extensions.iter().copied());
+        let unnamed = ids.filter(|id| extensions.iter().all(|(named, _)| named != id)).collect();
         let described = streams.iter().any(|stream| stream.described > 0);
-        Ok(Self { encodings, roles, packets_of, described, untimed: longest > 0.5 && span < longest / 5.0 })
+        Ok(Self { encodings, roles, packets_of, described, unnamed, untimed: longest > 0.5 && span < longest / 5.0 })
     }
 
     /// The payload type that most packets of the video have.
