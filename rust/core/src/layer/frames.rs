@@ -257,14 +257,15 @@ impl FrameLog {
         if self.newest.is_none() {
             self.first_picture = picture;
         }
-        let (forwarded, joined) = joined.admit(limit.temporal, facts, self.references(facts, picture));
-        let spatial = match facts.descriptor {
+        // Only VP9's descriptor tells of references and spatial layers.
+        let (references, spatial) = match facts.descriptor {
             Descriptor::Vp9(_) => {
                 let spatial = spatial.next(facts, limit.spatial, self.inter_layer, self.highest_spatial);
-                spatial.capped(self.highest_with_references(facts, picture))
+                (self.references(facts, picture), spatial.capped(self.highest_with_references(facts, picture)))
             }
-            Descriptor::Vp8(_) | Descriptor::Opaque => spatial,
+            Descriptor::Vp8(_) | Descriptor::Opaque => (None, spatial),
         };
+        let (forwarded, joined) = joined.admit(limit.temporal, facts, references);
         let fate = Fate { picture, left_out_before: left_out, spatial, forwarded };
         let keyframe = !refers_back(facts);
         let mut frame = Frame {

@@ -86,13 +86,23 @@ impl TimestampRewriter {
     }
 
     /// The outgoing timestamp of a packet of the run.
+    #[inline]
     pub(crate) fn rewrite(&mut self, timestamp: u64, offset: i64) -> u32 {
         let timestamp = timestamp as i64;
+        // What follows in the newest frame.
+        if timestamp == self.newest {
+            return self.newest_out as u32;
+        }
+        self.rewrite_other(timestamp, offset)
+    }
+
+    fn rewrite_other(&mut self, timestamp: i64, offset: i64) -> u32 {
         if timestamp > self.newest {
             self.slew_to(timestamp, offset);
             self.advance(timestamp);
+            return self.newest_out as u32;
         }
-        let out = if timestamp == self.newest { self.newest_out } else { self.place(timestamp) };
+        let out = self.place(timestamp);
         self.highest_out = self.highest_out.max(out);
         out as u32
     }
@@ -105,6 +115,7 @@ impl TimestampRewriter {
     fn advance(&mut self, timestamp: i64) {
         self.newest = timestamp;
         self.newest_out = self.place(timestamp);
+        self.highest_out = self.highest_out.max(self.newest_out);
     }
 
     fn place(&self, timestamp: i64) -> i64 {
