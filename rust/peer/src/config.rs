@@ -38,6 +38,29 @@ pub struct PeerConfig {
     pub channels: bool,
     /// Sends every message back over the channel that it came through.
     pub echo: bool,
+    /// What becomes of the media that comes.
+    pub receiving: Receiving,
+}
+
+/// What a peer makes of the media that comes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Receiving {
+    /// Decrypts and verifies every packet, asks for what is missing, and reports as a browser does.
+    #[default]
+    Verify,
+    /// Counts packets and drops them unopened: cheap, for load.
+    Count(Feedback),
+}
+
+/// What a peer that only counts tells the server of what comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feedback {
+    /// Nothing.
+    None,
+    /// Receiver reports (RFC 3550 §6.4.2).
+    Reports,
+    /// Receiver reports, and transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01).
+    TransportWide,
 }
 
 impl PeerConfig {
@@ -60,6 +83,7 @@ impl PeerConfig {
             receive_video: 0,
             channels: false,
             echo: false,
+            receiving: Receiving::default(),
         }
     }
 }

@@ -16,9 +16,9 @@ mod receive;
 mod sdp;
 
 pub use clip::{Clip, ClipCodec, ClipError};
-pub use config::{AudioSource, ClipSource, Encoding, PeerCodec, PeerConfig, VideoSource};
+pub use config::{AudioSource, ClipSource, Encoding, Feedback, PeerCodec, PeerConfig, Receiving, VideoSource};
 pub use model::{Model, ModelFrame, ModelPacket, ModelSource};
 pub use peer::{Peer, PeerEvent, PeerStats, UplinkStats};
 pub use proof::Proof;
-pub use receive::{FrameStats, Numbers, Playback, StreamStats};
+pub use receive::{FrameStats, Numbers, Playback, StreamStats, TallyStats};
 pub use sdp::SdpError;

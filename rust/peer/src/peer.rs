@@ -12,14 +12,15 @@ use sfu_transport::{
     ChannelError, ChannelEvent, ChannelParameters, DatagramKind, DtlsRole, Egress, Path, Random, Secured,
     SecuredConfig, SecuredEvent, SrtpProfile, StreamId, TransportClose, classify,
 };
-use sfu_wire::{Ssrc, rtcp};
+use sfu_wire::Ssrc;
+use sfu_wire::rtcp::{self, Rtcp};
 
-use crate::config::{AudioSource, ClipSource, PeerCodec, PeerConfig, VideoSource};
+use crate::config::{AudioSource, ClipSource, PeerCodec, PeerConfig, Receiving, VideoSource};
 use crate::ice::{Ice, IceChange};
 use crate::model::ModelSource;
 use crate::outlet::Outlet;
 use crate::publish::Uplink;
-use crate::receive::{Downlink, Reporter, StreamStats};
+use crate::receive::{Downlink, Reporter, StreamStats, Tally, TallyStats};
 use crate::sdp::{Local, Negotiation, Remote, SdpError, SectionKind};
 
 /// Bytes of channel messages that may wait for the server.
@@ -89,6 +90,8 @@ pub struct Peer {
     negotiation: Negotiation,
     uplink: Uplink,
     downlink: Downlink,
+    /// In the downlink's place, of a peer that only counts.
+    tally: Option<Tally>,
     twcc: TwccSender,
     cname: String,
     ssrc: Ssrc,
@@ -113,6 +116,10 @@ impl Peer {
             negotiation: Negotiation::default(),
             uplink: Uplink::new(config.id),
             downlink: Downlink::default(),
+            tally: match config.receiving {
+                Receiving::Verify => None,
+                Receiving::Count(feedback) => Some(Tally::new(feedback)),
+            },
             twcc: TwccSender::starting_at(random.u16()),
             cname: random.ice_string(16).replace(['+', '/'], "x"),
             ssrc: Ssrc::new(random.u32()),
@@ -159,13 +166,7 @@ impl Peer {
                 }
                 self.collect_events(now, egress);
             }
-            DatagramKind::Rtp => match self.secured.unprotect_rtp(datagram) {
-                Ok(clear) => {
-                    let unix_time = self.config.unix_time + now.saturating_duration_since(self.start);
-                    self.downlink.handle_rtp(now, unix_time, clear, &self.negotiation);
-                }
-                Err(_) => self.dropped += 1,
-            },
+            DatagramKind::Rtp => self.handle_rtp(now, datagram),
             DatagramKind::Rtcp => self.handle_rtcp(now, datagram, egress),
             DatagramKind::Unknown => self.dropped += 1,
         }
@@ -180,19 +181,23 @@ impl Peer {
             self.collect_events(now, egress);
         }
         let unix_time = self.unix_time(now);
-        let Self { uplink, downlink, negotiation, ssrc, cname, .. } = self;
+        let Self { uplink, downlink, tally, negotiation, ssrc, cname, .. } = self;
         let Some(mut outlet) = outlet(now, unix_time, &self.ice, &mut self.secured, &mut self.twcc, egress) else {
             return;
         };
         uplink.handle_timeout(negotiation, &mut outlet);
         let reporter = Reporter { ssrc: *ssrc, cname, rtt: uplink.rtt };
-        downlink.handle_timeout(reporter, uplink.streams(), &mut outlet);
+        match tally {
+            Some(tally) => tally.handle_timeout(reporter, &mut outlet),
+            None => downlink.handle_timeout(reporter, uplink.streams(), &mut outlet),
+        }
     }
 
     /// When to call [`Peer::handle_timeout`].
     pub fn poll_timeout(&self) -> Option<Instant> {
         let media = if self.secured.profile().is_some() && self.ice.path().is_some() {
-            [self.uplink.poll_timeout(&self.negotiation), self.downlink.poll_timeout()]
+            let downlink = self.tally.as_ref().map_or_else(|| self.downlink.poll_timeout(), Tally::poll_timeout);
+            [self.uplink.poll_timeout(&self.negotiation), downlink]
         } else {
             [None; 2]
         };
@@ -315,6 +320,11 @@ impl Peer {
         self.downlink.stats()
     }
 
+    /// What came, of a peer that only counts (`Receiving::Count`).
+    pub fn tally(&self) -> TallyStats {
+        self.tally.as_ref().map(Tally::stats).unwrap_or_default()
+    }
+
     /// What came and went.
     pub fn stats(&self) -> PeerStats {
         let uplink = &self.uplink;
@@ -385,18 +395,35 @@ impl Peer {
         }
     }
 
+    fn handle_rtp(&mut self, now: Instant, datagram: &mut [u8]) {
+        if let Some(tally) = &mut self.tally {
+            self.dropped += u64::from(!tally.count(now, datagram, &self.negotiation));
+            return;
+        }
+        match self.secured.unprotect_rtp(datagram) {
+            Ok(clear) => {
+                let unix_time = self.config.unix_time + now.saturating_duration_since(self.start);
+                self.downlink.handle_rtp(now, unix_time, clear, &self.negotiation);
+            }
+            Err(_) => self.dropped += 1,
+        }
+    }
+
     fn handle_rtcp(&mut self, now: Instant, datagram: &mut [u8], egress: &mut Egress) {
         let unix_time = self.unix_time(now);
         let Ok(clear) = self.secured.unprotect_rtcp(datagram) else {
             self.dropped += 1;
             return;
         };
-        let Self { uplink, downlink, negotiation, .. } = self;
+        let Self { uplink, downlink, tally, negotiation, .. } = self;
         let Some(mut outlet) = outlet(now, unix_time, &self.ice, &mut self.secured, &mut self.twcc, egress) else {
             return;
         };
         for packet in rtcp::packets(clear).flatten() {
-            downlink.handle_rtcp(now, &packet);
+            match (&mut *tally, &packet) {
+                (Some(tally), Rtcp::SenderReport(report)) => tally.note_sender_report(now, report),
+                _ => downlink.handle_rtcp(now, &packet),
+            }
             uplink.handle_rtcp(&packet, negotiation, &mut outlet);
         }
     }
@@ -406,7 +433,10 @@ impl Peer {
             let event = match event {
                 SecuredEvent::Connected(profile) => {
                     self.uplink.start(now);
-                    self.downlink.start(now);
+                    match &mut self.tally {
+                        Some(tally) => tally.start(now),
+                        None => self.downlink.start(now),
+                    }
                     PeerEvent::Connected(profile)
                 }
                 SecuredEvent::Closed(reason) => PeerEvent::Closed(reason),

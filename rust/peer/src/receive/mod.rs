@@ -5,7 +5,9 @@ mod gaps;
 mod layers;
 mod model_frames;
 mod playback;
+mod reception;
 mod stream;
+mod tally;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -22,6 +24,8 @@ use crate::sdp::{Negotiation, Section, SectionKind};
 pub use playback::Playback;
 use stream::RecvStream;
 pub use stream::{FrameStats, Numbers, StreamStats};
+pub(crate) use tally::Tally;
+pub use tally::TallyStats;
 
 /// Reports on what is received. (libwebrtc: 1 s for video, 5 s for audio.)
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -108,12 +112,7 @@ impl Downlink {
         senders: impl Iterator<Item = &'a SendStream>,
         outlet: &mut Outlet<'_>,
     ) {
-        while let Some(feedback) = self.twcc.poll_feedback(outlet.now, reporter.ssrc) {
-            let mut buffer = [0; MAX_COMPOUND];
-            let mut compound = CompoundWriter::new(&mut buffer);
-            compound.push(&feedback);
-            outlet.send_rtcp(compound.as_bytes());
-        }
+        send_transport_feedback(&mut self.twcc, reporter.ssrc, outlet);
         if self.next_repair.is_some_and(|at| outlet.now >= at) {
             self.next_repair = Some(outlet.now + REPAIR_INTERVAL);
             self.repair(reporter, outlet);
@@ -191,6 +190,16 @@ impl Downlink {
         let chunk = [SdesChunk { ssrc: reporter.ssrc, cname: reporter.cname.as_bytes() }];
         let reports_something = !compound.is_empty();
         push(&mut compound, &Sdes::new(&chunk), reports_something, outlet);
+        outlet.send_rtcp(compound.as_bytes());
+    }
+}
+
+/// Sends what is due of the arrivals, in the name of `sender`.
+fn send_transport_feedback(twcc: &mut TwccReceiver, sender: Ssrc, outlet: &mut Outlet<'_>) {
+    while let Some(feedback) = twcc.poll_feedback(outlet.now, sender) {
+        let mut buffer = [0; MAX_COMPOUND];
+        let mut compound = CompoundWriter::new(&mut buffer);
+        compound.push(&feedback);
         outlet.send_rtcp(compound.as_bytes());
     }
 }

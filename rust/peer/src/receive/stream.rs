@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use sfu_wire::payload::Vp8Descriptor;
 use sfu_wire::rtcp::{ReportBlock, SenderReport};
 use sfu_wire::rtp::RtpPacket;
-use sfu_wire::{Mid, SeqExtender, SeqNo, Ssrc, ntp};
+use sfu_wire::{Mid, SeqExtender, SeqNo, Ssrc};
 
 use super::frames::{Facts, Frames};
 use super::gaps::{Arrival, Gaps};
 use super::model_frames::{ModelFacts, ModelFrames};
+use super::reception::{Counted, Reception};
 use crate::model::ModelFrame;
 use crate::proof::Proof;
 use crate::publish::proof_offset;
@@ -96,9 +97,7 @@ pub(crate) struct RecvStream {
     /// Of a publisher whose frames are a model's.
     models: Option<ModelFrames>,
     jitter: Jitter,
-    last_report: Option<(u32, Instant)>,
-    /// Expected and received at the last report.
-    reported: (u64, u64),
+    reception: Reception,
     keyframe_asked: Option<Instant>,
     stats: StreamStats,
 }
@@ -122,8 +121,7 @@ impl RecvStream {
             frames: Frames::default(),
             models: None,
             jitter: Jitter::default(),
-            last_report: None,
-            reported: (0, 0),
+            reception: Reception::default(),
             keyframe_asked: None,
             stats: StreamStats {
                 mid: section.mid,
@@ -192,7 +190,7 @@ impl RecvStream {
 
     pub(crate) fn note_sender_report(&mut self, now: Instant, report: &SenderReport<'_>) {
         self.stats.sender_reports += 1;
-        self.last_report = Some((report.ntp.middle(), now));
+        self.reception.note_sender_report(now, report);
     }
 
     /// What to ask for now; nothing where there is no RTX.
@@ -231,24 +229,14 @@ impl RecvStream {
 
     /// RFC 3550 §6.4.1.
     pub(crate) fn report_block(&mut self, now: Instant) -> ReportBlock {
-        let (highest, first) = (self.gaps.highest().unwrap_or_default(), self.first.unwrap_or_default());
-        let expected = highest.get() - first.get() + 1;
-        let received = self.stats.packets - self.stats.repaired;
-        let (expected_before, received_before) = std::mem::replace(&mut self.reported, (expected, received));
-        let expected_now = expected.saturating_sub(expected_before);
-        let lost_now = expected_now.saturating_sub(received.saturating_sub(received_before));
-        let (last_sr, delay_since_last_sr) =
-            self.last_report.map_or((0, 0), |(middle, at)| (middle, ntp::to_short(now - at)));
-        ReportBlock {
+        let counted = Counted {
             ssrc: self.stats.ssrc,
-            fraction_lost: (lost_now * 256).checked_div(expected_now).unwrap_or(0).min(255) as u8,
-            cumulative_lost: (expected as i64 - received as i64).clamp(-0x80_0000, 0x7f_ffff) as i32,
-            // The stream counts its first cycle as 1; a receiver's count starts at 0.
-            highest_seq: highest.get().saturating_sub(1 << 16) as u32,
+            first: self.first.unwrap_or_default(),
+            highest: self.gaps.highest().unwrap_or_default(),
+            received: self.stats.packets - self.stats.repaired,
             jitter: self.jitter.estimate as u32,
-            last_sr,
-            delay_since_last_sr,
-        }
+        };
+        self.reception.report_block(now, &counted)
     }
 
     fn take(&mut self, seq: SeqNo, unix_time: Duration, packet: &RtpPacket<'_>, payload: &[u8]) {

@@ -4,7 +4,7 @@ use crate::bytes::Reader;
 use crate::error::ParseError;
 use crate::id::{Pt, Ssrc};
 use crate::rtp::extension_block::ExtensionBlock;
-use crate::rtp::header;
+use crate::rtp::header::{self, RtpHeader};
 
 /// The header of a packet whose payload and padding are not readable yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,15 +22,23 @@ pub struct RtpPeek {
 impl RtpPeek {
     /// Reads the header and checks that it lies within `packet`.
     pub fn parse(packet: &[u8]) -> Result<Self, ParseError> {
-        let mut reader = Reader::new(packet);
-        let (shape, header) = header::read(&mut reader)?;
-        reader.take(shape.csrcs_len())?;
-        if shape.extension {
-            ExtensionBlock::read(&mut reader)?;
-        }
-        let header_len = packet.len() - reader.rest().len();
+        let (header, _, header_len) = read(packet)?;
         Ok(Self { ssrc: header.ssrc, pt: header.pt, seq: header.seq, header_len })
     }
+
+    /// The header extensions of a packet: they are not encrypted (RFC 3711 §3.1, RFC 7714 §8).
+    pub fn extensions(packet: &[u8]) -> Result<ExtensionBlock<'_>, ParseError> {
+        read(packet).map(|(_, extensions, _)| extensions)
+    }
+}
+
+/// The fixed fields, the extensions, and how long both are.
+fn read(packet: &[u8]) -> Result<(RtpHeader, ExtensionBlock<'_>, usize), ParseError> {
+    let mut reader = Reader::new(packet);
+    let (shape, header) = header::read(&mut reader)?;
+    reader.take(shape.csrcs_len())?;
+    let extensions = if shape.extension { ExtensionBlock::read(&mut reader)? } else { ExtensionBlock::default() };
+    Ok((header, extensions, packet.len() - reader.rest().len()))
 }
 
 #[cfg(test)]
@@ -54,6 +62,7 @@ mod tests {
                 let expected =
                     RtpPeek { ssrc: header.ssrc, pt: header.pt, seq: header.seq, header_len: packet.header_len() };
                 prop_assert_eq!(peek, expected);
+                prop_assert_eq!(RtpPeek::extensions(&bytes), Ok(packet.extensions()));
             }
         }
     }
