@@ -44,6 +44,8 @@ pub struct SfuStats {
     pub dropped: DropCounts,
     /// Events that were dropped because nobody drained them.
     pub events_dropped: u64,
+    /// Messages that the kernel took, by how many datagrams each held: of one datagram, of two and so on.
+    pub runs: Vec<u64>,
 }
 
 /// Of one room.

@@ -53,6 +53,7 @@ impl Core {
             udp: arguments::socket_addresses(udp)?,
             announce: arguments::ip_addresses(announce)?,
             shards,
+            pin: Vec::new(),
             receive_buffer,
             send_buffer,
             certificate: certificate(certificate_pem, private_key_pem)?,

@@ -39,6 +39,9 @@ pub struct RuntimeConfig {
     pub announce: Vec<IpAddr>,
     /// Threads of the data plane.
     pub shards: usize,
+    /// The processor on which each shard stays, in the order of the shards; a shard without one goes where the system
+    /// puts it. Pinned: warm caches, figures that repeat. Not pinned: room beside what else runs there.
+    pub pin: Vec<usize>,
     /// `SO_RCVBUF` in bytes. Higher: survives longer pauses. Lower: less memory, older packets.
     pub receive_buffer: usize,
     /// `SO_SNDBUF` in bytes.

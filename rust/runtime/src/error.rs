@@ -17,6 +17,14 @@ pub enum StartError {
     /// More than one shard.
     #[error("shards: {0} is not possible yet; 1 is the only number of shards")]
     Shards(usize),
+    /// A shard cannot stay on the processor that it was given.
+    #[error("pin: processor {processor} is not to be had: {source}")]
+    Pin {
+        /// Its number.
+        processor: usize,
+        /// The kernel's word.
+        source: io::Error,
+    },
     /// The port is taken.
     #[error("udp: port {port} is in use on {ip}: stop the other program or choose another port (0 picks a free one)", port = address.port(), ip = address.ip())]
     PortInUse {

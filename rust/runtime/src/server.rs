@@ -56,7 +56,7 @@ impl Server {
         let number = core.shard;
         let shard = Shard::start(number, sockets, &outbox, config.log_level, || Sfu::new(Instant::now(), core))
             .inspect_err(|_| logs::forget(&outbox))?;
-        Ok(Self {
+        let server = Self {
             shards: RwLock::new(vec![shard]),
             outbox,
             next_ticket: AtomicU64::new(1),
@@ -64,7 +64,10 @@ impl Server {
             fingerprint,
             warnings,
             process: process::id(),
-        })
+        };
+        // What cannot be pinned ends with the server, which is dropped then.
+        server.pin(&config.pin)?;
+        Ok(server)
     }
 
     /// Posts a command; its answer comes out of [`drain`](Self::drain) under the ticket.
@@ -120,6 +123,11 @@ impl Server {
         let shards = std::mem::take(&mut *self.shards.write().unwrap_or_else(PoisonError::into_inner));
         shards.into_iter().for_each(Shard::stop);
         logs::forget(&self.outbox);
+    }
+
+    fn pin(&self, processors: &[usize]) -> Result<(), StartError> {
+        let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner);
+        shards.iter().zip(processors).try_for_each(|(shard, &processor)| shard.pin(processor))
     }
 
     /// In a forked process the threads do not exist and the locks may be held for ever: touches neither.

@@ -20,6 +20,7 @@ fn config(udp: &str) -> RuntimeConfig {
         udp: vec![udp.parse().expect("an address")],
         announce: Vec::new(),
         shards: 1,
+        pin: Vec::new(),
         receive_buffer: 1 << 20,
         send_buffer: 1 << 20,
         certificate: None,

@@ -16,6 +16,7 @@ fn config() -> RuntimeConfig {
         udp: vec!["127.0.0.1:0".parse().expect("an address"), "[::]:0".parse().expect("an address")],
         announce: Vec::new(),
         shards: 1,
+        pin: Vec::new(),
         receive_buffer: 1 << 20,
         send_buffer: 1 << 20,
         certificate: None,

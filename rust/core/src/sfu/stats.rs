@@ -29,6 +29,8 @@ impl Sfu {
             dtls: self.counts.dtls,
             dropped: self.counts.dropped,
             events_dropped: self.outbox.dropped(),
+            // Known to who sends.
+            runs: Vec::new(),
         }
     }
 

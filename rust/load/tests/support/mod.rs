@@ -55,6 +55,7 @@ pub(crate) fn settings() -> RuntimeConfig {
         udp: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
         announce: Vec::new(),
         shards: 1,
+        pin: Vec::new(),
         receive_buffer: 8 << 20,
         send_buffer: 8 << 20,
         certificate: None,
@@ -73,8 +74,12 @@ pub(crate) fn settings() -> RuntimeConfig {
 
 impl House {
     pub(crate) fn new() -> Self {
+        Self::with(&settings())
+    }
+
+    pub(crate) fn with(settings: &RuntimeConfig) -> Self {
         Self {
-            server: Server::start(&settings()).expect("a free port"),
+            server: Server::start(settings).expect("a free port"),
             swarm: Swarm::new(SwarmConfig::new(IpAddr::V4(Ipv4Addr::LOCALHOST))).expect("an epoll"),
             certificate: Arc::new(Certificate::generate().expect("a certificate")),
             callers: BTreeMap::new(),

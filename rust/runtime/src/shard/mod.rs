@@ -22,6 +22,7 @@ use crate::logs;
 use crate::mailbox::{Letter, Mailbox};
 use crate::outbox::{LogRecord, Outbox, Ticket};
 use crate::socket::UdpSocket;
+use crate::sys;
 use reactor::Reactor;
 
 /// A running shard.
@@ -67,6 +68,12 @@ impl Shard {
         if self.mailbox.post(Letter::Command(ticket, Box::new(command))).is_err() {
             self.outbox.publish(&mut vec![(ticket, Err(CommandFailure::Crashed))], &mut Vec::new());
         }
+    }
+
+    /// Keeps the thread on one processor from now on.
+    pub(crate) fn pin(&self, processor: usize) -> Result<(), StartError> {
+        let pinned = self.thread.as_ref().map_or(Ok(()), |thread| sys::pin(thread, processor));
+        pinned.map_err(|source| StartError::Pin { processor, source })
     }
 
     /// Lets the thread carry out what was posted and end, and waits for it.

@@ -193,6 +193,7 @@ impl<P: Plane> Reactor<P> {
             Reply::SfuStats(mut stats) => {
                 stats.dropped.kernel += self.losses.received + self.sender.dropped().total();
                 stats.events_dropped += self.outbox.events_dropped();
+                stats.runs = self.sender.runs().to_vec();
                 Reply::SfuStats(stats)
             }
             other => other,

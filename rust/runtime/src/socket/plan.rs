@@ -11,7 +11,7 @@ use std::ops::Range;
 use sfu_transport::{Egress, Outgoing, Path};
 
 /// The kernel's bound on datagrams in one message (`UDP_MAX_SEGMENTS` before Linux 6.9).
-const MAX_SEGMENTS: usize = 64;
+pub(super) const MAX_SEGMENTS: usize = 64;
 /// The largest UDP payload over IPv4: 65535 minus the IP and UDP headers; it binds the uncut message too.
 const MAX_MESSAGE_LEN: usize = 65_507;
 

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use sfu_transport::{Class, Egress, Path};
 
 use super::UdpSocket;
-use super::plan::{Message, Plan};
+use super::plan::{MAX_SEGMENTS, Message, Plan};
 use crate::sys::SendBuffers;
 
 /// Messages per call. Higher: fewer calls (0–15 % of a send). Lower: smaller kernel structures in the cache.
@@ -93,6 +93,8 @@ pub(crate) struct Sender {
     /// Changes places with `carry` while that is sent.
     spare: Egress,
     dropped: Dropped,
+    /// Messages that went, by how many datagrams each held.
+    runs: [u64; MAX_SEGMENTS],
 }
 
 impl Sender {
@@ -104,6 +106,7 @@ impl Sender {
             carry_bytes: 0,
             spare: Egress::new(),
             dropped: Dropped::default(),
+            runs: [0; MAX_SEGMENTS],
         }
     }
 
@@ -131,6 +134,11 @@ impl Sender {
     /// What did not go.
     pub(crate) fn dropped(&self) -> Dropped {
         self.dropped
+    }
+
+    /// How many messages of one datagram went, how many of two, and so on.
+    pub(crate) fn runs(&self) -> &[u64; MAX_SEGMENTS] {
+        &self.runs
     }
 
     fn transmit(&mut self, kernel: &mut impl Kernel, egress: &Egress) {
@@ -161,7 +169,12 @@ impl Sender {
     /// Sends some of `messages`, or does with the first what its error asks for; returns how many are dealt with.
     fn send(&mut self, kernel: &mut impl Kernel, messages: &[Message], order: &[usize], egress: &Egress) -> usize {
         let error = match kernel.send(messages, order, egress) {
-            Ok(sent) => return sent.max(1),
+            Ok(sent) => {
+                for message in messages.iter().take(sent) {
+                    self.runs[message.datagrams.len() - 1] += 1;
+                }
+                return sent.max(1);
+            }
             Err(error) => error,
         };
         let first = &messages[0];
@@ -292,6 +305,7 @@ mod tests {
             let two = egress(&[(1, Class::Video, 1), (1, Class::Video, 2), (2, Class::Video, 3), (2, Class::Video, 4)]);
             sender.flush(&mut kernel, &two);
             assert_eq!(kernel.messages, [1, 1, 2]);
+            assert_eq!(sender.runs()[..3], [2, 1, 0]);
             assert_eq!(kernel.taken, [(1, 1), (1, 2), (2, 3), (2, 4)]);
         }
     }

@@ -4,6 +4,7 @@
 //! Invariant: a pointer handed to the kernel points into a buffer that the same function borrows until the call is over.
 #![allow(unsafe_code)]
 
+mod affinity;
 mod interface;
 mod option;
 mod poll;
@@ -11,6 +12,7 @@ mod random;
 mod receive;
 mod send;
 
+pub(crate) use affinity::pin;
 pub(crate) use interface::interface_addresses;
 pub(crate) use option::{get_option, set_option};
 pub(crate) use poll::{Interest, Poll, Wake, wait_readable};
