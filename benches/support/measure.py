@@ -17,45 +17,65 @@ ROOT = Path(__file__).parents[2]
 class Bench:
     """One script's run: its arguments, and the program that measures."""
 
-    def __init__(self, description: str, package: str = "sfu-load", example: str = "figures") -> None:
+    def __init__(
+        self,
+        description: str,
+        package: str = "sfu-load",
+        example: str = "figures",
+        own: dict[str, dict[str, Any]] | None = None,
+    ) -> None:
+        """`own`: the script's own arguments, as argparse takes them."""
         parser = argparse.ArgumentParser(description=description)
+        for name, settings in (own or {}).items():
+            parser.add_argument(name, **settings)
         parser.add_argument("--json", action="store_true", help="print nothing but the last line, which is JSON")
         parser.add_argument("--quick", action="store_true", help="unoptimised and short: shows that it works")
         parser.add_argument("--rounds", type=int, help="how often each figure is taken")
         options = parser.parse_args()
         self.quick: bool = options.quick
+        self.options = options
+        self.rounds: int = options.rounds or (1 if self.quick else 5)
         self._silent: bool = options.json
-        self._rounds: int = options.rounds or (1 if self.quick else 5)
-        self._program = _build(package, example, release=not self.quick)
+        self._program = build(package, release=not self.quick, example=example)
 
     def run(self, **figures: list[str]) -> None:
         """Take all figures in turn, round after round, so that a busy minute hurts all of them; print the medians."""
         taken: dict[str, list[dict[str, float]]] = {name: [] for name in figures}
-        for number in range(self._rounds):
+        for number in range(self.rounds):
             for name, arguments in figures.items():
-                self._say(f"round {number + 1} of {self._rounds}: {' '.join(arguments)}")
-                done = subprocess.run([self._program, *arguments], capture_output=True, text=True, check=False)
-                if done.returncode != 0:
-                    sys.exit(f"{' '.join(arguments)} failed:\n{done.stderr}")
-                taken[name].append(json.loads(done.stdout.splitlines()[-1]))
+                taken[name].append(self.take(number, arguments))
+        self.report(taken)
+
+    def take(self, number: int, arguments: list[str], program: Path | None = None) -> dict[str, float]:
+        """One run in a round: what the program printed as its last line."""
+        self.say(f"round {number + 1} of {self.rounds}: {' '.join(arguments)}")
+        done = subprocess.run([program or self._program, *arguments], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(f"{' '.join(arguments)} failed:\n{done.stderr}")
+        figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+        return figures
+
+    def report(self, taken: dict[str, list[dict[str, float]]], **facts: Any) -> None:
+        """Print the medians of all rounds as a table, and as a line of JSON with `facts`."""
         medians = {name: _median(rounds) for name, rounds in taken.items()}
         machine = _machine(optimised=not self.quick)
         self._table(medians, taken, machine)
-        print(json.dumps({**medians, "rounds": self._rounds, "machine": machine}))
+        print(json.dumps({**medians, **facts, "rounds": self.rounds, "machine": machine}))
 
     def _table(
         self, medians: dict[str, dict[str, float]], taken: dict[str, list[dict[str, float]]], machine: dict[str, Any]
     ) -> None:
-        self._say("")
+        self.say("")
         for name, figures in medians.items():
             for figure, median in figures.items():
                 values = [one[figure] for one in taken[name]]
                 spread = f"{min(values):,.1f} … {max(values):,.1f}" if min(values) != max(values) else ""
-                self._say(f"{name:<12} {figure:<28} {median:>14,.1f}   {spread}")
-        self._say("")
-        self._say("; ".join(f"{fact}: {value}" for fact, value in machine.items()))
+                self.say(f"{name:<12} {figure:<28} {median:>14,.1f}   {spread}")
+        self.say("")
+        self.say("; ".join(f"{fact}: {value}" for fact, value in machine.items()))
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """Print a line for people."""
         if not self._silent:
             print(line, flush=True)
 
@@ -64,15 +84,17 @@ def _median(rounds: list[dict[str, float]]) -> dict[str, float]:
     return {figure: statistics.median(one[figure] for one in rounds) for figure in rounds[0]}
 
 
-def _build(package: str, example: str, *, release: bool) -> Path:
-    """The measuring program of a crate, built."""
+def build(package: str, *, release: bool, example: str | None = None) -> Path:
+    """A program of a crate, built: an example, or else the one of the crate's name."""
     cargo = shutil.which("cargo") or shutil.which("cargo", path=os.path.expanduser("~/.cargo/bin"))
     if cargo is None:
         sys.exit("cargo is not installed (https://rustup.rs)")
-    command = [cargo, "build", "--quiet", "--locked", "--package", package, "--example", example]
+    command = [cargo, "build", "--quiet", "--locked", "--package", package]
+    command += ["--example", example] if example else ["--bin", package]
     subprocess.run([*command, *(["--release"] * release)], cwd=ROOT, check=True)
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    return target / ("release" if release else "debug") / "examples" / example
+    folder = target / ("release" if release else "debug")
+    return folder / "examples" / example if example else folder / package
 
 
 def _machine(*, optimised: bool) -> dict[str, Any]:

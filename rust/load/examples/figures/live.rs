@@ -114,7 +114,7 @@ fn leave(house: &mut House, peers: &[PeerId]) {
 }
 
 /// Time on a processor of the data plane's threads, by the kernel's count (`schedstat`, nanoseconds).
-fn shard_cpu() -> Duration {
+pub(crate) fn shard_cpu() -> Duration {
     let mut sum = 0;
     for task in fs::read_dir("/proc/self/task").unwrap() {
         let path = task.unwrap().path();

@@ -4,6 +4,8 @@
 //! figures packets <peers> <seconds>     CPU of a forwarded packet, everybody publishing to everybody
 //! figures joins <count>                 a viewer's way from the command to its first packets, one after another and many at once
 //! figures sections <count>              negotiating so many m-lines at once
+//! figures fanout <subscribers> <rate> <frame> <none|rr|twcc> <seconds> <core>
+//!                                       CPU of a forwarded packet, one publisher's frames as bursts to many, the server on a core
 //! figures idle <sessions>               memory of a connected session that does nothing
 //! figures subscribers <sessions>        memory of a session that receives one audio and one video track
 //! ```
@@ -13,8 +15,11 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+mod fanout;
 mod live;
 mod still;
+
+use sfu_peer::Feedback;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -24,12 +29,29 @@ fn main() {
         ["packets", peers, seconds] => live::packets(number(peers), number(seconds) as u64),
         ["joins", count] => live::joins(number(count)),
         ["sections", count] => still::sections(number(count)),
+        ["fanout", subscribers, rate, frame, feedback, seconds, core] => fanout::fanout(&fanout::Load {
+            subscribers: number(subscribers),
+            rate: number(rate),
+            frame: number(frame),
+            feedback: feedback_of(feedback),
+            seconds: number(seconds) as u64,
+            core: number(core),
+        }),
         ["idle", sessions] => still::idle(number(sessions)),
         ["subscribers", sessions] => still::subscribers(number(sessions)),
-        _ => panic!("what to measure: packets, joins, sections, idle, subscribers; see the head of this file"),
+        _ => panic!("what to measure: packets, joins, sections, fanout, idle, subscribers; see the head of this file"),
     };
-    let fields: Vec<_> = figures.iter().map(|(name, value)| format!("\"{name}\": {value:.1}")).collect();
+    let fields: Vec<_> = figures.iter().map(|(name, value)| format!("\"{name}\": {value:.5}")).collect();
     println!("{{{}}}", fields.join(", "));
+}
+
+fn feedback_of(word: &str) -> Feedback {
+    match word {
+        "none" => Feedback::None,
+        "rr" => Feedback::Reports,
+        "twcc" => Feedback::TransportWide,
+        _ => panic!("feedback is none, rr or twcc, not {word}"),
+    }
 }
 
 /// Names and values of one run.
