@@ -43,7 +43,7 @@ def main() -> None:
         }
         size = round(ours["none"]["bytes_per_packet"])
         least = _limit(bench, number, limit, ["--destinations", shape[0], "--rate", shape[1], "--frame", shape[2],
-            "--bytes", str(size), "--seconds", str(max(seconds // len(WAYS), 1)),
+            "--bytes", str(size), "--seconds", str(max(seconds // 2, 1)),
             "--core", str(server_core), "--reader-core", str(load_core)])  # fmt: skip
         for feedback, figures in ours.items():
             loss = max(figures["loss"], least["limit_loss"])
