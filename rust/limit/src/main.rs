@@ -234,6 +234,7 @@ struct Destination {
     seq: u64,
 }
 
+#[allow(clippy::large_enum_variant, reason = "all destinations have the same kind")]
 enum Keys {
     Gcm(LessSafeKey),
     Sha1(EncryptingKey, hmac::Key),
@@ -422,7 +423,7 @@ impl Outgoing {
             let mut header: libc::mmsghdr = unsafe { zeroed() };
             header.msg_hdr.msg_name = ptr::from_mut(&mut self.names[message]).cast();
             header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_in>() as u32;
-            header.msg_hdr.msg_iov = &mut self.vectors[message];
+            header.msg_hdr.msg_iov = &raw mut self.vectors[message];
             header.msg_hdr.msg_iovlen = 1;
             if count > 1 {
                 header.msg_hdr.msg_control = self.controls[message].as_mut_ptr().cast();
@@ -462,7 +463,7 @@ impl Reader {
             let epoll = libc::epoll_create1(0);
             for (place, socket) in sockets.iter().enumerate() {
                 let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: place as u64 };
-                assert_eq!(libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, socket.as_raw_fd(), &mut event), 0);
+                assert_eq!(libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, socket.as_raw_fd(), &raw mut event), 0);
             }
             let mut events: Vec<libc::epoll_event> = vec![zeroed(); 256];
             let mut bytes = vec![0u8; 2048];
@@ -551,7 +552,7 @@ fn own_name(socket: &OwnedFd) -> libc::sockaddr_in {
     unsafe {
         let mut name: libc::sockaddr_in = zeroed();
         let mut len = size_of_val(&name) as u32;
-        assert_eq!(libc::getsockname(socket.as_raw_fd(), ptr::from_mut(&mut name).cast(), &mut len), 0);
+        assert_eq!(libc::getsockname(socket.as_raw_fd(), ptr::from_mut(&mut name).cast(), &raw mut len), 0);
         name
     }
 }
@@ -576,7 +577,7 @@ fn now(clock: libc::clockid_t) -> u64 {
     // SAFETY: the kernel writes one timespec.
     unsafe {
         let mut time: libc::timespec = zeroed();
-        libc::clock_gettime(clock, &mut time);
+        libc::clock_gettime(clock, &raw mut time);
         time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
     }
 }
@@ -585,7 +586,7 @@ fn sleep_until(nanos: u64) {
     let time = libc::timespec { tv_sec: (nanos / 1_000_000_000) as i64, tv_nsec: (nanos % 1_000_000_000) as i64 };
     // SAFETY: the time outlives the call. A signal that ends the sleep early costs a frame's distance, nothing else.
     unsafe {
-        libc::clock_nanosleep(libc::CLOCK_MONOTONIC, libc::TIMER_ABSTIME, &time, ptr::null_mut());
+        libc::clock_nanosleep(libc::CLOCK_MONOTONIC, libc::TIMER_ABSTIME, &raw const time, ptr::null_mut());
     }
 }
 

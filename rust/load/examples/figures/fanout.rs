@@ -56,7 +56,8 @@ pub(crate) fn fanout(load: &Load) -> Figures {
     house.run_for(Duration::from_secs(2));
     let (stats, before, cpu, at) = (house.stats(), received(&house, counters), shard_cpu(), Instant::now());
     house.run_for(Duration::from_secs(load.seconds));
-    let (after, got, used, elapsed) = (house.stats(), received(&house, counters), shard_cpu() - cpu, at.elapsed());
+    let (after, got, used, elapsed) =
+        (house.stats(), received(&house, counters), shard_cpu().saturating_sub(cpu), at.elapsed());
     let packets = (after.packets_sent - stats.packets_sent) as f64;
     let [came, expected, bytes] =
         [got.packets - before.packets, got.expected - before.expected, got.bytes - before.bytes].map(|n| n as f64);
