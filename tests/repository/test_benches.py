@@ -18,8 +18,7 @@ FIGURES = {
     "packet_cost.py": {"room_of_30": {"cpu_ns_per_packet", "packets_forwarded"}, "room_of_3": {"cpu_ns_per_packet"}},
     "layers.py": {"layers": {"seal_ns", "vp8_ns", "h264_ns", "h265_ns", "vp9_ns", "av1_dd_ns", "vp8_percent"}},
     "fanout.py": {
-        feedback: {"ns_per_packet", "limit_ns_per_packet", "ratio", "kpps_per_core", "loss"}
-        for feedback in ("none", "twcc")
+        feedback: {"ns_per_packet", "limit_ns_per_packet", "ratio", "kpps_per_core"} for feedback in ("none", "twcc")
     },
     "voices.py": {"voices": {"ranked_10_ns", "ranked_1000_ns", "change_us", "changes_percent"}},
     "memory.py": {"idle": {"bytes_per_idle_session"}, "receiving": {"bytes_per_subscriber"}},
