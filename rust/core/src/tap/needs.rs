@@ -132,3 +132,39 @@ const fn entry(switch_up: SwitchUp) -> Entry {
         SwitchUp::ThisAndAbove => Entry::FromBelowWithAbove,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use sfu_wire::SeqNo;
+
+    use super::*;
+    use crate::layer::{Dependencies, packet_facts};
+
+    /// The number of a packet of VP9's flexible mode (RFC 9628 §4.2: I, P and F of the first byte) with this picture id.
+    fn number(id: &[u8], newest: i64) -> Option<i64> {
+        let payload = [&[0b1101_1100], id, &[1 << 1, 0, 0]].concat();
+        let packet = Packet {
+            encoding: 0,
+            epoch: 0,
+            seq: SeqNo::new(1),
+            newest: SeqNo::new(1),
+            timestamp: 3000,
+            marker: true,
+            codec: CodecName::Vp9,
+            payload: &payload,
+            facts: packet_facts(CodecName::Vp9, &payload, true, Dependencies::None),
+            dependencies: Dependencies::None,
+            arrival: Instant::now(),
+        };
+        assert!(matches!(packet.facts.descriptor, Descriptor::Vp9(descriptor) if descriptor.picture_id.is_some()));
+        picture_number(&packet, Some(newest))
+    }
+
+    #[test]
+    fn pictures_are_numbered_by_ids_of_fifteen_bits_alone() {
+        assert_eq!(number(&[0x80, 0x05], 32_767), Some(32_768 + 5), "wrapped");
+        assert_eq!(number(&[0x05], 4), None, "a loss may be longer than half of 128 pictures");
+    }
+}
