@@ -139,18 +139,17 @@ async def test_a_peer_with_two_transports_publishes_over_one_and_receives_over_t
 
 async def test_handshakes_pass_the_same_links(sim: testing.Simulation) -> None:
     room = await sim.server.create_room("standup")
-    peers = [
-        await sim.peer(room, f"peer {n}", publish=[testing.Audio()], link=testing.Link(delay=0.02, loss=0.3))
-        for n in range(8)
-    ]
-    await sim.run(seconds=1)
-    assert not all(peer.connected for peer in peers)
-    await sim.run(seconds=30)
-    assert sum(peer.connected for peer in peers) >= 6
+    far = await sim.peer(room, "far", publish=[testing.Audio()], link=testing.Link(delay=0.25))
+    cut = await sim.peer(room, "cut off", publish=[testing.Audio()], link=testing.Link(loss=1.0))
+    # A check and its answer, then two flights each way (RFC 6347 §4.2.4): three round trips.
+    await sim.run(seconds=1.4)
+    assert not far.connected
+    await sim.run(seconds=3.6)
+    assert (far.connected, cut.connected) == (True, False)
     stats = await sim.server.stats()
     # A client's two flights.
-    assert stats.dtls >= 2 * stats.sessions
-    assert stats.checks > stats.sessions
+    assert stats.dtls >= 2
+    assert stats.checks >= 1
 
 
 async def test_peers_join_through_signalling_of_the_application(sim: testing.Simulation) -> None:

@@ -15,8 +15,9 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 const CONSENT_INTERVAL: Duration = Duration::from_millis(2500);
 /// RFC 7675 §5.1.
 const CONSENT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Requests whose answers are still taken.
-const OUTSTANDING: usize = 8;
+/// Requests whose answers are still taken: of the last three seconds of checks. With fewer, a server that is further away than
+/// they last is never heard.
+const OUTSTANDING: usize = 64;
 /// Type preference of a host candidate, one address, one component (RFC 8445 §5.1.2.1).
 const PRIORITY: u32 = 126 << 24 | 65535 << 8 | 255;
 const MAX_LEN: usize = 256;
