@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sfu_wire::rtp::video_layers::VideoLayersAllocation;
-use sfu_wire::{Mid, Rid, SeqNo, Ssrc};
+use sfu_wire::{Extension, Mid, Rid, SeqNo, Ssrc};
 
 use crate::arena::ConnectionId;
 use crate::audio::{Recovered, Recovery, Talkspurts};
@@ -17,9 +17,11 @@ use crate::dump::Dump;
 use crate::id::{RoomId, SessionId, SubscriptionId, TapId};
 use crate::keyframe::KeyframeGovernor;
 use crate::keyframe_start::KeyframeStarts;
-use crate::layer::{DependencyReader, Layer, Packet};
+use crate::layer::{DependencyReader, Layer, Packet, Reading};
 use crate::negotiation::ReceiveParameters;
-use crate::stream::{Activity, CaptureTimes, History, KeyframePart, LayerMeter, RecvStream, TimestampMap, ToldLayers};
+use crate::stream::{
+    Activity, CaptureTimes, History, KeyframePart, LayerMeter, RecvStream, StoredExtensions, TimestampMap, ToldLayers,
+};
 
 /// An encoding that was silent for so long and flows again may be reachable again. A screen share may rest for shorter.
 const SILENCE: Duration = Duration::from_secs(8);
@@ -199,6 +201,22 @@ impl Track {
                 let layers = allocation.layers().iter();
                 encoding.layers.allocated(layers.filter(|layer| layer.stream == stream));
             }
+        }
+    }
+
+    /// Packets of an encoding that are in its history, from the first to the last, as they came.
+    pub(crate) fn look_back(
+        &self,
+        (encoding, first, last): (u8, SeqNo, SeqNo),
+        mut each: impl FnMut(&Packet<'_>, StoredExtensions<'_>),
+    ) {
+        let Some(encoding) = self.encodings.get(usize::from(encoding)) else { return };
+        let descriptor = self.parameters.extensions.id(Extension::DependencyDescriptor);
+        for seq in first.get()..=last.get() {
+            let Some(stored) = encoding.history.get(SeqNo::new(seq)) else { continue };
+            let value = stored.extensions().find(|(id, _)| Some(*id) == descriptor);
+            let reading = value.map_or(Reading::None, |(_, value)| encoding.dependencies.look_up(value));
+            each(&stored.packet(last, reading.as_ref()), stored.extensions());
         }
     }
 

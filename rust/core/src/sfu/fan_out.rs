@@ -15,7 +15,7 @@ use crate::codec::Kind;
 use crate::connection::{Binding, Connection};
 use crate::forward::Patch;
 use crate::id::TrackId;
-use crate::layer::{Dependencies, Packet, Reading};
+use crate::layer::{Dependencies, Packet};
 use crate::rewrite::dependency_descriptor;
 use crate::subscription::{Subscription, Wire};
 use crate::tap::Tap;
@@ -147,19 +147,13 @@ impl Delivery<'_> {
         &self,
         subscription: &mut Subscription,
         connection: &mut Connection,
-        (encoding, first, last): (u8, SeqNo, SeqNo),
+        missed: (u8, SeqNo, SeqNo),
         egress: &mut Egress,
     ) -> Sent {
         let mut sent = Sent::default();
-        let Some(encoding) = self.track.encodings.get(usize::from(encoding)) else { return sent };
-        let descriptor = self.track.parameters.extensions.id(Extension::DependencyDescriptor);
-        for seq in first.get()..=last.get() {
-            let Some(stored) = encoding.history.get(SeqNo::new(seq)) else { continue };
-            let value = stored.extensions().find(|(id, _)| Some(*id) == descriptor);
-            let reading = value.map_or(Reading::None, |(_, value)| encoding.dependencies.look_up(value));
-            let packet = stored.packet(last, reading.as_ref());
-            sent += self.deliver(subscription, connection, &packet, stored.extensions(), egress);
-        }
+        self.track.look_back(missed, |packet, extensions| {
+            sent += self.deliver(subscription, connection, packet, extensions, egress);
+        });
         sent
     }
 }

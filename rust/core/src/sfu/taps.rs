@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use sfu_transport::Egress;
-use sfu_wire::{Extension, SeqNo};
 
 use super::Sfu;
 use crate::arena::{Arena, ConnectionId};
@@ -13,7 +12,7 @@ use crate::command::CommandError;
 use crate::connection::Connection;
 use crate::event::Event;
 use crate::id::{TapId, TrackId};
-use crate::layer::{Layer, Packet, Reading};
+use crate::layer::{Layer, Packet};
 use crate::outbox::Outbox;
 use crate::rewrite::Form;
 use crate::stream::PublisherClock;
@@ -172,16 +171,8 @@ impl<'a> Feed<'a> {
 
     /// Pieces of a keyframe that had overtaken its first packet follow it now.
     fn catch_up(&self, tap: &mut Tap) {
-        let Some((encoding, first, last)) = tap.forwarder.take_catch_up() else { return };
-        let Some(encoding) = self.track.encodings.get(usize::from(encoding)) else { return };
-        let descriptor = self.track.parameters.extensions.id(Extension::DependencyDescriptor);
-        for seq in first.get()..=last.get() {
-            let Some(stored) = encoding.history.get(SeqNo::new(seq)) else { continue };
-            let value = stored.extensions().find(|(id, _)| Some(*id) == descriptor);
-            let reading = value.map_or(Reading::None, |(_, value)| encoding.dependencies.look_up(value));
-            let packet = stored.packet(last, reading.as_ref());
-            tap.feed(self.now, &packet, self.captured(&packet), &self.source);
-        }
+        let Some(missed) = tap.forwarder.take_catch_up() else { return };
+        self.track.look_back(missed, |packet, _| tap.feed(self.now, packet, self.captured(packet), &self.source));
     }
 
     /// By what the publisher says of its frames, else by its sender reports.

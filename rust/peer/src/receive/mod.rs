@@ -184,13 +184,7 @@ impl Downlink {
             }
         }
         let blocks: Vec<ReportBlock> = self.streams.values_mut().map(|s| s.report_block(outlet.now)).collect();
-        for reports in blocks.chunks(MAX_REPORTS) {
-            push(&mut compound, &ReceiverReport { ssrc: reporter.ssrc, reports: reports.into() }, true, outlet);
-        }
-        let chunk = [SdesChunk { ssrc: reporter.ssrc, cname: reporter.cname.as_bytes() }];
-        let reports_something = !compound.is_empty();
-        push(&mut compound, &Sdes::new(&chunk), reports_something, outlet);
-        outlet.send_rtcp(compound.as_bytes());
+        send_reports(&mut compound, &blocks, reporter, outlet);
     }
 }
 
@@ -202,6 +196,22 @@ fn send_transport_feedback(twcc: &mut TwccReceiver, sender: Ssrc, outlet: &mut O
         compound.push(&feedback);
         outlet.send_rtcp(compound.as_bytes());
     }
+}
+
+/// Ends a compound packet with report blocks and the name of who reports (RFC 3550 §6.1), and sends it.
+fn send_reports(
+    compound: &mut CompoundWriter<'_>,
+    blocks: &[ReportBlock],
+    reporter: Reporter<'_>,
+    outlet: &mut Outlet<'_>,
+) {
+    for reports in blocks.chunks(MAX_REPORTS) {
+        push(compound, &ReceiverReport { ssrc: reporter.ssrc, reports: reports.into() }, true, outlet);
+    }
+    let chunk = [SdesChunk { ssrc: reporter.ssrc, cname: reporter.cname.as_bytes() }];
+    let reports_something = !compound.is_empty();
+    push(compound, &Sdes::new(&chunk), reports_something, outlet);
+    outlet.send_rtcp(compound.as_bytes());
 }
 
 /// Appends a packet; what is full is sent first.

@@ -6,13 +6,13 @@
 use std::time::Instant;
 
 use sfu_congestion::TwccReceiver;
-use sfu_wire::rtcp::{CompoundWriter, ReceiverReport, ReportBlock, Sdes, SdesChunk, SenderReport};
+use sfu_wire::rtcp::{CompoundWriter, ReportBlock, SenderReport};
 use sfu_wire::rtp::RtpPeek;
 use sfu_wire::rtp::extension_value::TransportSeq;
 use sfu_wire::{Extension, SeqExtender, SeqNo, Ssrc};
 
 use super::reception::{Counted, Reception};
-use super::{MAX_COMPOUND, MAX_REPORTS, REPORT_INTERVAL, Reporter, push};
+use super::{MAX_COMPOUND, REPORT_INTERVAL, Reporter, send_reports};
 use crate::config::Feedback;
 use crate::outlet::Outlet;
 use crate::sdp::Negotiation;
@@ -107,13 +107,7 @@ impl Tally {
         let mut buffer = [0; MAX_COMPOUND];
         let mut compound = CompoundWriter::new(&mut buffer);
         let blocks: Vec<ReportBlock> = self.streams.iter_mut().map(|stream| stream.report_block(outlet.now)).collect();
-        for reports in blocks.chunks(MAX_REPORTS) {
-            push(&mut compound, &ReceiverReport { ssrc: reporter.ssrc, reports: reports.into() }, true, outlet);
-        }
-        let chunk = [SdesChunk { ssrc: reporter.ssrc, cname: reporter.cname.as_bytes() }];
-        let reports_something = !compound.is_empty();
-        push(&mut compound, &Sdes::new(&chunk), reports_something, outlet);
-        outlet.send_rtcp(compound.as_bytes());
+        send_reports(&mut compound, &blocks, reporter, outlet);
     }
 
     fn stream(&mut self, ssrc: Ssrc) -> &mut Stream {
