@@ -5,24 +5,25 @@
 
 #![allow(clippy::print_stdout, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "an example")]
 
+mod support;
+
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sfu_core::Sfu;
 use sfu_core::command::{Command, Description, Reply, SdpType};
-use sfu_core::config::{Offers, RoomConfig, SessionConfig, SfuConfig};
+use sfu_core::config::{Offers, RoomConfig, SessionConfig};
 use sfu_core::id::{RoomId, SessionId};
 use sfu_core::stats::SubscriptionStats;
 use sfu_core::transport::TransportKind;
 use sfu_transport::srtp::{SrtpKeys, SrtpReceiver, SrtpSender};
-use sfu_transport::{Certificate, Egress, Path, SrtpProfile};
+use sfu_transport::{Egress, Path, SrtpProfile};
 use sfu_wire::rtcp::{CompoundWriter, Nack, NackPair};
 use sfu_wire::rtp::{ExtensionForms, RtpHeader, RtpPacket, write_header};
-use sfu_wire::{Bitrate, Pt, SeqNo, Ssrc};
+use sfu_wire::{Pt, SeqNo, Ssrc};
+use support::{SERVER, config};
 
 const PROFILE: SrtpProfile = SrtpProfile::AeadAes128Gcm;
-const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)), 7882);
 const PAYLOAD: usize = 1000;
 const PACKETS_A_SECOND: u32 = 250;
 const SECONDS: u32 = 10;
@@ -182,23 +183,6 @@ impl Bench {
         let session = self.clients[1].session;
         let Reply::SessionStats(stats) = self.command(Command::SessionStats(session)) else { panic!("statistics") };
         stats.subscriptions[0].clone()
-    }
-}
-
-fn config() -> SfuConfig {
-    SfuConfig {
-        shard: 0,
-        seed: [7; 32],
-        unix_time: Duration::from_secs(1_767_225_600),
-        candidates: vec![SERVER],
-        certificate: Arc::new(Certificate::generate().expect("a certificate")),
-        consent_timeout: Duration::from_secs(3600),
-        close_timeout: Duration::from_secs(20),
-        connect_timeout: Duration::from_secs(20),
-        max_half_open: 100,
-        channel_buffer: 1 << 20,
-        remb: Bitrate::new(3_000_000),
-        event_capacity: 10_000,
     }
 }
 

@@ -6,17 +6,14 @@
 #![allow(dead_code, reason = "the scenarios use the rest of the crowd")]
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::time::Duration;
-
-use sfu_core::config::SfuConfig;
-use sfu_transport::Certificate;
-use sfu_wire::Bitrate;
 
 #[path = "../tests/scenarios/crowd.rs"]
 mod crowd;
+mod support;
 
 use crowd::{Crowd, SILENT};
+use support::config;
 
 const SLOTS: u8 = 3;
 /// How often a second a place can change hands at most: its holder is silent for 150 ms first.
@@ -75,21 +72,4 @@ fn changes(people: usize) -> (f64, f64) {
 fn median(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
     times[times.len() / 2].as_nanos() as f64
-}
-
-fn config() -> SfuConfig {
-    SfuConfig {
-        shard: 0,
-        seed: [7; 32],
-        unix_time: Duration::from_secs(1_767_225_600),
-        candidates: vec![([10, 0, 0, 1], 7882).into()],
-        certificate: Arc::new(Certificate::generate().expect("a certificate")),
-        consent_timeout: Duration::from_secs(3600),
-        close_timeout: Duration::from_secs(20),
-        connect_timeout: Duration::from_secs(20),
-        max_half_open: 100,
-        channel_buffer: 1 << 20,
-        remb: Bitrate::new(3_000_000),
-        event_capacity: 10_000,
-    }
 }
