@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-# No test of this suite skips here: these are the texts of tests that a run under the rule is given, each skipping in a way
+# No test of this suite skips here: these are texts of tests that a run under the rule is given, each skipping in a way
 # of its own, and the rule has to see every one.
 SKIPPING = {
     "in_the_test": "import pytest\ndef test_it():\n    pytest.skip('no browser')\n",
