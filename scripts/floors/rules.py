@@ -62,7 +62,7 @@ PYTHON_FLOORS: list[set[str]] = [
     {"cluster", "metrics", "record", "settings", "signaling", "testing", "tokens"},
     {"web"},
     {"demo"},
-    {"_replay", "_torture"},  # commands of their own files
+    {"_replay", "_torture", "load"},  # commands of their own files
     {"cli"},
     {"__main__"},
 ]
