@@ -44,6 +44,11 @@ impl Id for ConnectionId {
     }
 }
 
+/// Where it lies: no other living value of its kind lies there.
+pub(crate) fn slot_of(id: impl Id) -> u32 {
+    (id.to_u64() & SLOT_MASK) as u32
+}
+
 #[derive(Debug)]
 struct Slot<T> {
     generation: u64,

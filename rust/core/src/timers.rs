@@ -1,12 +1,19 @@
 //! When which connection or room wants to be called next.
 //!
-//! One ordered set for everything with a deadline. Setting a later deadline than the one that stands costs nothing: the
-//! early call finds nothing due and sets the next one. So a packet touches the set only when it brings a deadline forward.
+//! One wheel for everything with a deadline: setting and removing are O(1), and those whose millisecond has come are put in
+//! order. Setting a later deadline than the one that stands costs nothing: the early call finds nothing due and sets the
+//! next one. So a packet touches the wheel only when it brings a deadline forward. Whoever is due at one time is called in
+//! the order of [`Timer`], whatever was set first.
 
-use std::collections::{BTreeSet, HashMap};
+mod wheel;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::time::Instant;
 
-use crate::arena::ConnectionId;
+use wheel::Wheel;
+
+use crate::arena::{ConnectionId, slot_of};
 use crate::id::RoomId;
 
 /// Who is called.
@@ -18,79 +25,94 @@ pub(crate) enum Timer {
     EndedTaps,
 }
 
+impl Timer {
+    /// A number that no other living timer has: ids of one kind share a slot only one after another.
+    fn index(self) -> u32 {
+        match self {
+            Self::EndedTaps => 0,
+            Self::Connection(id) => 1 + 2 * slot_of(id),
+            Self::Room(id) => 2 + 2 * slot_of(id),
+        }
+    }
+}
+
 /// See the module's text.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Timers {
-    queue: BTreeSet<(Instant, Timer)>,
-    deadlines: HashMap<Timer, Instant>,
+    /// By index.
+    standing: Vec<Option<(Instant, Timer)>>,
+    wheel: Wheel,
+    /// Those whose millisecond has come, in order. What does not stand any more is left in it, but never at the top.
+    near: BinaryHeap<Reverse<(Instant, Timer)>>,
 }
 
 impl Timers {
+    /// None is set; nothing is due before `now`.
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { standing: Vec::new(), wheel: Wheel::new(now), near: BinaryHeap::new() }
+    }
+
     /// Calls `timer` at `deadline` or earlier.
     pub(crate) fn set(&mut self, timer: Timer, deadline: Instant) {
-        match self.deadlines.get_mut(&timer) {
-            Some(standing) if *standing <= deadline => {}
-            Some(standing) => {
-                self.queue.remove(&(*standing, timer));
-                *standing = deadline;
-                self.queue.insert((deadline, timer));
-            }
-            None => {
-                self.deadlines.insert(timer, deadline);
-                self.queue.insert((deadline, timer));
-            }
+        let index = timer.index();
+        if self.standing.len() <= index as usize {
+            self.standing.resize(index as usize + 1, None);
         }
+        let standing = &mut self.standing[index as usize];
+        if standing.is_some_and(|(standing, of)| of == timer && standing <= deadline) {
+            return;
+        }
+        if standing.replace((deadline, timer)).is_some() {
+            self.wheel.remove(index);
+        }
+        if self.wheel.is_ahead(deadline) {
+            self.wheel.insert(index, deadline);
+        } else {
+            self.near.push(Reverse((deadline, timer)));
+        }
+        self.forget_fallen();
     }
 
     /// Never calls `timer` again.
     pub(crate) fn remove(&mut self, timer: Timer) {
-        if let Some(deadline) = self.deadlines.remove(&timer) {
-            self.queue.remove(&(deadline, timer));
+        let index = timer.index();
+        if let Some(standing) = self.standing.get_mut(index as usize)
+            && standing.take_if(|(_, of)| *of == timer).is_some()
+        {
+            self.wheel.remove(index);
+            self.forget_fallen();
         }
     }
 
     /// The next one that is due; it stands no more.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<Timer> {
-        let (deadline, timer) = *self.queue.first()?;
-        if deadline > now {
-            return None;
-        }
-        self.queue.pop_first();
-        self.deadlines.remove(&timer);
+        let Self { standing, wheel, near } = self;
+        wheel.advance(now, |index, deadline| {
+            if let Some((_, timer)) = standing[index as usize] {
+                near.push(Reverse((deadline, timer)));
+            }
+        });
+        let Reverse((_, timer)) = *near.peek().filter(|Reverse((deadline, _))| *deadline <= now)?;
+        near.pop();
+        standing[timer.index() as usize] = None;
+        self.forget_fallen();
         Some(timer)
     }
 
-    /// The earliest deadline.
+    /// The earliest deadline, or a time before it.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.queue.first().map(|(deadline, _)| *deadline)
+        self.near.peek().map(|Reverse((deadline, _))| *deadline).or_else(|| self.wheel.earliest())
+    }
+
+    /// Takes from the top of those that are near what does not stand any more.
+    fn forget_fallen(&mut self) {
+        while let Some(Reverse(entry)) = self.near.peek()
+            && self.standing[entry.1.index() as usize] != Some(*entry)
+        {
+            self.near.pop();
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::arena::Id;
-
-    #[test]
-    fn the_earlier_deadline_stands_and_each_fires_once() {
-        let start = Instant::now();
-        let at = |ms| start + Duration::from_millis(ms);
-        let room = Timer::Room(RoomId::from_u64(1));
-        let other = Timer::Connection(ConnectionId::from_u64(1));
-        let mut timers = Timers::default();
-        timers.set(room, at(20));
-        timers.set(room, at(30));
-        assert_eq!(timers.next(), Some(at(20)));
-        timers.set(room, at(10));
-        timers.set(other, at(15));
-        assert_eq!(timers.pop_due(at(9)), None);
-        assert_eq!(timers.pop_due(at(40)), Some(room));
-        assert_eq!(timers.pop_due(at(40)), Some(other));
-        assert_eq!(timers.pop_due(at(40)), None);
-        timers.set(room, at(50));
-        timers.remove(room);
-        assert_eq!(timers.next(), None);
-    }
-}
+mod tests;

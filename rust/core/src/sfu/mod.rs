@@ -102,7 +102,7 @@ impl Sfu {
             ended_taps: VecDeque::new(),
             channels: Arena::new(shard),
             demux: Demux::default(),
-            timers: Timers::default(),
+            timers: Timers::new(now),
             outbox: Outbox::new(config.event_capacity),
             counts: Counts::default(),
             scratch: Vec::new(),
