@@ -20,7 +20,8 @@ use crate::keyframe_start::KeyframeStarts;
 use crate::layer::{DependencyReader, Layer, Packet, Reading};
 use crate::negotiation::ReceiveParameters;
 use crate::stream::{
-    Activity, CaptureTimes, History, KeyframePart, LayerMeter, RecvStream, StoredExtensions, TimestampMap, ToldLayers,
+    Activity, CaptureTimes, History, KeyframePart, LayerMeter, Mark, RecvStream, StoredExtensions, TimestampMap,
+    ToldLayers,
 };
 
 /// An encoding that was silent for so long and flows again may be reachable again. A screen share may rest for shorter.
@@ -170,6 +171,15 @@ impl Track {
         Some(moves)
     }
 
+    /// A packet of an encoding came under this SSRC: under another one its stream begins anew.
+    pub(crate) fn heard_from(&mut self, place: usize, ssrc: Ssrc) {
+        let Some(encoding) = self.encodings.get_mut(place) else { return };
+        if encoding.ssrc.replace(ssrc).is_some_and(|known| known != ssrc) {
+            encoding.stream.restart();
+            self.timestamps.restarted(place);
+        }
+    }
+
     pub(crate) fn is_published(&self) -> bool {
         self.codec.is_some()
     }
@@ -204,16 +214,18 @@ impl Track {
         }
     }
 
-    /// Packets of an encoding that are in its history, from the first to the last, as they came.
+    /// Packets of an encoding that came before `mark`, from the first to the last, as they are in its history.
     pub(crate) fn look_back(
         &self,
         (encoding, first, last): (u8, SeqNo, SeqNo),
+        mark: Mark,
         mut each: impl FnMut(&Packet<'_>, StoredExtensions<'_>),
     ) {
         let Some(encoding) = self.encodings.get(usize::from(encoding)) else { return };
         let descriptor = self.parameters.extensions.id(Extension::DependencyDescriptor);
         for seq in first.get()..=last.get() {
-            let Some(stored) = encoding.history.get(SeqNo::new(seq)) else { continue };
+            let stored = encoding.history.get(SeqNo::new(seq)).filter(|stored| stored.is_before(mark));
+            let Some(stored) = stored else { continue };
             let value = stored.extensions().find(|(id, _)| Some(*id) == descriptor);
             let reading = value.map_or(Reading::None, |(_, value)| encoding.dependencies.look_up(value));
             each(&stored.packet(last, reading.as_ref()), stored.extensions());

@@ -88,6 +88,11 @@ impl Egress {
         self.datagrams.get(index).map(|d| (*d, &self.bytes[d.start..d.start + d.len]))
     }
 
+    /// How many bytes wait.
+    pub const fn bytes(&self) -> usize {
+        self.used
+    }
+
     /// How many datagrams wait.
     pub fn len(&self) -> usize {
         self.datagrams.len()

@@ -78,6 +78,16 @@ pub enum Reading {
 }
 
 impl Reading {
+    /// Of its own.
+    pub fn of(dependencies: Dependencies<'_>) -> Self {
+        match dependencies {
+            Dependencies::None => Self::None,
+            Dependencies::Unresolved => Self::Unresolved,
+            Dependencies::Outdated => Self::Outdated,
+            Dependencies::Known(dependency) => Self::Known(dependency.clone()),
+        }
+    }
+
     /// For the packet.
     pub const fn as_ref(&self) -> Dependencies<'_> {
         match self {

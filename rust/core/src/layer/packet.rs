@@ -34,3 +34,12 @@ pub struct Packet<'a> {
     /// When it came.
     pub arrival: Instant,
 }
+
+impl Packet<'_> {
+    /// Without what it borrows.
+    pub(crate) const fn detached(&self) -> Packet<'static> {
+        let Self { encoding, epoch, seq, newest, timestamp, marker, codec, facts, arrival, .. } = *self;
+        let (payload, dependencies) = (&[], Dependencies::None);
+        Packet { encoding, epoch, seq, newest, timestamp, marker, codec, payload, facts, dependencies, arrival }
+    }
+}

@@ -41,9 +41,8 @@ impl Sfu {
                 let patch = patch.in_form(Form::Frame(frame.back));
                 // The header extensions are another frame's.
                 let none = ExtensionBlock::default();
-                let sent = delivery.deliver_form(subscription, connection, (packet, patch), none.iter(), egress);
-                self.counts.packets_sent += sent.packets;
-                self.counts.bytes_sent += sent.bytes;
+                self.counts.sent +=
+                    delivery.deliver_form(subscription, connection, (packet, patch), none.iter(), egress);
             }
         }
         self.feed_recovered(now, id, packet, recovered);

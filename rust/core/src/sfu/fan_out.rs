@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use sfu_transport::{Class, Egress};
 use sfu_wire::rtp::extension_value::AbsSendTime;
-use sfu_wire::rtp::{ExtensionBlock, ExtensionForms, MAX_EXTENSIONS, RtpHeader, write_header};
+use sfu_wire::rtp::{ExtensionForms, MAX_EXTENSIONS, RtpHeader, write_header};
 use sfu_wire::{Extension, ExtensionMap, Pt, SeqNo, Ssrc};
 
 use super::Sfu;
+use super::batch::{Batch, Waiting};
 use super::taps::Feed;
 use crate::audio::Way;
 use crate::codec::Kind;
@@ -17,6 +18,7 @@ use crate::forward::Patch;
 use crate::id::TrackId;
 use crate::layer::{Dependencies, Packet};
 use crate::rewrite::dependency_descriptor;
+use crate::stream::Mark;
 use crate::subscription::{Subscription, Wire};
 use crate::tap::Tap;
 use crate::track::Track;
@@ -46,33 +48,49 @@ pub(super) struct Delivery<'a> {
 }
 
 impl Sfu {
-    pub(super) fn fan_out(
+    /// Sends what was taken in: of each track, all packets to one subscriber before the next, whose state then comes into the
+    /// cache once for all of them. Stops when `enough` bytes wait in the egress; whether something is left.
+    pub(super) fn fan_out(&mut self, now: Instant, enough: usize, egress: &mut Egress) -> bool {
+        let mut batch = std::mem::take(&mut self.batch);
+        while let Some(id) = batch.track() {
+            if !self.fan_out_track(now, id, &mut batch, enough, egress) {
+                self.batch = batch;
+                return true;
+            }
+            let unsettled_taps = batch.packets().fold(false, |any, waiting| any | self.feed_taps(now, id, &waiting));
+            if batch.next_track() | unsettled_taps {
+                self.settle_track(now, id, egress);
+            }
+        }
+        batch.clear();
+        self.batch = batch;
+        false
+    }
+
+    /// Whether all subscribers of the track have got their packets.
+    fn fan_out_track(
         &mut self,
         now: Instant,
         id: TrackId,
-        packet: &Packet<'_>,
-        extensions: ExtensionBlock<'_>,
+        batch: &mut Batch,
+        enough: usize,
         egress: &mut Egress,
-    ) {
-        let Some(track) = self.tracks.get(id) else { return };
+    ) -> bool {
+        let Some(track) = self.tracks.get(id) else { return true };
         let send_time = AbsSendTime::from_duration(self.clock.unix(now));
         let delivery = Delivery { now, send_time, class: class_of(track.kind), track };
-        let mut unsettled = false;
-        for subscription_id in &track.subscriptions {
-            let Some(subscription) = self.subscriptions.get_mut(*subscription_id) else { continue };
-            let Some(connection) = self.connections.get_mut(subscription.connection) else { continue };
-            let mut sent = delivery.deliver(subscription, connection, packet, extensions.iter(), egress);
-            unsettled |= subscription.forwarder.is_unsettled();
-            if let Some((encoding, first, last)) = subscription.forwarder.take_catch_up() {
-                sent += delivery.catch_up(subscription, connection, (encoding, first, last), egress);
+        while let Some(subscription_id) = track.subscriptions.get(batch.served()) {
+            if egress.bytes() >= enough {
+                return false;
             }
-            self.counts.packets_sent += sent.packets;
-            self.counts.bytes_sent += sent.bytes;
+            let unsettled = self.subscriptions.get_mut(*subscription_id).is_some_and(|subscription| {
+                let Some(connection) = self.connections.get_mut(subscription.connection) else { return false };
+                self.counts.sent += delivery.deliver_all(subscription, connection, batch.packets(), egress);
+                subscription.forwarder.is_unsettled()
+            });
+            batch.serve(unsettled);
         }
-        unsettled |= self.feed_taps(now, id, packet);
-        if unsettled {
-            self.settle_track(now, id, egress);
-        }
+        true
     }
 
     /// A packet of the history is now known to start a keyframe: it goes to those who waited for one.
@@ -96,20 +114,38 @@ impl Sfu {
             if subscription.forwarder.encoding() == Some(packet.encoding) {
                 continue;
             }
-            let mut sent = delivery.deliver(subscription, connection, &packet, stored.extensions(), egress);
-            if let Some((encoding, first, last)) = subscription.forwarder.take_catch_up() {
-                sent += delivery.catch_up(subscription, connection, (encoding, first, last), egress);
-            }
-            self.counts.packets_sent += sent.packets;
-            self.counts.bytes_sent += sent.bytes;
+            let waiting = Waiting { packet, extensions: stored.extensions(), mark: Mark::END };
+            self.counts.sent += delivery.deliver_all(subscription, connection, std::iter::once(waiting), egress);
         }
         let waits = |tap: &Tap| tap.forwarder.encoding() != Some(packet.encoding);
-        Feed::new(now, track, &self.connections).give(&mut self.taps, &mut self.outbox, &packet, waits);
+        let feed = Feed::new(now, track, &self.connections);
+        feed.give(&mut self.taps, &mut self.outbox, (&packet, Mark::END), waits);
         self.settle_track(now, binding.track, egress);
     }
 }
 
 impl Delivery<'_> {
+    /// Packets that were taken in together, for one subscriber.
+    fn deliver_all<'p>(
+        &self,
+        subscription: &mut Subscription,
+        connection: &mut Connection,
+        packets: impl Iterator<Item = Waiting<'p>>,
+        egress: &mut Egress,
+    ) -> Sent {
+        let mut sent = Sent::default();
+        for Waiting { packet, extensions, mark } in packets {
+            sent += self.deliver(subscription, connection, &packet, extensions, egress);
+            // Pieces of a keyframe that had overtaken its first packet: they follow it now, out of the history.
+            if let Some(missed) = subscription.forwarder.take_catch_up() {
+                self.track.look_back(missed, mark, |packet, extensions| {
+                    sent += self.deliver(subscription, connection, packet, extensions, egress);
+                });
+            }
+        }
+        sent
+    }
+
     /// Select, rewrite, write, seal: one packet for one subscriber.
     fn deliver<'e>(
         &self,
@@ -140,21 +176,6 @@ impl Delivery<'_> {
         }
         subscription.send.sent(self.now, packet, patch, len);
         Sent { packets: 1, bytes: len as u64 }
-    }
-
-    /// Pieces of a keyframe that had overtaken its first packet: they follow it now, out of the history.
-    fn catch_up(
-        &self,
-        subscription: &mut Subscription,
-        connection: &mut Connection,
-        missed: (u8, SeqNo, SeqNo),
-        egress: &mut Egress,
-    ) -> Sent {
-        let mut sent = Sent::default();
-        self.track.look_back(missed, |packet, extensions| {
-            sent += self.deliver(subscription, connection, packet, extensions, egress);
-        });
-        sent
     }
 }
 

@@ -8,7 +8,7 @@ use sfu_wire::rtp::extension_value::AbsSendTime;
 use sfu_wire::{NtpTime, Ssrc};
 
 use super::Sfu;
-use super::fan_out::{Outgoing, passing, write};
+use super::fan_out::{Outgoing, Sent, passing, write};
 use crate::arena::ConnectionId;
 use crate::audio::{MAX_RED, Material};
 use crate::id::SubscriptionId;
@@ -166,8 +166,7 @@ impl Sfu {
             let len = write(now, connection, wire, &outgoing, passed, send_time, Class::Retransmission, egress);
             if len > 0 {
                 subscription.send.retransmitted(len);
-                self.counts.packets_sent += 1;
-                self.counts.bytes_sent += len as u64;
+                self.counts.sent += Sent { packets: 1, bytes: len as u64 };
             }
         }
     }

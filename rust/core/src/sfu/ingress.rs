@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sfu_transport::Egress;
-use sfu_wire::rtp::RtpPacket;
 use sfu_wire::rtp::extension_value::{AbsCaptureTime, AudioLevel, TransportSeq};
 use sfu_wire::rtp::video_layers::VideoLayersAllocation;
-use sfu_wire::{Extension, NtpTime, Pt};
+use sfu_wire::rtp::{RtpHeader, RtpPacket};
+use sfu_wire::{Extension, NtpTime, Pt, Ssrc};
 
 use super::Sfu;
 use crate::arena::{Arena, ConnectionId};
@@ -23,13 +23,24 @@ use crate::timers::Timer;
 use crate::track::Track;
 
 /// A primary packet, whether it came as itself or out of a repair stream.
-struct Media<'a> {
+pub(super) struct Media<'a> {
+    /// Its stream, when it came as itself.
+    ssrc: Option<Ssrc>,
     codec: CodecName,
     marker: bool,
     seq: u16,
     timestamp: u32,
     payload: &'a [u8],
     repaired: bool,
+}
+
+impl Media<'_> {
+    /// Whether what comes now has nothing to do with what came before.
+    fn begins_anew(&self, track: &Track, binding: Binding) -> bool {
+        let known = track.encodings.get(binding.encoding).and_then(|encoding| encoding.ssrc);
+        let other_stream = self.ssrc.is_some_and(|ssrc| known.is_some_and(|known| known != ssrc));
+        other_stream || track.codec.is_some_and(|codec| codec != self.codec)
+    }
 }
 
 impl Sfu {
@@ -54,7 +65,28 @@ impl Sfu {
             return;
         };
         let Some(track) = self.tracks.get_mut(binding.track) else { return };
-        let Some(mut media) = unwrap(track, &packet, binding) else { return };
+        let Some(media) = unwrap(track, &packet, binding) else { return };
+        self.take_media(now, from, binding, &packet, media, egress);
+    }
+
+    /// A packet of a track: numbered, understood, kept. It waits in the batch for those who want it.
+    fn take_media(
+        &mut self,
+        now: Instant,
+        from: ConnectionId,
+        binding: Binding,
+        packet: &RtpPacket<'_>,
+        mut media: Media<'_>,
+        egress: &mut Egress,
+    ) {
+        if self.tracks.get(binding.track).is_some_and(|track| media.begins_anew(track, binding)) {
+            // What waits belongs to what was before.
+            self.forward_all(now, egress);
+        }
+        let Some(track) = self.tracks.get_mut(binding.track) else { return };
+        if let Some(ssrc) = media.ssrc {
+            track.heard_from(binding.encoding, ssrc);
+        }
         if media.codec == CodecName::Red && !media.payload.is_empty() && !has_frame(media.payload) {
             // Its number is known, so it is no loss; but there is nothing in it for anybody.
             self.counts.dropped.malformed += 1;
@@ -65,7 +97,9 @@ impl Sfu {
         let arrival = Arrival { seq, timestamp, len: packet.payload().len(), repaired };
         let Some(accepted) = encoding.stream.receive(now, &arrival) else { return };
         if let Some(deadline) = encoding.stream.poll_timeout() {
-            connection.next_nack = Some(connection.next_nack.map_or(deadline, |standing| standing.min(deadline)));
+            if let Some(connection) = self.connections.get_mut(from) {
+                connection.next_nack = Some(connection.next_nack.map_or(deadline, |standing| standing.min(deadline)));
+            }
             self.timers.set(Timer::Connection(from), deadline);
         }
 
@@ -92,22 +126,24 @@ impl Sfu {
         let recovered = encoding.listen(&mut packet_in);
         let known = encoding.starts.settle(&mut packet_in, &encoding.history);
         encoding.learn(now, &packet_in);
-        encoding.history.push(&packet_in, packet.extensions().iter());
+        let mark = encoding.history.push(&packet_in, packet.extensions().iter());
         // Padding only: numbered like the rest so that it is no loss, but nobody is to hear of it (RFC 3550 §5.1).
         if !media.payload.is_empty() {
             track.timestamps.arrived(now, binding.encoding, accepted.timestamp);
-            if let Some(captured) = capture_time(track, &packet) {
+            if let Some(captured) = capture_time(track, packet) {
                 track.timestamps.captured(binding.encoding, captured, accepted.timestamp);
                 let timeline = accepted.timestamp as i64 + track.timestamps.offset(packet_in.encoding);
                 track.capture_times.learn(timeline, captured);
             }
-            self.note_media(now, binding, &packet, media.codec);
+            self.note_media(now, binding, packet, media.codec);
         }
         if let Some(recovered) = recovered {
+            self.forward_all(now, egress);
             self.fan_out_recovered(now, binding.track, (&packet_in, &recovered), egress);
         }
-        self.fan_out(now, binding.track, &packet_in, packet.extensions(), egress);
+        self.batch.push((from, binding.track), &packet_in, packet.extensions().iter(), mark);
         if let Some(seq) = known {
+            self.forward_all(now, egress);
             self.fan_out_keyframe(now, binding, seq, egress);
         }
     }
@@ -239,13 +275,10 @@ fn unwrap<'a>(track: &mut Track, packet: &RtpPacket<'a>, binding: Binding) -> Op
         // Without the original number it is a probe (padding only).
         let (original, payload) = packet.payload().split_first_chunk::<2>()?;
         let seq = u16::from_be_bytes(*original);
-        return Some(Media { codec, marker: header.marker, seq, timestamp: header.timestamp, payload, repaired: true });
+        let (marker, timestamp) = (header.marker, header.timestamp);
+        return Some(Media { ssrc: None, codec, marker, seq, timestamp, payload, repaired: true });
     }
     let codec = codecs.iter().find(|codec| codec.pt == header.pt)?.name;
-    if encoding.ssrc.replace(header.ssrc).is_some_and(|ssrc| ssrc != header.ssrc) {
-        encoding.stream.restart();
-        track.timestamps.restarted(binding.encoding);
-    }
-    let (seq, payload) = (header.seq, packet.payload());
-    Some(Media { codec, marker: header.marker, seq, timestamp: header.timestamp, payload, repaired: false })
+    let RtpHeader { marker, seq, timestamp, ssrc, .. } = *header;
+    Some(Media { ssrc: Some(ssrc), codec, marker, seq, timestamp, payload: packet.payload(), repaired: false })
 }

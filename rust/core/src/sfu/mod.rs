@@ -6,6 +6,7 @@
 
 mod audio;
 mod audio_slots;
+mod batch;
 mod channels;
 mod describe;
 mod fan_out;
@@ -44,6 +45,8 @@ use crate::subscription::Subscription;
 use crate::tap::Tap;
 use crate::timers::Timers;
 use crate::track::Track;
+use batch::Batch;
+use fan_out::Sent;
 
 /// Totals over the life of an `Sfu`.
 #[derive(Debug, Default)]
@@ -51,8 +54,7 @@ struct Counts {
     datagrams_received: u64,
     packets_received: u64,
     bytes_received: u64,
-    packets_sent: u64,
-    bytes_sent: u64,
+    sent: Sent,
     checks: u64,
     keep_alives: u64,
     dtls: u64,
@@ -81,6 +83,8 @@ pub struct Sfu {
     demux: Demux,
     timers: Timers,
     outbox: Outbox,
+    /// What came in and has not gone out yet.
+    batch: Batch,
     counts: Counts,
     /// Where RTCP is put together.
     scratch: Vec<u8>,
@@ -104,20 +108,22 @@ impl Sfu {
             demux: Demux::default(),
             timers: Timers::new(now),
             outbox: Outbox::new(config.event_capacity),
+            batch: Batch::default(),
             counts: Counts::default(),
             scratch: Vec::new(),
             config,
         }
     }
 
-    /// Takes one datagram that arrived over `path`. It is decrypted in place.
+    /// Takes one datagram that arrived over `path`, and sends on what was in it. It is decrypted in place.
     pub fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress) {
-        self.handle_late_datagram(now, now, path, datagram, egress);
+        self.take_datagram(now, now, path, datagram, egress);
+        self.forward_all(now, egress);
     }
 
-    /// As [`Sfu::handle_datagram`], for a datagram that arrived before `now`: senders are told of `arrived`, because a reader
-    /// that is late is no congestion.
-    pub fn handle_late_datagram(
+    /// One datagram of several that were read together at `now`: the media in it waits for [`Sfu::forward`], everything else is
+    /// dealt with. Senders are told of `arrived`, because a reader that is late is no congestion.
+    pub fn take_datagram(
         &mut self,
         now: Instant,
         arrived: Instant,
@@ -143,7 +149,13 @@ impl Sfu {
         let is_dtls = classify(datagram) == DatagramKind::Dtls;
         match connection.transport.handle_datagram(now, path, datagram, egress) {
             Incoming::Rtp(packet) => self.ingress_rtp((now, arrived), id, packet, egress),
-            Incoming::Rtcp(packet) => self.ingress_rtcp(now, id, packet, egress),
+            Incoming::Rtcp(packet) => {
+                // What a publisher says of its packets comes after them.
+                if self.batch.is_from(id) {
+                    self.forward_all(now, egress);
+                }
+                self.ingress_rtcp(now, id, packet, egress);
+            }
             Incoming::Check => {
                 self.counts.checks += 1;
                 // Of two connections that prove one path (a NAT gave a port to somebody else), the last check decides.
@@ -157,6 +169,7 @@ impl Sfu {
             Incoming::KeepAlive => self.counts.keep_alives += 1,
             Incoming::Dtls => {
                 self.counts.dtls += 1;
+                self.forward_all(now, egress);
                 self.settle_transport(now, id, egress);
             }
             Incoming::Dropped(reason) => {
@@ -169,6 +182,16 @@ impl Sfu {
         }
     }
 
+    /// Sends on the media of all datagrams that were taken since the last time, until `enough` bytes wait in the egress: the
+    /// kernel copies them while they are in the cache. `true`: something is left, it is to be called again.
+    pub fn forward(&mut self, now: Instant, enough: usize, egress: &mut Egress) -> bool {
+        !self.batch.is_empty() && self.fan_out(now, enough, egress)
+    }
+
+    fn forward_all(&mut self, now: Instant, egress: &mut Egress) {
+        self.forward(now, usize::MAX, egress);
+    }
+
     /// Carries out a command.
     ///
     /// # Errors
@@ -179,6 +202,7 @@ impl Sfu {
         command: Command,
         egress: &mut Egress,
     ) -> Result<Reply, CommandError> {
+        self.forward_all(now, egress);
         match command {
             Command::CreateRoom(config) => Ok(Reply::Room(self.create_room(config))),
             Command::CloseRoom(room) => self.close_room(now, room, egress).map(|()| Reply::Done),
@@ -233,6 +257,7 @@ impl Sfu {
 
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: Instant, egress: &mut Egress) {
+        self.forward_all(now, egress);
         while let Some(timer) = self.timers.pop_due(now) {
             self.tick(now, timer, egress);
         }

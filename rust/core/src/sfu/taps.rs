@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use sfu_transport::Egress;
 
 use super::Sfu;
+use super::batch::Waiting;
 use crate::arena::{Arena, ConnectionId};
 use crate::audio::{Found, Material, Recovered};
 use crate::codec::{CodecName, Kind};
@@ -15,7 +16,7 @@ use crate::id::{TapId, TrackId};
 use crate::layer::{Layer, Packet};
 use crate::outbox::Outbox;
 use crate::rewrite::Form;
-use crate::stream::PublisherClock;
+use crate::stream::{Mark, PublisherClock};
 use crate::tap::{CaptureSource, Captured, Source, Tap, TapFrames, patience};
 use crate::timers::Timer;
 use crate::track::Track;
@@ -71,10 +72,10 @@ impl Sfu {
     }
 
     /// A packet for everybody who taps its track; whether something changed for them.
-    pub(super) fn feed_taps(&mut self, now: Instant, id: TrackId, packet: &Packet<'_>) -> bool {
+    pub(super) fn feed_taps(&mut self, now: Instant, id: TrackId, waiting: &Waiting<'_>) -> bool {
         let Some(track) = self.tracks.get(id).filter(|track| !track.taps.is_empty()) else { return false };
         let feed = Feed::new(now, track, &self.connections);
-        feed.give(&mut self.taps, &mut self.outbox, packet, |_| true)
+        feed.give(&mut self.taps, &mut self.outbox, (&waiting.packet, waiting.mark), |_| true)
     }
 
     /// What was missing and came in `packet`, for everybody who taps its track.
@@ -87,7 +88,7 @@ impl Sfu {
             let Some(payload) = material.payload(Form::Frame(back), None, &mut []) else { continue };
             let frame = Packet { seq, timestamp, marker: false, codec: CodecName::Opus, payload, ..*packet };
             // Nothing begins with what was missing.
-            feed.give(&mut self.taps, &mut self.outbox, &frame, |tap| tap.forwarder.encoding().is_some());
+            feed.give(&mut self.taps, &mut self.outbox, (&frame, Mark::END), |tap| tap.forwarder.encoding().is_some());
         }
     }
 
@@ -153,7 +154,7 @@ impl<'a> Feed<'a> {
         &self,
         taps: &mut Arena<TapId, Tap>,
         outbox: &mut Outbox,
-        packet: &Packet<'_>,
+        (packet, mark): (&Packet<'_>, Mark),
         meant: impl Fn(&Tap) -> bool,
     ) -> bool {
         let mut unsettled = false;
@@ -161,7 +162,7 @@ impl<'a> Feed<'a> {
             let Some(tap) = taps.get_mut(*id).filter(|tap| meant(tap)) else { continue };
             tap.feed(self.now, packet, self.captured(packet), &self.source);
             unsettled |= tap.forwarder.is_unsettled();
-            self.catch_up(tap);
+            self.catch_up(tap, mark);
             if tap.take_notice() {
                 outbox.push(Event::TapReady(*id));
             }
@@ -170,9 +171,9 @@ impl<'a> Feed<'a> {
     }
 
     /// Pieces of a keyframe that had overtaken its first packet follow it now.
-    fn catch_up(&self, tap: &mut Tap) {
+    fn catch_up(&self, tap: &mut Tap, mark: Mark) {
         let Some(missed) = tap.forwarder.take_catch_up() else { return };
-        self.track.look_back(missed, |packet, _| tap.feed(self.now, packet, self.captured(packet), &self.source));
+        self.track.look_back(missed, mark, |packet, _| tap.feed(self.now, packet, self.captured(packet), &self.source));
     }
 
     /// By what the publisher says of its frames, else by its sender reports.

@@ -20,6 +20,15 @@ const MAX_SLOTS: usize = 2048;
 
 const FIRST_SLOTS: usize = 64;
 
+/// A place in the order in which packets came into a [`History`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark(u64);
+
+impl Mark {
+    /// Behind everything that may come.
+    pub const END: Self = Self(u64::MAX);
+}
+
 /// What precedes a stored header extension: its id and its length.
 const ELEMENT_HEAD: usize = 2;
 
@@ -68,17 +77,18 @@ impl History {
         Self { bytes: Vec::new(), first_bytes, head: 0, lap: None, slots: Vec::new() }
     }
 
-    /// Keeps a packet with its header extensions, each an id and a value.
-    pub fn push<'e>(&mut self, packet: &Packet<'_>, extensions: impl Iterator<Item = (u8, &'e [u8])> + Clone) {
+    /// Keeps a packet with its header extensions, each an id and a value; gives its place.
+    pub fn push<'e>(&mut self, packet: &Packet<'_>, extensions: impl Iterator<Item = (u8, &'e [u8])> + Clone) -> Mark {
+        let mark = Mark(self.head);
         let extensions_len: usize = extensions.clone().map(|(_, value)| ELEMENT_HEAD + value.len()).sum();
         let len = extensions_len + packet.payload.len();
         let (Ok(extensions_len), Ok(payload_len)) =
             (u16::try_from(extensions_len), u16::try_from(packet.payload.len()))
         else {
-            return;
+            return mark;
         };
         let Some(position) = self.reserve(packet.arrival, len) else {
-            return;
+            return mark;
         };
         let mut at = (position % self.bytes.len() as u64) as usize;
         let mut put = |bytes: &[u8]| {
@@ -102,6 +112,7 @@ impl History {
             codec: packet.codec,
             arrival: packet.arrival,
         });
+        mark
     }
 
     /// The packet with this number, if it is still there.
@@ -206,6 +217,11 @@ impl<'a> StoredPacket<'a> {
         self.slot.timestamp
     }
 
+    /// Whether it came before what got that place.
+    pub const fn is_before(&self, mark: Mark) -> bool {
+        self.slot.position < mark.0
+    }
+
     /// When it came.
     pub const fn arrival(&self) -> Instant {
         self.slot.arrival
@@ -245,9 +261,24 @@ impl<'a> StoredPacket<'a> {
     }
 }
 
-/// Iterates the header extensions of a [`StoredPacket`].
-#[derive(Debug, Clone)]
+/// Iterates header extensions as they are stored: id, length, value.
+#[derive(Debug, Clone, Copy)]
 pub struct StoredExtensions<'a>(&'a [u8]);
+
+impl<'a> StoredExtensions<'a> {
+    /// Of what [`StoredExtensions::write`] wrote.
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// Appends extensions, each an id and a value.
+    pub fn write<'e>(bytes: &mut Vec<u8>, extensions: impl Iterator<Item = (u8, &'e [u8])>) {
+        for (id, value) in extensions {
+            bytes.extend_from_slice(&[id, value.len() as u8]);
+            bytes.extend_from_slice(value);
+        }
+    }
+}
 
 impl<'a> Iterator for StoredExtensions<'a> {
     type Item = (u8, &'a [u8]);

@@ -16,7 +16,7 @@ pub use activity::Activity;
 pub use capture_times::CaptureSource;
 pub(crate) use capture_times::CaptureTimes;
 pub use clock::TimestampMap;
-pub use history::{History, StoredExtensions, StoredPacket};
+pub use history::{History, Mark, StoredExtensions, StoredPacket};
 pub use layers::{FrameRate, LayerInfo, LayerMeter, ToldLayers};
 pub use numbering::Accepted;
 pub(crate) use numbering::StreamEnd;

@@ -140,7 +140,7 @@ mod tests {
     }
 
     impl Plane for Echo {
-        fn handle_datagram(&mut self, _: Instant, _: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress) {
+        fn take_datagram(&mut self, _: Instant, _: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress) {
             for _ in 0..self.copies {
                 egress.push(path, Class::Video, datagram);
             }
@@ -149,6 +149,10 @@ mod tests {
                 binary: false,
                 payload: path.local.to_string().into_bytes(),
             });
+        }
+
+        fn forward(&mut self, _: Instant, _: usize, _: &mut Egress) -> bool {
+            false
         }
 
         fn handle_command(&mut self, now: Instant, command: Command, _: &mut Egress) -> Result<Reply, CommandError> {

@@ -10,8 +10,11 @@ use sfu_transport::{Egress, Path};
 /// Pure state that takes datagrams, commands and the time (`handle_*`), and gives datagrams (into the `Egress`), replies
 /// and events (`poll_*`). It need not be `Send`: it lives and dies on its shard's thread.
 pub(crate) trait Plane {
-    /// A datagram has been read at `now` that came at `arrived`.
-    fn handle_datagram(&mut self, now: Instant, arrived: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress);
+    /// A datagram has been read at `now` that came at `arrived`. The media in it waits for `forward`.
+    fn take_datagram(&mut self, now: Instant, arrived: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress);
+    /// All that was read together has been taken: its media goes on, until `enough` bytes wait in the egress. `true`: something is
+    /// left.
+    fn forward(&mut self, now: Instant, enough: usize, egress: &mut Egress) -> bool;
     /// The application asks for something.
     fn handle_command(&mut self, now: Instant, command: Command, egress: &mut Egress) -> Result<Reply, CommandError>;
     /// Time has passed.
@@ -23,15 +26,12 @@ pub(crate) trait Plane {
 }
 
 impl Plane for Sfu {
-    fn handle_datagram(
-        &mut self,
-        now: Instant,
-        arrived: Instant,
-        path: Path,
-        datagram: &mut [u8],
-        egress: &mut Egress,
-    ) {
-        Sfu::handle_late_datagram(self, now, arrived, path, datagram, egress);
+    fn take_datagram(&mut self, now: Instant, arrived: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress) {
+        Sfu::take_datagram(self, now, arrived, path, datagram, egress);
+    }
+
+    fn forward(&mut self, now: Instant, enough: usize, egress: &mut Egress) -> bool {
+        Sfu::forward(self, now, enough, egress)
     }
 
     fn handle_command(&mut self, now: Instant, command: Command, egress: &mut Egress) -> Result<Reply, CommandError> {
