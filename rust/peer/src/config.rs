@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sfu_transport::Certificate;
+use sfu_transport::{Certificate, SrtpProfile};
 use sfu_wire::Rid;
 
 use crate::clip::Clip;
@@ -24,6 +24,8 @@ pub struct PeerConfig {
     pub remote: Option<SocketAddr>,
     /// Many peers may share one.
     pub certificate: Arc<Certificate>,
+    /// The one SRTP profile that it takes; `None`: any.
+    pub profile: Option<SrtpProfile>,
     /// What it publishes.
     pub audio: Vec<AudioSource>,
     /// What it publishes.
@@ -76,6 +78,7 @@ impl PeerConfig {
             local,
             remote: None,
             certificate,
+            profile: None,
             audio: Vec::new(),
             video: Vec::new(),
             clips: Vec::new(),

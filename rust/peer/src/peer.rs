@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use sfu_congestion::TwccSender;
 use sfu_transport::{
-    ChannelError, ChannelEvent, ChannelParameters, DatagramKind, DtlsRole, Egress, Path, Random, Secured,
-    SecuredConfig, SecuredEvent, SrtpProfile, StreamId, TransportClose, classify,
+    ChannelError, ChannelEvent, ChannelParameters, DatagramKind, DtlsRole, Egress, IceCredentials, Path, Random,
+    Secured, SecuredConfig, SecuredEvent, SrtpProfile, StreamId, TransportClose, classify,
 };
 use sfu_wire::Ssrc;
 use sfu_wire::rtcp::{self, Rtcp};
@@ -21,7 +21,7 @@ use crate::model::ModelSource;
 use crate::outlet::Outlet;
 use crate::publish::Uplink;
 use crate::receive::{Downlink, Reporter, StreamStats, Tally, TallyStats};
-use crate::sdp::{Local, Negotiation, Remote, SdpError, SectionKind};
+use crate::sdp::{Local, Negotiation, Remote, SdpError, SectionKind, candidate};
 
 /// Bytes of channel messages that may wait for the server.
 const CHANNEL_BUFFER: usize = 1 << 20;
@@ -90,6 +90,9 @@ pub struct Peer {
     negotiation: Negotiation,
     uplink: Uplink,
     downlink: Downlink,
+    /// The server's, however it told of them.
+    candidates: Vec<SocketAddr>,
+    credentials: Option<IceCredentials>,
     /// In the downlink's place, of a peer that only counts.
     tally: Option<Tally>,
     twcc: TwccSender,
@@ -108,6 +111,7 @@ impl Peer {
             certificate: config.certificate.clone(),
             role: DtlsRole::Active,
             channel_buffer: CHANNEL_BUFFER,
+            profile: config.profile,
         });
         let mut peer = Self {
             start: now,
@@ -116,6 +120,8 @@ impl Peer {
             negotiation: Negotiation::default(),
             uplink: Uplink::new(config.id),
             downlink: Downlink::default(),
+            candidates: Vec::new(),
+            credentials: None,
             tally: match config.receiving {
                 Receiving::Verify => None,
                 Receiving::Count(feedback) => Some(Tally::new(feedback)),
@@ -151,6 +157,14 @@ impl Peer {
         self.apply(now, remote)?;
         let Self { negotiation, ice, config, uplink, cname, .. } = self;
         Ok(negotiation.answer(&local(ice, config, uplink, cname)))
+    }
+
+    /// Takes a candidate of the server's that came outside of a description (RFC 8838): `candidate:…`, with or without `a=`.
+    /// One that is of no use is passed over.
+    pub fn add_candidate(&mut self, now: Instant, line: &str) {
+        let value = line.trim().trim_start_matches("a=").trim_start_matches("candidate:");
+        self.candidates.extend(candidate(value));
+        self.seek(now);
     }
 
     /// Takes a datagram that came from `path.remote` to `path.local`.
@@ -374,14 +388,27 @@ impl Peer {
     }
 
     fn apply(&mut self, now: Instant, remote: Remote) -> Result<(), SdpError> {
-        let local = self.config.local;
-        let same_family = |address: &&SocketAddr| address.is_ipv4() == local.is_ipv4();
-        let candidate = remote.candidates.iter().find(same_family).copied();
-        let server = self.config.remote.or(candidate).ok_or(SdpError::Missing("a=candidate of this family"))?;
         let sctp = remote.sctp.filter(|_| self.negotiation.has_application());
         self.secured.set_remote(now, remote.fingerprints, sctp);
-        self.ice.set_remote(now, remote.credentials, Path { local, remote: server });
+        if !remote.candidates.is_empty() {
+            self.candidates = remote.candidates;
+        }
+        self.credentials = Some(remote.credentials);
+        self.seek(now);
         Ok(())
+    }
+
+    /// Checks the server's address as soon as it and the credentials are known: there is one local address, so one pair.
+    fn seek(&mut self, now: Instant) {
+        let local = self.config.local;
+        let same_family = |address: &&SocketAddr| address.is_ipv4() == local.is_ipv4();
+        let near = self.candidates.iter().find(|address| address.ip() == local.ip());
+        let candidate = near.or_else(|| self.candidates.iter().find(same_family)).copied();
+        if let Some(remote) = self.config.remote.or(candidate)
+            && let Some(credentials) = &self.credentials
+        {
+            self.ice.set_remote(now, credentials, Path { local, remote });
+        }
     }
 
     fn note_ice(&mut self, now: Instant, change: Option<IceChange>, egress: &mut Egress) {

@@ -100,9 +100,19 @@ pub trait DtlsEndpoint {
     fn poll_timeout(&self) -> Option<Instant>;
 }
 
-/// The library's settings, the same for every session.
-static CONFIG: LazyLock<Arc<dimpl::Config>> = LazyLock::new(|| {
+/// Cheapest first: sealing with a key of 256 bits costs an eighth more, and with HMAC-SHA1 a multiple.
+const PROFILES: &[dimpl::SrtpProfile] = &[
+    dimpl::SrtpProfile::AEAD_AES_128_GCM,
+    dimpl::SrtpProfile::AEAD_AES_256_GCM,
+    dimpl::SrtpProfile::AES128_CM_SHA1_80,
+];
+
+/// The library's settings, the same for every session that takes any profile.
+static CONFIG: LazyLock<Arc<dimpl::Config>> = LazyLock::new(|| config(PROFILES));
+
+fn config(profiles: &'static [dimpl::SrtpProfile]) -> Arc<dimpl::Config> {
     let config = dimpl::Config::builder()
+        .srtp_profiles(profiles)
         .mtu(MTU)
         // ICE has validated the address already; a cookie would cost a round trip.
         .use_server_cookie(false)
@@ -111,13 +121,23 @@ static CONFIG: LazyLock<Arc<dimpl::Config>> = LazyLock::new(|| {
         .handshake_timeout(HANDSHAKE_TIMEOUT)
         .build();
     Arc::new(config.expect("the library accepts these constants"))
-});
+}
+
+/// The settings of a side that takes one profile alone.
+fn config_of(profile: SrtpProfile) -> Arc<dimpl::Config> {
+    config(match profile {
+        SrtpProfile::AeadAes128Gcm => &[dimpl::SrtpProfile::AEAD_AES_128_GCM],
+        SrtpProfile::AeadAes256Gcm => &[dimpl::SrtpProfile::AEAD_AES_256_GCM],
+        SrtpProfile::Aes128CmHmacSha1_80 => &[dimpl::SrtpProfile::AES128_CM_SHA1_80],
+    })
+}
 
 /// DTLS 1.2 by `dimpl`.
 pub struct Dtls {
     endpoint: dimpl::Dtls,
     certificate: Arc<Certificate>,
     role: DtlsRole,
+    profile: Option<SrtpProfile>,
     state: State,
     timeout: Option<Instant>,
 }
@@ -134,10 +154,11 @@ enum State {
 
 impl Dtls {
     /// An endpoint. An active one sends its ClientHello after the first [`DtlsEndpoint::handle_timeout`].
-    pub fn new(now: Instant, certificate: Arc<Certificate>, role: DtlsRole) -> Self {
-        let endpoint = new_endpoint(now, &certificate, role);
+    /// It takes `profile` alone, or else the cheapest that the other side has.
+    pub fn new(now: Instant, certificate: Arc<Certificate>, role: DtlsRole, profile: Option<SrtpProfile>) -> Self {
+        let endpoint = new_endpoint(now, &certificate, role, profile);
         let state = State::Handshaking { deadline: now + HANDSHAKE_TIMEOUT, problem: None };
-        Self { endpoint, certificate, role, state, timeout: None }
+        Self { endpoint, certificate, role, profile, state, timeout: None }
     }
 
     /// Starts over after unauthenticated input broke the handshake: the peer retransmits its ClientHello.
@@ -145,7 +166,7 @@ impl Dtls {
         let State::Handshaking { problem, .. } = &mut self.state else { return };
         log::debug!("a DTLS handshake starts over: {error}");
         *problem = Some(error.to_string());
-        self.endpoint = new_endpoint(now, &self.certificate, self.role);
+        self.endpoint = new_endpoint(now, &self.certificate, self.role, self.profile);
         self.timeout = None;
     }
 
@@ -191,10 +212,11 @@ fn fate(before: dimpl::RecordCounts, after: dimpl::RecordCounts) -> Fate {
     }
 }
 
-fn new_endpoint(now: Instant, certificate: &Certificate, role: DtlsRole) -> dimpl::Dtls {
+fn new_endpoint(now: Instant, certificate: &Certificate, role: DtlsRole, profile: Option<SrtpProfile>) -> dimpl::Dtls {
+    let config = profile.map_or_else(|| Arc::clone(&CONFIG), config_of);
     let identity =
         dimpl::DtlsCertificate { certificate: certificate.der.clone(), private_key: certificate.key.clone() };
-    let mut endpoint = dimpl::Dtls::new_12(Arc::clone(&CONFIG), identity, now);
+    let mut endpoint = dimpl::Dtls::new_12(config, identity, now);
     endpoint.set_active(role == DtlsRole::Active);
     // The library wants to be told the time before its first datagram.
     if let Err(error) = endpoint.handle_timeout(now) {
@@ -328,7 +350,7 @@ mod tests {
     fn pair(now: Instant) -> (Dtls, Dtls) {
         let server = Arc::new(Certificate::generate().unwrap());
         let client = Arc::new(Certificate::generate().unwrap());
-        (Dtls::new(now, client, DtlsRole::Active), Dtls::new(now, server, DtlsRole::Passive))
+        (Dtls::new(now, client, DtlsRole::Active, None), Dtls::new(now, server, DtlsRole::Passive, None))
     }
 
     fn shake(now: Instant, client: &mut Dtls, server: &mut Dtls) -> Vec<SrtpKeys> {
@@ -352,7 +374,18 @@ mod tests {
         let keys = shake(now, &mut client, &mut server);
         assert_eq!(keys.len(), 2);
         assert_eq!(keys[0], keys[1]);
-        assert_eq!(keys[0].profile, SrtpProfile::AeadAes256Gcm);
+        assert_eq!(keys[0].profile, SrtpProfile::AeadAes128Gcm);
+    }
+
+    #[test]
+    fn who_takes_one_profile_alone_gets_it() {
+        let now = Instant::now();
+        for profile in SrtpProfile::ALL {
+            let (mut client, mut server) = pair(now);
+            client = Dtls::new(now, Arc::clone(&client.certificate), DtlsRole::Active, Some(profile));
+            let keys = shake(now, &mut client, &mut server);
+            assert_eq!((keys[0].profile, &keys[0]), (profile, &keys[1]));
+        }
     }
 
     #[test]

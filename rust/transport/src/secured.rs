@@ -28,6 +28,8 @@ pub struct SecuredConfig {
     pub role: DtlsRole,
     /// Bound of channel bytes that wait to be sent.
     pub channel_buffer: usize,
+    /// The one SRTP profile that it takes; `None`: the cheapest that both sides have.
+    pub profile: Option<SrtpProfile>,
 }
 
 /// Why a transport is over.
@@ -311,7 +313,7 @@ impl Secured {
     }
 
     fn new_dtls(&self, now: Instant) -> Box<Dtls> {
-        Box::new(Dtls::new(now, Arc::clone(&self.config.certificate), self.config.role))
+        Box::new(Dtls::new(now, Arc::clone(&self.config.certificate), self.config.role, self.config.profile))
     }
 
     fn receiver(&mut self) -> Result<&mut SrtpReceiver, DropReason> {

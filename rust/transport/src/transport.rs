@@ -157,7 +157,7 @@ impl Transport {
         let TransportConfig { ufrag, pwd, certificate, role, consent_timeout, channel_buffer } = config;
         Self {
             ice: IceLite::new(IceCredentials { ufrag, pwd }),
-            secured: Secured::new(SecuredConfig { certificate, role, channel_buffer }),
+            secured: Secured::new(SecuredConfig { certificate, role, channel_buffer, profile: None }),
             state: TransportState::New,
             consent_timeout,
             last_check: None,

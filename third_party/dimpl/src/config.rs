@@ -7,7 +7,7 @@ use crate::crypto::{CryptoProvider, SupportedDtls12CipherSuite};
 use crate::crypto::{SupportedDtls13CipherSuite, SupportedKxGroup};
 use crate::dtls12::message::Dtls12CipherSuite;
 use crate::types::{Dtls13CipherSuite, NamedGroup};
-use crate::{ConfigError, Error};
+use crate::{ConfigError, Error, SrtpProfile};
 
 const MAX_TIMING_DURATION: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
@@ -78,6 +78,8 @@ pub struct Config {
     dtls13_cipher_suites: Option<Vec<Dtls13CipherSuite>>,
     kx_groups: Option<Vec<NamedGroup>>,
     psk: Option<Psk>,
+    /// sfu patch: what a DTLS 1.2 client offers, and what a server takes first.
+    srtp_profiles: &'static [SrtpProfile],
 }
 
 impl Config {
@@ -99,7 +101,14 @@ impl Config {
             dtls13_cipher_suites: None,
             kx_groups: None,
             psk: None,
+            srtp_profiles: SrtpProfile::ALL,
         }
+    }
+
+    /// sfu patch: SRTP profiles of DTLS 1.2 by preference.
+    #[inline(always)]
+    pub fn srtp_profiles(&self) -> &'static [SrtpProfile] {
+        self.srtp_profiles
     }
 
     /// Max transmission unit.
@@ -306,9 +315,18 @@ pub struct ConfigBuilder {
     dtls13_cipher_suites: Option<Vec<Dtls13CipherSuite>>,
     kx_groups: Option<Vec<NamedGroup>>,
     psk: Option<Psk>,
+    srtp_profiles: &'static [SrtpProfile],
 }
 
 impl ConfigBuilder {
+    /// sfu patch: SRTP profiles of DTLS 1.2 by preference: what a client offers, and what a server takes first.
+    ///
+    /// Defaults to all, AES-256 first.
+    pub fn srtp_profiles(mut self, profiles: &'static [SrtpProfile]) -> Self {
+        self.srtp_profiles = profiles;
+        self
+    }
+
     /// Set the max transmission unit (MTU).
     ///
     /// The largest size UDP packets we will produce.
@@ -643,6 +661,7 @@ impl ConfigBuilder {
             dtls13_cipher_suites: self.dtls13_cipher_suites,
             kx_groups: self.kx_groups,
             psk: self.psk,
+            srtp_profiles: self.srtp_profiles,
         })
     }
 }

@@ -22,7 +22,7 @@ fn connected(publisher: PeerConfig, viewer: PeerConfig) -> Relay {
     relay.run_for(Duration::from_secs(1));
     relay.publisher.offer_and_answer(relay.now);
     relay.run_for(Duration::from_secs(1));
-    let connected = PeerEvent::Connected(SrtpProfile::AeadAes256Gcm);
+    let connected = PeerEvent::Connected(SrtpProfile::AeadAes128Gcm);
     assert_eq!(relay.viewer.peer_events, std::slice::from_ref(&connected));
     assert_eq!(relay.publisher.peer_events, [connected]);
     relay

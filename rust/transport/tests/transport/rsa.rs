@@ -33,7 +33,7 @@ fn an_rsa_client_connects_and_exchanges_media() {
         call.run();
         assert_eq!(
             call.net.server_events.last(),
-            Some(&TransportEvent::Connected { profile: SrtpProfile::AeadAes256Gcm })
+            Some(&TransportEvent::Connected { profile: SrtpProfile::AeadAes128Gcm })
         );
         assert_eq!(call.client.peer.as_deref().map(fingerprint), Some(SERVER_CERTIFICATE.fingerprint().clone()));
         assert_eq!(call.server_reads(7), Some(rtp_packet(5, 7, b"media for the server")));
@@ -188,7 +188,7 @@ impl Client {
             match self.dtls.poll_output(&mut buffer) {
                 Output::Packet(packet) => datagrams.push(packet.to_vec()),
                 Output::KeyingMaterial(material, _) => {
-                    let keys = SrtpKeys::from_keying_material(SrtpProfile::AeadAes256Gcm, &material);
+                    let keys = SrtpKeys::from_keying_material(SrtpProfile::AeadAes128Gcm, &material);
                     self.keys = Some(keys.unwrap());
                 }
                 Output::PeerCert(der) => self.peer = Some(der.to_vec()),

@@ -83,6 +83,7 @@ impl Net {
             certificate: CLIENT_CERTIFICATE.clone(),
             role: DtlsRole::Active,
             channel_buffer: CHANNEL_BUFFER,
+            profile: None,
         });
         client.set_remote(now, vec![SERVER_CERTIFICATE.fingerprint().clone()], Some(sctp()));
         Self {

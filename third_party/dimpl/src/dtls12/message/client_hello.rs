@@ -92,7 +92,9 @@ impl ClientHello {
         ranges.push((ExtensionType::SignatureAlgorithms, start_pos, buf.len()));
 
         // Add use_srtp extension for DTLS-SRTP support
-        let use_srtp = UseSrtpExtension::default();
+        // sfu patch: as configured
+        let profiles = config.srtp_profiles().iter().map(|profile| (*profile).into());
+        let use_srtp = UseSrtpExtension::new(profiles.collect(), ArrayVec::new());
         let start_pos = buf.len();
         use_srtp.serialize(buf);
         ranges.push((ExtensionType::UseSrtp, start_pos, buf.len()));
