@@ -73,10 +73,11 @@ impl Ice {
     }
 
     /// Starts to check. The same credentials over the same path change nothing.
-    pub(crate) fn set_remote(&mut self, now: Instant, credentials: IceCredentials, path: Path) {
-        let remote = Some((credentials, path));
-        if self.remote != remote {
-            self.remote = remote;
+    pub(crate) fn set_remote(&mut self, now: Instant, credentials: &IceCredentials, path: Path) {
+        let is_known =
+            self.remote.as_ref().is_some_and(|(known, known_path)| known == credentials && *known_path == path);
+        if !is_known {
+            self.remote = Some((credentials.clone(), path));
             self.next_check = Some(now);
         }
     }

@@ -12,6 +12,7 @@ use thiserror::Error;
 use crate::config::PeerCodec;
 
 pub(crate) use negotiation::Negotiation;
+pub(crate) use parse::candidate;
 pub(crate) use write::{Local, SourceStreams};
 
 /// A description that the peer cannot follow.

@@ -53,8 +53,7 @@ impl Transport {
                 }
             }
             "candidate" => {
-                let address = candidate(value)?;
-                if !self.candidates.contains(&address) {
+                if let Some(address) = candidate(value).filter(|address| !self.candidates.contains(address)) {
                     self.candidates.push(address);
                 }
             }
@@ -87,11 +86,14 @@ impl Transport {
     }
 }
 
-/// `foundation component protocol priority address port typ …` (RFC 8839 §5.1).
-fn candidate(value: &str) -> Option<SocketAddr> {
-    let mut fields = value.split_ascii_whitespace().skip(4);
-    let address: IpAddr = fields.next()?.parse().ok()?;
-    Some(SocketAddr::new(address, fields.next()?.parse().ok()?))
+/// `foundation component protocol priority address port typ …` (RFC 8839 §5.1). What the peer has no use for is passed over
+/// (RFC 8839 §4.1): TCP, components that BUNDLE and rtcp-mux leave empty, host names.
+pub(crate) fn candidate(value: &str) -> Option<SocketAddr> {
+    let mut fields = value.split_ascii_whitespace().skip(1);
+    let (component, protocol) = (fields.next()?, fields.next()?);
+    let address: IpAddr = fields.nth(1)?.parse().ok()?;
+    let port = fields.next()?.parse().ok()?;
+    (component == "1" && protocol.eq_ignore_ascii_case("udp")).then_some(SocketAddr::new(address, port))
 }
 
 /// A section while its lines are read.
@@ -220,6 +222,7 @@ mod tests {
     const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE s0 s1\r\na=ice-lite\r\n\
         m=video 9 UDP/TLS/RTP/SAVPF 100 101\r\nc=IN IP4 0.0.0.0\r\na=mid:s0\r\na=sendonly\r\na=ice-ufrag:abcd\r\n\
         a=ice-pwd:0123456789012345678901\r\na=setup:actpass\r\na=candidate:1 1 udp 1 192.0.2.1 7882 typ host\r\n\
+        a=candidate:3 1 tcp 9 192.0.2.1 7882 typ host tcptype passive\r\na=candidate:4 1 udp 9 a.local 7882 typ host\r\n\
         a=candidate:2 1 udp 1 2001:db8::1 7882 typ host\r\na=rtpmap:100 VP8/90000\r\na=rtpmap:101 rtx/90000\r\n\
         a=fmtp:101 apt=100\r\na=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\na=ssrc-group:FID 7 8\r\n\
         a=ssrc:7 cname:x\r\na=ssrc:8 cname:x\r\nm=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:s1\r\n";
