@@ -103,6 +103,7 @@ impl Hall {
                 certificate: certificate(),
                 role: DtlsRole::Active,
                 channel_buffer: 1 << 16,
+                profile: None,
             }),
         });
         self.offer(index, sections).unwrap();
