@@ -1,0 +1,37 @@
+"""What a server must be able to do to be compared."""
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from support.process import ServerProcess
+
+from sfu.load import Signaling
+
+__all__ = ["FOLDER", "Contestant", "Running"]
+
+FOLDER = Path(__file__).parents[2] / ".cache" / "peers"
+"""Where peers that are built from source are looked for and put."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that takes peers in."""
+
+    process: ServerProcess
+    signaling: Signaling
+    version: str
+
+
+class Contestant(Protocol):
+    """A server with its settings. `settings`: those that differ from its defaults, in words."""
+
+    name: str
+    settings: str
+
+    def available(self) -> str | None:
+        """`None` if it can be started here, else what is missing and how to get it."""
+
+    def serve(self, core: int, folder: Path) -> AbstractAsyncContextManager[Running]:
+        """A running server on a core, which ends with the context; `folder` is empty and its own."""
