@@ -42,6 +42,8 @@ pub struct PeerConfig {
     pub echo: bool,
     /// What becomes of the media that comes.
     pub receiving: Receiving,
+    /// The share of what comes, from 0 to 1, that a peer which verifies takes for lost and asks for again.
+    pub ask_again: f64,
 }
 
 /// What a peer makes of the media that comes.
@@ -87,6 +89,7 @@ impl PeerConfig {
             channels: false,
             echo: false,
             receiving: Receiving::default(),
+            ask_again: 0.0,
         }
     }
 }
@@ -142,12 +145,12 @@ impl PeerCodec {
     }
 }
 
-/// Opus-like audio: one packet of `packet_len` payload bytes every 20 ms.
+/// Opus whose payload proves itself: one packet of `packet_len` payload bytes every 20 ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AudioSource {
     /// Loudness (RFC 6464): 0 loudest, 127 silence.
     pub level: u8,
-    /// Payload bytes, 32 at least.
+    /// Payload bytes, 33 at least.
     pub packet_len: usize,
 }
 
@@ -168,6 +171,19 @@ pub struct VideoSource {
     pub temporal_layers: bool,
     /// From a keyframe request to the first frame that may be one.
     pub keyframe_delay: Duration,
+    /// How the packets of a frame leave.
+    pub pacing: Pacing,
+}
+
+/// How the packets of one frame follow one another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pacing {
+    /// All at once.
+    #[default]
+    Burst,
+    /// Spread over two fifths of the time until the next frame: as libwebrtc does, whose pacer sends at 2.5 times the rate
+    /// (`kDefaultPaceMultiplier`).
+    Spread,
 }
 
 /// One encoding of a [`VideoSource`].
@@ -199,6 +215,7 @@ impl VideoSource {
             frames_per_second: 10,
             temporal_layers: true,
             keyframe_delay: Duration::from_millis(50),
+            pacing: Pacing::Burst,
         }
     }
 
@@ -216,6 +233,7 @@ impl VideoSource {
             frames_per_second: 15,
             temporal_layers: true,
             keyframe_delay: Duration::from_millis(50),
+            pacing: Pacing::Burst,
         }
     }
 }

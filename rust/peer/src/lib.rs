@@ -14,11 +14,13 @@ mod proof;
 mod publish;
 mod receive;
 mod sdp;
+mod stats;
 
 pub use clip::{Clip, ClipCodec, ClipError};
-pub use config::{AudioSource, ClipSource, Encoding, Feedback, PeerCodec, PeerConfig, Receiving, VideoSource};
+pub use config::{AudioSource, ClipSource, Encoding, Feedback, Pacing, PeerCodec, PeerConfig, Receiving, VideoSource};
 pub use model::{Model, ModelFrame, ModelPacket, ModelSource};
-pub use peer::{Peer, PeerEvent, PeerStats, UplinkStats};
+pub use peer::{Peer, PeerEvent};
 pub use proof::Proof;
-pub use receive::{FrameStats, Numbers, Playback, StreamStats, TallyStats};
+pub use receive::{Delays, FrameStats, Numbers, Playback, StreamStats, TallyStats};
 pub use sdp::SdpError;
+pub use stats::{PeerStats, UplinkStats};

@@ -119,7 +119,7 @@ mod tests {
     fn what_a_packet_is_can_be_read_behind_any_payload() {
         let frame =
             ModelFrame { index: 70_000, part: 1, parts: 3, spatial: 2, temporal: 1, references: vec![69_999, 69_996] };
-        let proof = Proof { publisher: 7, source: 2, encoding: 1, number: 99, captured: Duration::from_micros(1234) };
+        let proof = Proof { publisher: 7, source: 2, encoding: 1, number: 99, sent: Duration::from_micros(1234) };
         let payload = [&[0x90, 0x80][..], &[0x55; ModelSource::TAIL]].concat();
         let mut packet = ModelPacket { payload, frame: frame.clone(), ..ModelPacket::default() };
         packet.prove(&proof);

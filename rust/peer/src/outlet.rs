@@ -8,6 +8,8 @@ use sfu_wire::rtp::extension_value::{AbsSendTime, TransportSeq};
 use sfu_wire::rtp::{ExtensionForms, RtpHeader, write_header};
 use sfu_wire::{Extension, ExtensionMap, SeqNo};
 
+use crate::ice::Ice;
+
 /// Room for a header with all extensions of few bytes.
 const MAX_HEADER_LEN: usize = 128;
 
@@ -21,6 +23,19 @@ pub(crate) struct Outlet<'a> {
     pub(crate) path: Path,
     pub(crate) profile: SrtpProfile,
     pub(crate) twcc: &'a mut TwccSender,
+}
+
+/// Where to send, when media may.
+pub(crate) fn outlet<'a>(
+    now: Instant,
+    unix_time: Duration,
+    ice: &Ice,
+    secured: &'a mut Secured,
+    twcc: &'a mut TwccSender,
+    egress: &'a mut Egress,
+) -> Option<Outlet<'a>> {
+    let (path, profile) = (ice.path()?, secured.profile()?);
+    Some(Outlet { now, unix_time, secured, egress, path, profile, twcc })
 }
 
 /// One RTP packet to send.

@@ -18,10 +18,11 @@ use sfu_wire::rtcp::{self, Rtcp};
 use crate::config::{AudioSource, ClipSource, PeerCodec, PeerConfig, Receiving, VideoSource};
 use crate::ice::{Ice, IceChange};
 use crate::model::ModelSource;
-use crate::outlet::Outlet;
+use crate::outlet::outlet;
 use crate::publish::Uplink;
-use crate::receive::{Downlink, Reporter, StreamStats, Tally, TallyStats};
+use crate::receive::{Delays, Doubts, Downlink, Reporter, StreamStats, Tally, TallyStats};
 use crate::sdp::{Local, Negotiation, Remote, SdpError, SectionKind, candidate};
+use crate::stats::{PeerStats, UplinkStats};
 
 /// Bytes of channel messages that may wait for the server.
 const CHANNEL_BUFFER: usize = 1 << 20;
@@ -38,42 +39,6 @@ pub enum PeerEvent {
     ConsentLost,
     /// A data channel's.
     Channel(ChannelEvent),
-}
-
-/// What the server told of what the peer sends.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct UplinkStats {
-    /// RTP packets, without retransmissions.
-    pub packets: u64,
-    /// Packets sent again.
-    pub resent: u64,
-    /// Packets that the server asked for.
-    pub nacks: u64,
-    /// PLI and FIR.
-    pub keyframe_requests: u64,
-    /// Keyframes sent.
-    pub keyframes: u64,
-    /// Transport-wide feedback messages.
-    pub feedbacks: u64,
-    /// The last REMB, in bits per second.
-    pub remb: Option<u64>,
-    /// By the server's reports.
-    pub rtt: Option<Duration>,
-}
-
-/// What came and went.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PeerStats {
-    /// Of what it sends.
-    pub uplink: UplinkStats,
-    /// Of every stream that it receives.
-    pub streams: Vec<StreamStats>,
-    /// RTP that belongs to no section.
-    pub unknown_packets: u64,
-    /// Datagrams that were not authentic, or nothing at all.
-    pub dropped: u64,
-    /// BYEs.
-    pub byes: u64,
 }
 
 /// One client.
@@ -113,13 +78,15 @@ impl Peer {
             channel_buffer: CHANNEL_BUFFER,
             profile: config.profile,
         });
+        let doubts =
+            (config.ask_again > 0.0).then(|| Doubts { random: Random::new(random.array()), share: config.ask_again });
         let mut peer = Self {
             start: now,
             ice: Ice::new(&mut random),
             secured,
             negotiation: Negotiation::default(),
             uplink: Uplink::new(config.id),
-            downlink: Downlink::default(),
+            downlink: Downlink::doubting(doubts),
             candidates: Vec::new(),
             credentials: None,
             tally: match config.receiving {
@@ -148,13 +115,14 @@ impl Peer {
     /// Takes the server's answer.
     pub fn receive_answer(&mut self, now: Instant, sdp: &str) -> Result<(), SdpError> {
         let remote = self.negotiation.receive_answer(sdp)?;
-        self.apply(now, remote)
+        self.apply(now, remote);
+        Ok(())
     }
 
     /// Answers the server's offer.
     pub fn receive_offer(&mut self, now: Instant, sdp: &str) -> Result<String, SdpError> {
         let remote = self.negotiation.receive_offer(sdp)?;
-        self.apply(now, remote)?;
+        self.apply(now, remote);
         let Self { negotiation, ice, config, uplink, cname, .. } = self;
         Ok(negotiation.answer(&local(ice, config, uplink, cname)))
     }
@@ -339,6 +307,11 @@ impl Peer {
         self.tally.as_ref().map(Tally::stats).unwrap_or_default()
     }
 
+    /// From sending to arrival of what came first-hand, all streams together; empty of a peer that only counts.
+    pub fn delays(&self) -> Delays {
+        self.downlink.delays()
+    }
+
     /// What came and went.
     pub fn stats(&self) -> PeerStats {
         let uplink = &self.uplink;
@@ -387,7 +360,7 @@ impl Peer {
         }
     }
 
-    fn apply(&mut self, now: Instant, remote: Remote) -> Result<(), SdpError> {
+    fn apply(&mut self, now: Instant, remote: Remote) {
         let sctp = remote.sctp.filter(|_| self.negotiation.has_application());
         self.secured.set_remote(now, remote.fingerprints, sctp);
         if !remote.candidates.is_empty() {
@@ -395,7 +368,6 @@ impl Peer {
         }
         self.credentials = Some(remote.credentials);
         self.seek(now);
-        Ok(())
     }
 
     /// Checks the server's address as soon as it and the credentials are known: there is one local address, so one pair.
@@ -504,19 +476,6 @@ impl Peer {
     fn unix_time(&self, now: Instant) -> Duration {
         self.config.unix_time + now.saturating_duration_since(self.start)
     }
-}
-
-/// Where to send, when media may.
-fn outlet<'a>(
-    now: Instant,
-    unix_time: Duration,
-    ice: &Ice,
-    secured: &'a mut Secured,
-    twcc: &'a mut TwccSender,
-    egress: &'a mut Egress,
-) -> Option<Outlet<'a>> {
-    let (path, profile) = (ice.path()?, secured.profile()?);
-    Some(Outlet { now, unix_time, secured, egress, path, profile, twcc })
 }
 
 fn local<'a>(ice: &'a Ice, config: &'a PeerConfig, uplink: &Uplink, cname: &'a str) -> Local<'a> {

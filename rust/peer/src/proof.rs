@@ -1,7 +1,7 @@
-//! Payload that proves itself: who sent it, as which packet, when, and that not one byte has changed.
+//! Payload that proves itself: who sent it, as which packet, when it left, and that not one byte has changed.
 //!
 //! ```text
-//! | "SFUP" | publisher, 32 | source, 16 | encoding, 8 | 0 | number, 32 | captured µs, 64 | filler … | check, 64 |
+//! | "SFUP" | publisher, 32 | source, 16 | encoding, 8 | 0 | number, 32 | sent µs, 64 | filler … | check, 64 |
 //! ```
 
 use std::time::Duration;
@@ -21,8 +21,8 @@ pub struct Proof {
     pub encoding: u8,
     /// Counts the packets of the encoding from 0.
     pub number: u32,
-    /// When it was captured, since the Unix epoch, to the microsecond.
-    pub captured: Duration,
+    /// When it was sent, since the Unix epoch, to the microsecond.
+    pub sent: Duration,
 }
 
 impl Proof {
@@ -46,7 +46,7 @@ impl Proof {
         header[10] = self.encoding;
         header[11] = 0;
         header[12..16].copy_from_slice(&self.number.to_be_bytes());
-        header[16..].copy_from_slice(&(self.captured.as_micros() as u64).to_be_bytes());
+        header[16..].copy_from_slice(&(self.sent.as_micros() as u64).to_be_bytes());
         filler.fill(self.number as u8);
         check.copy_from_slice(&checksum(body).to_be_bytes());
     }
@@ -63,14 +63,14 @@ impl Proof {
         if header[..4] != MAGIC || checksum(body) != u64::from_be_bytes(*check) {
             return None;
         }
-        let [_, _, _, _, p0, p1, p2, p3, s0, s1, encoding, _, n0, n1, n2, n3, captured @ ..] = *header;
+        let [_, _, _, _, p0, p1, p2, p3, s0, s1, encoding, _, n0, n1, n2, n3, sent @ ..] = *header;
         let more = body[HEADER_LEN..].first_chunk()?;
         let proof = Self {
             publisher: u32::from_be_bytes([p0, p1, p2, p3]),
             source: u16::from_be_bytes([s0, s1]),
             encoding,
             number: u32::from_be_bytes([n0, n1, n2, n3]),
-            captured: Duration::from_micros(u64::from_be_bytes(captured)),
+            sent: Duration::from_micros(u64::from_be_bytes(sent)),
         };
         Some((proof, more))
     }
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn every_changed_bit_is_seen() {
-        let proof = Proof { publisher: 7, source: 2, encoding: 1, number: 99, captured: Duration::from_micros(1234) };
+        let proof = Proof { publisher: 7, source: 2, encoding: 1, number: 99, sent: Duration::from_micros(1234) };
         for len in [Proof::MIN_LEN, 53, 200] {
             let mut payload = vec![0; len];
             proof.write(&mut payload);

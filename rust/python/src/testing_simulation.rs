@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use sfu_peer::{AudioSource, Encoding, Peer, PeerEvent, StreamStats, VideoSource};
+use sfu_peer::{AudioSource, Encoding, Pacing, Peer, PeerEvent, StreamStats, VideoSource};
 use sfu_runtime::ServerGone;
 use sfu_sim::call::{Call, ClientConfig, ClientId, Video};
 use sfu_sim::encoder::{InterLayer, Payload, Structure};
@@ -335,6 +335,7 @@ fn scripted(video: &VideoArguments) -> PyResult<VideoSource> {
         frames_per_second: video.frame_rate,
         temporal_layers: video.temporal_layers,
         keyframe_delay: seconds("keyframe_delay", video.keyframe_delay)?,
+        pacing: Pacing::Burst,
     })
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sfu_core::config::SessionConfig;
 use sfu_load::PeerId;
-use sfu_peer::{Encoding, Feedback, PeerConfig, Receiving, VideoSource};
+use sfu_peer::{Encoding, Feedback, Pacing, PeerConfig, Receiving, VideoSource};
 use sfu_runtime::RuntimeConfig;
 
 use crate::Figures;
@@ -101,6 +101,7 @@ fn video(load: &Load) -> VideoSource {
         frames_per_second: (load.rate / load.frame) as u32,
         temporal_layers: false,
         keyframe_delay: Duration::from_millis(50),
+        pacing: Pacing::Burst,
     }
 }
 

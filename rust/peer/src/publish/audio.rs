@@ -11,9 +11,13 @@ use crate::config::AudioSource;
 use crate::outlet::Outlet;
 use crate::proof::Proof;
 
+/// Where the proof of a scripted packet starts.
+pub(crate) const PROOF_OFFSET: usize = 1;
 const INTERVAL: Duration = Duration::from_millis(20);
 /// Timestamp units in an interval at 48 kHz.
 const STEP: u32 = 960;
+/// A scripted packet's first byte (RFC 6716 §3.1): one mono frame of 20 ms, hybrid, full band; any bytes may follow.
+const TOC: u8 = 15 << 3;
 /// Behind by more, the schedule starts anew instead of catching up in a burst.
 const MAX_BEHIND: Duration = Duration::from_millis(500);
 
@@ -36,7 +40,9 @@ enum Content {
 
 impl AudioPublisher {
     pub(crate) fn new(source: AudioSource, number: u16, random: &mut Random) -> Self {
-        let content = Content::Script(vec![0; source.packet_len.max(Proof::MIN_LEN)]);
+        let mut payload = vec![0; source.packet_len.max(PROOF_OFFSET + Proof::MIN_LEN)];
+        payload[0] = TOC;
+        let content = Content::Script(payload);
         Self { stream: SendStream::audio(random), source, number, count: 0, due: None, content }
     }
 
@@ -59,16 +65,11 @@ impl AudioPublisher {
             due = outlet.now;
         }
         while due <= outlet.now {
-            let proof = Proof {
-                publisher,
-                source: self.number,
-                encoding: 0,
-                number: self.count,
-                captured: outlet.unix_time.saturating_sub(outlet.now - due),
-            };
+            let proof =
+                Proof { publisher, source: self.number, encoding: 0, number: self.count, sent: outlet.unix_time };
             let (payload, level) = match &mut self.content {
                 Content::Script(payload) => {
-                    proof.write(payload);
+                    proof.write(&mut payload[PROOF_OFFSET..]);
                     (&payload[..], self.source.level)
                 }
                 Content::Clip(clip) => {
@@ -79,7 +80,7 @@ impl AudioPublisher {
             let piece = Piece {
                 marker: self.count == 0,
                 time: self.count.wrapping_mul(STEP),
-                captured: proof.captured,
+                captured: outlet.unix_time.saturating_sub(outlet.now - due),
                 class: Class::Audio,
                 level: Some(with_voice_flag(level)),
                 descriptor: &[],

@@ -13,7 +13,7 @@ use sfu_wire::payload::vp8::{Vp8Descriptor, Vp8Temporal};
 use super::script::write_payload;
 use super::stream::{Destination, Piece, SendStream};
 use crate::clip::Clip;
-use crate::config::Encoding;
+use crate::config::{Encoding, Pacing};
 use crate::model::{Model, ModelPacket};
 use crate::outlet::Outlet;
 use crate::proof::Proof;
@@ -32,6 +32,7 @@ pub(super) enum Content {
     Script {
         encoding: Encoding,
         temporal_layers: bool,
+        pacing: Pacing,
     },
     Clip(Arc<Clip>),
     Model(Box<dyn Model>),
@@ -54,6 +55,8 @@ pub(super) struct Encoder {
     /// The time of the last frame, in units of the RTP clock.
     last: u32,
     modelled: Vec<ModelPacket>,
+    /// The scripted frame that is on its way.
+    script: Option<Script>,
     pub(super) keyframes: u64,
 }
 
@@ -64,6 +67,11 @@ pub(super) struct Capture {
     pub(super) index: u64,
     /// In units of the RTP clock, from 0.
     pub(super) time: u32,
+    /// Since the Unix epoch.
+    pub(super) captured: Duration,
+    /// When the frame is due, and the time until the next one.
+    pub(super) at: Instant,
+    pub(super) interval: Duration,
     /// All but its number.
     pub(super) proof: Proof,
 }
@@ -75,6 +83,18 @@ struct Frame {
     temporal: Option<Vp8Temporal>,
     time: u32,
     captured: Duration,
+}
+
+/// A scripted frame of which not all packets have left.
+#[derive(Debug, Clone, Copy)]
+struct Script {
+    frame: Frame,
+    proof: Proof,
+    at: Instant,
+    /// From one packet to the next.
+    spacing: Duration,
+    sent: u32,
+    count: u32,
 }
 
 impl Encoder {
@@ -92,6 +112,7 @@ impl Encoder {
             started: false,
             last: 0,
             modelled: Vec::new(),
+            script: None,
             keyframes: 0,
         }
     }
@@ -114,6 +135,9 @@ impl Encoder {
         to: &Destination<'_>,
         outlet: &mut Outlet<'_>,
     ) {
+        // The descriptors of the frame before are gone with the next one's.
+        self.hurry();
+        self.send_due(payload, to, outlet);
         let is_due = self.keyframe_at.is_some_and(|at| outlet.now >= at);
         let keyframe = match &self.content {
             Content::Script { .. } | Content::Model(_) => !self.started || is_due,
@@ -124,9 +148,9 @@ impl Encoder {
         }
         let frame = self.next_frame(keyframe, capture);
         match &self.content {
-            Content::Script { encoding, .. } => {
-                let encoding = *encoding;
-                self.send_script(&encoding, &frame, capture.proof, payload, &mut |s, p| s.send(p, to, outlet));
+            Content::Script { encoding, pacing, .. } => {
+                self.script = Some(Script::new(encoding, *pacing, frame, capture));
+                self.send_due(payload, to, outlet);
             }
             Content::Clip(clip) => {
                 let clip = clip.clone();
@@ -158,25 +182,41 @@ impl Encoder {
         // A clip says that it has one layer; a script without layers says nothing.
         let named = layered || matches!(self.content, Content::Clip(_));
         let temporal = named.then_some(Vp8Temporal { tid, layer_sync });
-        Frame { keyframe, temporal, time: capture.time, captured: capture.proof.captured }
+        Frame { keyframe, temporal, time: capture.time, captured: capture.captured }
     }
 
-    fn send_script(
-        &mut self,
-        encoding: &Encoding,
-        frame: &Frame,
-        proof: Proof,
-        payload: &mut Vec<u8>,
-        send: &mut dyn FnMut(&mut SendStream, &Piece<'_>),
-    ) {
-        let factor = if frame.keyframe { KEYFRAME_FACTOR } else { 1 };
-        let count = encoding.packets_per_frame * factor;
-        for index in 0..count {
-            let proof = Proof { number: self.packets, ..proof };
-            let len = write_payload(encoding, frame.keyframe, &self.descriptor(frame, index == 0), &proof, payload);
-            send(&mut self.stream, &frame.piece(index + 1 == count, &payload[..len]));
-            self.packets += 1;
+    /// When the next packet of a scripted frame leaves.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.script.map(|script| script.at + script.spacing * script.sent)
+    }
+
+    /// Sends what is due of a scripted frame.
+    pub(super) fn send_due(&mut self, payload: &mut Vec<u8>, to: &Destination<'_>, outlet: &mut Outlet<'_>) {
+        while self.next_due().is_some_and(|due| due <= outlet.now) {
+            self.send_one(payload, to, outlet);
         }
+    }
+
+    /// What is left of a scripted frame is due now.
+    fn hurry(&mut self) {
+        if let Some(script) = &mut self.script {
+            script.spacing = Duration::ZERO;
+        }
+    }
+
+    fn send_one(&mut self, payload: &mut Vec<u8>, to: &Destination<'_>, outlet: &mut Outlet<'_>) {
+        let (Content::Script { encoding, .. }, Some(script)) = (&self.content, &mut self.script) else { return };
+        let (frame, first) = (script.frame, script.sent == 0);
+        let proof = Proof { number: self.packets, sent: outlet.unix_time, ..script.proof };
+        let encoding = *encoding;
+        script.sent += 1;
+        let last = script.sent == script.count;
+        if last {
+            self.script = None;
+        }
+        let len = write_payload(&encoding, frame.keyframe, &self.descriptor(&frame, first), &proof, payload);
+        self.stream.send(&frame.piece(last, &payload[..len]), to, outlet);
+        self.packets += 1;
     }
 
     /// Fragments of equal size: bursts of equal datagrams are cheap to send (`UDP_SEGMENT`).
@@ -223,6 +263,18 @@ impl Encoder {
             temporal: frame.temporal,
             key_idx: Some(self.key_idx),
         }
+    }
+}
+
+impl Script {
+    fn new(encoding: &Encoding, pacing: Pacing, frame: Frame, capture: &Capture) -> Self {
+        let factor = if frame.keyframe { KEYFRAME_FACTOR } else { 1 };
+        let count = (encoding.packets_per_frame * factor) as u32;
+        let spacing = match pacing {
+            Pacing::Burst => Duration::ZERO,
+            Pacing::Spread => capture.interval * 2 / 5 / count.max(1),
+        };
+        Self { frame, proof: capture.proof, at: capture.at, spacing, sent: 0, count }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::model::ModelSource;
 use crate::outlet::Outlet;
 use crate::sdp::{Negotiation, SectionKind, SourceStreams, Standing};
 
-pub(crate) use audio::AudioPublisher;
+pub(crate) use audio::{AudioPublisher, PROOF_OFFSET as AUDIO_PROOF_OFFSET};
 pub(crate) use script::proof_offset;
 pub(crate) use stream::{Destination, SendStream};
 pub(crate) use video::VideoPublisher;

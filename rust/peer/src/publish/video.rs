@@ -34,8 +34,9 @@ pub(crate) struct VideoPublisher {
 
 impl VideoPublisher {
     pub(crate) fn new(source: VideoSource, number: u16, random: &mut Random) -> Self {
+        let VideoSource { temporal_layers, pacing, .. } = source;
         let contents = source.encodings.into_iter().map(|encoding| {
-            let content = Content::Script { encoding, temporal_layers: source.temporal_layers };
+            let content = Content::Script { encoding, temporal_layers, pacing };
             (encoding.rid, content)
         });
         let encoders = encoders(contents, random);
@@ -66,7 +67,8 @@ impl VideoPublisher {
     }
 
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.start.map(|start| start + self.capture_time(self.frame))
+        let capture = self.start.map(|start| start + self.capture_time(self.frame));
+        capture.into_iter().chain(self.encoders.iter().filter_map(Encoder::next_due)).min()
     }
 
     pub(crate) fn streams(&self) -> impl Iterator<Item = &SendStream> {
@@ -99,17 +101,21 @@ impl VideoPublisher {
 
     pub(crate) fn send_due(&mut self, publisher: u32, to: &Destination<'_>, outlet: &mut Outlet<'_>) {
         let Some(start) = self.start else { return };
+        self.encoders.iter_mut().for_each(|encoder| encoder.send_due(&mut self.payload, to, outlet));
         if outlet.now > start + self.capture_time(self.frame) + MAX_BEHIND {
             self.frame = self.frame_after(outlet.now - start);
             self.encoders.iter_mut().for_each(Encoder::interrupt);
         }
         while start + self.capture_time(self.frame) <= outlet.now {
             let offset = self.capture_time(self.frame);
-            let captured = outlet.unix_time.saturating_sub(outlet.now - (start + offset));
+            let (at, interval) = (start + offset, self.capture_time(1));
+            let captured = outlet.unix_time.saturating_sub(outlet.now - at);
             let time = (self.frame * CLOCK_RATE / u64::from(self.frames_per_second)) as u32;
             for (index, encoder) in self.encoders.iter_mut().enumerate().filter(|(_, e)| e.active) {
-                let proof = Proof { publisher, source: self.number, encoding: index as u8, number: 0, captured };
-                encoder.send(&Capture { index: self.frame, time, proof }, &mut self.payload, to, outlet);
+                let encoding = index as u8;
+                let proof = Proof { publisher, source: self.number, encoding, number: 0, sent: outlet.unix_time };
+                let capture = Capture { index: self.frame, time, captured, at, interval, proof };
+                encoder.send(&capture, &mut self.payload, to, outlet);
             }
             self.frame += 1;
         }

@@ -1,5 +1,6 @@
 //! What a peer receives: streams by SSRC, their repair, and the feedback that it owes the server.
 
+mod delays;
 mod frames;
 mod gaps;
 mod layers;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use sfu_congestion::TwccReceiver;
+use sfu_transport::Random;
 use sfu_wire::rtcp::{CompoundWriter, Nack, NackPair, Pli, ReceiverReport, ReportBlock, Rtcp, Sdes, SdesChunk};
 use sfu_wire::rtp::RtpPacket;
 use sfu_wire::rtp::extension_value::TransportSeq;
@@ -21,6 +23,7 @@ use sfu_wire::{Extension, Mid, Ssrc};
 use crate::outlet::Outlet;
 use crate::publish::SendStream;
 use crate::sdp::{Negotiation, Section, SectionKind};
+pub use delays::Delays;
 pub use playback::Playback;
 use stream::RecvStream;
 pub use stream::{FrameStats, Numbers, StreamStats};
@@ -45,8 +48,23 @@ pub(crate) struct Downlink {
     twcc: TwccReceiver,
     next_report: Option<Instant>,
     next_repair: Option<Instant>,
+    doubts: Option<Doubts>,
     pub(crate) unknown: u64,
     pub(crate) byes: u64,
+}
+
+/// Takes for lost what came, so that it is asked for and sent again.
+#[derive(Debug)]
+pub(crate) struct Doubts {
+    pub(crate) random: Random,
+    /// Of all packets, from 0 to 1.
+    pub(crate) share: f64,
+}
+
+impl Doubts {
+    fn throw(&mut self) -> bool {
+        f64::from(self.random.u32()) < self.share * f64::from(u32::MAX)
+    }
 }
 
 /// What the peer says of itself in its feedback.
@@ -58,6 +76,10 @@ pub(crate) struct Reporter<'a> {
 }
 
 impl Downlink {
+    pub(crate) fn doubting(doubts: Option<Doubts>) -> Self {
+        Self { doubts, ..Self::default() }
+    }
+
     /// Feedback starts when media can flow.
     pub(crate) fn start(&mut self, now: Instant) {
         self.next_report.get_or_insert(now + REPORT_INTERVAL);
@@ -84,6 +106,12 @@ impl Downlink {
         self.note_transport_seq(now, &packet, section);
         let pt = packet.header().pt.get();
         match section.codec_of(pt) {
+            // The first packet of a stream is never in doubt: nothing before it tells that it is missing.
+            Some(codec)
+                if codec.pt == pt
+                    && codec.rtx.is_some()
+                    && self.streams.contains_key(&ssrc)
+                    && self.doubts.as_mut().is_some_and(Doubts::throw) => {}
             Some(codec) if codec.pt == pt => {
                 let stream = self.streams.entry(ssrc).or_insert_with(|| RecvStream::new(section, ssrc));
                 stream.set_repairs(codec.rtx.is_some());
@@ -129,6 +157,14 @@ impl Downlink {
 
     pub(crate) fn stats(&self) -> impl Iterator<Item = &StreamStats> {
         self.streams.values().map(RecvStream::stats)
+    }
+
+    /// Of all streams together.
+    pub(crate) fn delays(&self) -> Delays {
+        self.streams.values().fold(Delays::default(), |mut sum, stream| {
+            sum.merge(stream.delays());
+            sum
+        })
     }
 
     fn note_transport_seq(&mut self, now: Instant, packet: &RtpPacket<'_>, section: &Section) {

@@ -7,13 +7,14 @@ use sfu_wire::rtcp::{ReportBlock, SenderReport};
 use sfu_wire::rtp::RtpPacket;
 use sfu_wire::{Mid, SeqExtender, SeqNo, Ssrc};
 
+use super::delays::Delays;
 use super::frames::{Facts, Frames};
 use super::gaps::{Arrival, Gaps};
 use super::model_frames::{ModelFacts, ModelFrames};
 use super::reception::{Counted, Reception};
 use crate::model::ModelFrame;
 use crate::proof::Proof;
-use crate::publish::proof_offset;
+use crate::publish::{AUDIO_PROOF_OFFSET, proof_offset};
 use crate::sdp::{Section, SectionKind};
 
 pub use super::frames::FrameStats;
@@ -62,7 +63,7 @@ pub struct StreamStats {
     pub encoding: Option<u8>,
     /// What became of the frames (video).
     pub frames: FrameStats,
-    /// From capture to arrival, the longest.
+    /// From sending to arrival, the longest; what was sent again counts from the first time.
     pub max_latency: Duration,
 }
 
@@ -99,6 +100,9 @@ pub(crate) struct RecvStream {
     jitter: Jitter,
     reception: Reception,
     keyframe_asked: Option<Instant>,
+    /// Of the last packet, if it proved itself.
+    delay: Option<Duration>,
+    delays: Delays,
     stats: StreamStats,
 }
 
@@ -123,6 +127,8 @@ impl RecvStream {
             jitter: Jitter::default(),
             reception: Reception::default(),
             keyframe_asked: None,
+            delay: None,
+            delays: Delays::default(),
             stats: StreamStats {
                 mid: section.mid,
                 ssrc,
@@ -151,6 +157,11 @@ impl RecvStream {
         &self.stats
     }
 
+    /// From sending to arrival, without what came by retransmission.
+    pub(crate) fn delays(&self) -> &Delays {
+        &self.delays
+    }
+
     /// Whether the server sends again what is asked for, which an offer may change.
     pub(crate) fn set_repairs(&mut self, repairs: bool) {
         self.repairs = repairs;
@@ -170,6 +181,9 @@ impl RecvStream {
             }
             Arrival::New | Arrival::Late => self.take(seq, unix_time, packet, packet.payload()),
         }
+        if let Some(delay) = self.delay.take() {
+            self.delays.record(delay);
+        }
         self.stats.missing = self.gaps.len() as u64;
     }
 
@@ -183,6 +197,7 @@ impl RecvStream {
             Arrival::New | Arrival::Late => {
                 self.stats.repaired += 1;
                 self.take(seq, unix_time, packet, payload);
+                self.delay = None;
             }
         }
         self.stats.missing = self.gaps.len() as u64;
@@ -242,7 +257,7 @@ impl RecvStream {
     fn take(&mut self, seq: SeqNo, unix_time: Duration, packet: &RtpPacket<'_>, payload: &[u8]) {
         self.stats.packets += 1;
         if self.kind == SectionKind::Audio {
-            self.verify(unix_time, payload);
+            self.verify(unix_time, payload.get(AUDIO_PROOF_OFFSET..).unwrap_or_default());
             return;
         }
         if let Some((proof, frame)) = ModelFrame::of_payload(payload) {
@@ -298,7 +313,9 @@ impl RecvStream {
         if *stats.source.get_or_insert((proof.publisher, proof.source)) != (proof.publisher, proof.source) {
             stats.misrouted += 1;
         }
-        stats.max_latency = stats.max_latency.max(unix_time.saturating_sub(proof.captured));
+        let delay = unix_time.saturating_sub(proof.sent);
+        self.delay = Some(delay);
+        stats.max_latency = stats.max_latency.max(delay);
         let Some(numbers) = stats.numbers.get_mut(usize::from(proof.encoding)) else { return };
         let first = Numbers { first: proof.number, last: proof.number, count: 0 };
         let numbers = numbers.get_or_insert(first);

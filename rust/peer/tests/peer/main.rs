@@ -4,4 +4,5 @@
 
 mod call;
 mod clips;
+mod load;
 mod relay;
