@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from support.process import ServerProcess
+from support.process import Place, ServerProcess
 
 from sfu.load import Signaling
 
 __all__ = ["FOLDER", "Contestant", "Running"]
 
 FOLDER = Path(__file__).parents[2] / ".cache" / "peers"
-"""Where peers that are built from source are looked for and put."""
+"""Where servers that are built from source are looked for and put."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,14 @@ class Running:
 
 
 class Contestant(Protocol):
-    """A server with its settings. `settings`: those that differ from its defaults, in words."""
+    """A server with its settings."""
 
     name: str
     settings: str
+    """Those that differ from its defaults."""
 
     def available(self) -> str | None:
         """`None` if it can be started here, else what is missing and how to get it."""
 
-    def serve(self, core: int, folder: Path) -> AbstractAsyncContextManager[Running]:
-        """A running server on a core, which ends with the context; `folder` is empty and its own."""
+    def serve(self, place: Place) -> AbstractAsyncContextManager[Running]:
+        """A running server, which ends with the context."""

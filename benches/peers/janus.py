@@ -9,10 +9,9 @@ import json
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, Self
 
-from support.process import ServerProcess, free_port
+from support.process import Place, ServerProcess, free_port
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -44,26 +43,26 @@ class Janus:
         return None if shutil.which("janus") else "not installed (apt-get install janus)"
 
     @asynccontextmanager
-    async def serve(self, core: int, folder: Path) -> AsyncIterator[Running]:
+    async def serve(self, place: Place) -> AsyncIterator[Running]:
         """One process, one room."""
         port = free_port()
-        for name, text in configuration(port, self._event_loops).items():
-            (folder / name).write_text(text, encoding="ascii")
-        async with ServerProcess(["janus", "--configs-folder", folder], core, folder / "log") as process:
+        for name, text in configuration(place.host, port, self._event_loops).items():
+            (place.folder / name).write_text(text, encoding="ascii")
+        async with ServerProcess(place, ["janus", "--configs-folder", place.folder]) as process:
             await process.listens(port)
-            signaling = JanusSignaling(f"ws://127.0.0.1:{port}")
+            signaling = JanusSignaling(f"ws://{place.host}:{port}")
             yield Running(process, signaling, await signaling.version())
 
 
-def configuration(port: int, event_loops: int | None) -> dict[str, str]:
+def configuration(host: str, port: int, event_loops: int | None) -> dict[str, str]:
     """Its files by name."""
     return {
         "janus.jcfg": _block("general", debug_level=3, session_timeout=0, event_loops=event_loops)
         + _block("media", ipv6=False)
-        + _block("nat", ice_lite=True, ice_enforce_list="127.0.0.1")
+        + _block("nat", ice_lite=True, ice_enforce_list=host)
         + _block("plugins", disable=_libraries(_OTHER_PLUGINS))
         + _block("transports", disable=_libraries(_OTHER_TRANSPORTS)),
-        "janus.transport.websockets.jcfg": _block("general", ws=True, ws_port=port, ws_ip="127.0.0.1", json="compact"),
+        "janus.transport.websockets.jcfg": _block("general", ws=True, ws_port=port, ws_ip=host, json="compact"),
         "janus.plugin.videoroom.jcfg": _block(
             f"room-{_ROOM}",
             publishers=100,

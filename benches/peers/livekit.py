@@ -13,12 +13,11 @@ import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import jwt
-from support.process import ServerProcess, free_port
+from support.process import Place, ServerProcess, free_port
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -51,17 +50,17 @@ class LiveKit:
         return None
 
     @asynccontextmanager
-    async def serve(self, core: int, folder: Path) -> AsyncIterator[Running]:
+    async def serve(self, place: Place) -> AsyncIterator[Running]:
         """A single node, without Redis."""
         program = _program()
         assert program is not None, "asked before"
         port = free_port()
+        file = place.folder / "config.yaml"
         # YAML takes JSON.
-        (folder / "config.yaml").write_text(json.dumps(configuration(port)), encoding="ascii")
-        command = [program, "--config", str(folder / "config.yaml")]
-        async with ServerProcess(command, core, folder / "log", {"GOMAXPROCS": "1"}) as process:
+        file.write_text(json.dumps(configuration(place.host, port)), encoding="ascii")
+        async with ServerProcess(place, [program, "--config", file], {"GOMAXPROCS": "1"}) as process:
             await process.listens(port)
-            yield Running(process, LiveKitSignaling(f"ws://127.0.0.1:{port}"), _version(program))
+            yield Running(process, LiveKitSignaling(f"ws://{place.host}:{port}"), _version(program))
 
 
 def _program() -> str | None:
@@ -75,21 +74,21 @@ def _version(program: str) -> str:
     return said.split()[-1]
 
 
-def configuration(port: int) -> dict[str, Any]:
-    """Of a server for this machine alone."""
+def configuration(host: str, port: int) -> dict[str, Any]:
+    """Of a server with one address."""
     return {
         "port": port,
-        "bind_addresses": ["127.0.0.1"],
+        "bind_addresses": [host],
         "keys": {_KEY: _SECRET},
         "logging": {"level": "error"},
         "rtc": {
-            "node_ip": "127.0.0.1",
+            "node_ip": host,
             "udp_port": free_port(),
             "tcp_port": 0,
             "use_external_ip": False,
             "use_ice_lite": True,
             "enable_loopback_candidate": True,
-            "ips": {"includes": ["127.0.0.1/32"]},
+            "ips": {"includes": [f"{host}/32"]},
             "congestion_control": {"enabled": False},
         },
     }

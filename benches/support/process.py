@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -14,29 +15,44 @@ _PATIENCE = 20.0
 """Seconds until a server must listen, and until it must have ended."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a server runs."""
+
+    core: int
+    """The processor on which all its threads stay."""
+    folder: Path
+    """Its own, and empty."""
+    host: str = "127.0.0.1"
+    """Its one address."""
+    prefix: tuple[str, ...] = ()
+    """What its command stands behind, to run in a network namespace."""
+
+
 class ServerProcess:
-    """One server; what it prints goes to `log`."""
+    """One server; what it prints goes to a file in its folder."""
 
     def __init__(
-        self, command: Sequence[str | Path], core: int, log: Path, environment: Mapping[str, str] | None = None
+        self, place: Place, command: Sequence[str | Path], environment: Mapping[str, str] | None = None
     ) -> None:
-        self._log = log
-        with log.open("wb") as output:
+        self._place = place
+        self._log = place.folder / "log"
+        with self._log.open("wb") as output:
             self._process = subprocess.Popen(
-                # All threads inherit it.
-                ["taskset", "--cpu-list", str(core), *map(str, command)],
+                # Its threads inherit the core.
+                [*place.prefix, "taskset", "--cpu-list", str(place.core), *map(str, command)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(environment or {})},
             )
 
-    async def listens(self, port: int, host: str = "127.0.0.1") -> None:
+    async def listens(self, port: int) -> None:
         """Wait until it takes TCP connections. Raises `RuntimeError` with its last words if it ends or never does."""
         end = time.monotonic() + _PATIENCE
         while time.monotonic() < end and self._process.poll() is None:
             try:
-                _, writer = await asyncio.open_connection(host, port)
+                _, writer = await asyncio.open_connection(self._place.host, port)
             except OSError:
                 await asyncio.sleep(0.05)
             else:
@@ -71,7 +87,7 @@ class ServerProcess:
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port of 127.0.0.1 that nobody has now."""
+    """A port that nobody has now."""
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
