@@ -5,6 +5,7 @@
 //! all randomness are born here. No routing and no layer decision is made on this floor. Linux only.
 
 mod config;
+pub mod datagrams;
 mod error;
 mod logs;
 mod mailbox;

@@ -15,9 +15,10 @@ mod send;
 pub(crate) use affinity::pin;
 pub(crate) use interface::interface_addresses;
 pub(crate) use option::{get_option, set_option};
-pub(crate) use poll::{Interest, Poll, Wake, wait_readable};
+pub use poll::Wake;
+pub(crate) use poll::{Interest, Poll, wait_readable};
 pub(crate) use random::random_seed;
-pub(crate) use receive::ReceiveBuffers;
+pub use receive::{ReceiveBuffers, Received};
 pub(crate) use send::SendBuffers;
 
 /// Room for the control messages of one datagram, aligned as `cmsghdr` wants it.

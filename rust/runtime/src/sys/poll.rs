@@ -9,24 +9,24 @@ use libc::c_int;
 
 /// A file descriptor that can be made readable from any thread.
 #[derive(Debug)]
-pub(crate) struct Wake(File);
+pub struct Wake(File);
 
 impl Wake {
     /// Not readable yet.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub fn new() -> io::Result<Self> {
         // SAFETY: no pointers; a result that is not negative is a new descriptor that nobody else owns.
         let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
         owned(fd).map(|fd| Self(File::from(fd)))
     }
 
     /// Makes it readable.
-    pub(crate) fn set(&self) {
+    pub fn set(&self) {
         // The only error is a counter at its limit: it is readable then.
         let _ = (&self.0).write_all(&1_u64.to_ne_bytes());
     }
 
     /// Makes it unreadable.
-    pub(crate) fn reset(&self) {
+    pub fn reset(&self) {
         // The only error is that it was not readable.
         let _ = (&self.0).read_exact(&mut [0; 8]);
     }

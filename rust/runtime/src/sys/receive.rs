@@ -16,24 +16,25 @@ const MESSAGES: usize = 32;
 const MESSAGE_LEN: usize = 65_536;
 
 /// One message that came in.
-pub(crate) struct Received<'a> {
+#[derive(Debug)]
+pub struct Received<'a> {
     /// Who sent it.
-    pub(crate) remote: SocketAddr,
+    pub remote: SocketAddr,
     /// The local address that it was sent to, if the kernel said so.
-    pub(crate) local: Option<IpAddr>,
+    pub local: Option<IpAddr>,
     /// The size of each datagram but the last.
-    pub(crate) segment: usize,
+    pub segment: usize,
     /// How many datagrams this socket's full queue has cost since it was opened, if the kernel said so (it wraps).
-    pub(crate) overflow: Option<u32>,
+    pub overflow: Option<u32>,
     /// When the kernel took it in by its wall clock, since the Unix epoch, if it said so.
-    pub(crate) stamp: Option<Duration>,
+    pub stamp: Option<Duration>,
     /// All datagrams, one after another.
-    pub(crate) bytes: &'a mut [u8],
+    pub bytes: &'a mut [u8],
 }
 
 impl Received<'_> {
     /// The datagrams one by one; an empty message is one empty datagram.
-    pub(crate) fn datagrams(&mut self) -> impl Iterator<Item = &mut [u8]> {
+    pub fn datagrams(&mut self) -> impl Iterator<Item = &mut [u8]> {
         let empty: Option<&mut [u8]> = self.bytes.is_empty().then_some(&mut []);
         let parts = self.bytes.chunks_mut(self.segment.max(1));
         empty.into_iter().chain(parts)
@@ -41,7 +42,7 @@ impl Received<'_> {
 }
 
 /// The buffers of one batch.
-pub(crate) struct ReceiveBuffers {
+pub struct ReceiveBuffers {
     bytes: Box<[u8]>,
     names: Box<[libc::sockaddr_storage]>,
     controls: Box<[Control]>,
@@ -53,7 +54,8 @@ pub(crate) struct ReceiveBuffers {
 
 impl ReceiveBuffers {
     /// Buffers for one batch; pages are touched only when they are needed.
-    pub(crate) fn new() -> Self {
+    #[expect(clippy::new_without_default, reason = "two megabytes are no default")]
+    pub fn new() -> Self {
         // SAFETY: `sockaddr_storage` is plain old data; all zeroes is the unspecified family.
         let name: libc::sockaddr_storage = unsafe { mem::zeroed() };
         Self {
@@ -68,7 +70,7 @@ impl ReceiveBuffers {
 
     /// Takes what waits in the socket, one batch at most, and says whether the batch was full.
     /// An empty queue is an empty batch.
-    pub(crate) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<bool> {
+    pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<bool> {
         self.filled = 0;
         self.prepare();
         // SAFETY: the headers point into buffers of `self`, which is borrowed until the call returns; lengths are theirs.
@@ -93,7 +95,7 @@ impl ReceiveBuffers {
     }
 
     /// The messages of the last batch, in order.
-    pub(crate) fn messages(&mut self) -> impl Iterator<Item = Received<'_>> {
+    pub fn messages(&mut self) -> impl Iterator<Item = Received<'_>> {
         let buffers = self.bytes.chunks_exact_mut(MESSAGE_LEN);
         let parts = self.headers.iter().zip(&self.names).zip(buffers);
         parts.take(self.filled).filter_map(|((header, name), buffer)| {
