@@ -18,3 +18,19 @@ pub struct Counters {
     /// Datagrams that a socket did not take: its buffer was full.
     pub refused: u64,
 }
+
+impl Counters {
+    /// What came on top of what there was `before`.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            sent: self.sent - before.sent,
+            sent_bytes: self.sent_bytes - before.sent_bytes,
+            received: self.received - before.received,
+            received_bytes: self.received_bytes - before.received_bytes,
+            lost_up: self.lost_up - before.lost_up,
+            lost_down: self.lost_down - before.lost_down,
+            refused: self.refused - before.refused,
+        }
+    }
+}

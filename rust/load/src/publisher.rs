@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::ops::ControlFlow;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use sfu_peer::{ClipSource, PeerConfig, PeerEvent, SdpError};
 use sfu_transport::{Certificate, CertificateError};
@@ -123,7 +123,6 @@ impl Publishing {
         let mut swarm = Swarm::new(SwarmConfig { receive_buffer: RECEIVE_BUFFER, ..SwarmConfig::new(ip) })?;
         let peer = swarm.add(|local| PeerConfig {
             seed,
-            unix_time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             remote: Some(server),
             clips: vec![source],
             ..PeerConfig::new(0, local, certificate)

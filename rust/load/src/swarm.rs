@@ -9,13 +9,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
-use sfu_peer::{Peer, PeerConfig, PeerEvent};
+use sfu_peer::{Peer, PeerConfig, PeerEvent, Receiving};
+use sfu_runtime::datagrams::ReceiveBuffers;
 use sfu_transport::Egress;
 
+use crate::clock::WallClock;
 use crate::counters::Counters;
 use crate::kernel;
 use crate::loss::{Dice, Loss};
-use crate::member::{Member, Turn, bind};
+use crate::member::{Member, Turn, bind, stamp};
 
 /// Sockets that one wait reports. Higher: fewer system calls. Lower: timers are served sooner.
 const EVENTS: usize = 256;
@@ -33,6 +35,8 @@ pub struct SwarmConfig {
     pub ip: IpAddr,
     /// `SO_RCVBUF` of each. Higher: survives longer pauses of this thread. Lower: less kernel memory.
     pub receive_buffer: usize,
+    /// Takes datagrams together that came together (`UDP_GRO`). On loopback this is cheaper for the sender, too.
+    pub coalesce: bool,
     /// Seeds the dice of loss.
     pub seed: [u8; 32],
 }
@@ -40,7 +44,7 @@ pub struct SwarmConfig {
 impl SwarmConfig {
     /// With buffers for a second of a large room.
     pub const fn new(ip: IpAddr) -> Self {
-        Self { ip, receive_buffer: 4 << 20, seed: [0; 32] }
+        Self { ip, receive_buffer: 4 << 20, coalesce: false, seed: [0; 32] }
     }
 }
 
@@ -68,8 +72,10 @@ pub struct Swarm {
     members: BTreeMap<PeerId, Member>,
     timers: BTreeSet<(Instant, PeerId)>,
     next: usize,
+    clock: WallClock,
     dice: Dice,
     counters: Counters,
+    buffers: ReceiveBuffers,
     egress: Egress,
     events: VecDeque<(PeerId, PeerEvent)>,
 }
@@ -83,8 +89,10 @@ impl Swarm {
             members: BTreeMap::new(),
             timers: BTreeSet::new(),
             next: 0,
+            clock: WallClock::read(),
             dice: Dice::new(config.seed),
             counters: Counters::default(),
+            buffers: ReceiveBuffers::new(),
             egress: Egress::new(),
             events: VecDeque::new(),
             config,
@@ -96,13 +104,18 @@ impl Swarm {
         mio::Waker::new(self.poll.registry(), WAKER).map(Waker)
     }
 
-    /// A peer more, on a free port; `configure` is told its address.
+    /// A peer more, on a free port; `configure` is told its address. It goes by the swarm's wall clock.
     pub fn add(&mut self, configure: impl FnOnce(SocketAddr) -> PeerConfig) -> io::Result<PeerId> {
-        let (mut socket, local) = bind(self.config.ip, self.config.receive_buffer)?;
+        let (mut socket, local) = bind(&self.config)?;
+        let now = Instant::now();
+        let config = PeerConfig { unix_time: self.clock.unix(now), ..configure(local) };
+        if config.receiving == Receiving::Verify {
+            stamp(&socket);
+        }
         let id = PeerId(self.next);
         self.poll.registry().register(&mut socket, Token(id.0), Interest::READABLE)?;
         self.next += 1;
-        let peer = Peer::new(Instant::now(), configure(local));
+        let peer = Peer::new(now, config);
         self.members.insert(id, Member::new(socket, local, peer));
         self.schedule(id);
         Ok(id)
@@ -110,10 +123,10 @@ impl Swarm {
 
     /// Does something with a peer now, and sends what that brings about. `None`: there is no such peer.
     pub fn with<T>(&mut self, id: PeerId, act: impl FnOnce(Instant, &mut Peer, &mut Egress) -> T) -> Option<T> {
-        let Self { members, dice, counters, egress, .. } = self;
+        let Self { members, clock, dice, counters, egress, .. } = self;
         let member = members.get_mut(&id)?;
         let result = act(Instant::now(), &mut member.peer, egress);
-        member.send(&mut Turn { dice, counters, egress });
+        member.send(&mut Turn { clock, dice, counters, egress });
         self.schedule(id);
         Some(result)
     }
@@ -159,7 +172,7 @@ impl Swarm {
             if let Some(member) = self.members.get_mut(&id) {
                 member.due = None;
             }
-            self.serve(id, Member::handle_timeout);
+            self.serve(id, |member, _, turn| member.handle_timeout(turn));
         }
         Ok(())
     }
@@ -185,6 +198,11 @@ impl Swarm {
         self.members.get(&id).map(|member| &member.peer)
     }
 
+    /// Where a peer's socket is bound.
+    pub fn address(&self, id: PeerId) -> Option<SocketAddr> {
+        self.members.get(&id).map(|member| member.local)
+    }
+
     /// All peers, in the order in which they came.
     pub fn peers(&self) -> impl Iterator<Item = (PeerId, &Peer)> {
         self.members.iter().map(|(id, member)| (*id, &member.peer))
@@ -200,10 +218,10 @@ impl Swarm {
         kernel::drops(&self.members.values().map(|member| member.local.port()).collect())
     }
 
-    fn serve(&mut self, id: PeerId, act: impl FnOnce(&mut Member, &mut Turn<'_>)) {
-        let Self { members, dice, counters, egress, .. } = self;
+    fn serve(&mut self, id: PeerId, act: impl FnOnce(&mut Member, &mut ReceiveBuffers, &mut Turn<'_>)) {
+        let Self { members, clock, dice, counters, buffers, egress, .. } = self;
         if let Some(member) = members.get_mut(&id) {
-            act(member, &mut Turn { dice, counters, egress });
+            act(member, buffers, &mut Turn { clock, dice, counters, egress });
             self.schedule(id);
         }
     }

@@ -23,6 +23,8 @@ pub(crate) struct Outlet<'a> {
     pub(crate) path: Path,
     pub(crate) profile: SrtpProfile,
     pub(crate) twcc: &'a mut TwccSender,
+    /// RTCP sent so far.
+    pub(crate) compounds: u64,
 }
 
 /// Where to send, when media may.
@@ -35,7 +37,7 @@ pub(crate) fn outlet<'a>(
     egress: &'a mut Egress,
 ) -> Option<Outlet<'a>> {
     let (path, profile) = (ice.path()?, secured.profile()?);
-    Some(Outlet { now, unix_time, secured, egress, path, profile, twcc })
+    Some(Outlet { now, unix_time, secured, egress, path, profile, twcc, compounds: 0 })
 }
 
 /// One RTP packet to send.
@@ -94,6 +96,7 @@ impl Outlet<'_> {
         if compound.is_empty() {
             return;
         }
+        self.compounds += 1;
         self.egress.write(self.path, Class::Control, compound.len() + self.profile.rtcp_overhead(), |buffer| {
             buffer[..compound.len()].copy_from_slice(compound);
             self.secured.protect_rtcp(buffer, compound.len()).unwrap_or(0)

@@ -302,6 +302,11 @@ impl Peer {
         self.downlink.stats()
     }
 
+    /// RTP packets sent, without retransmissions.
+    pub fn sent_packets(&self) -> u64 {
+        self.uplink.streams().map(|stream| stream.packets).sum()
+    }
+
     /// What came, of a peer that only counts (`Receiving::Count`).
     pub fn tally(&self) -> TallyStats {
         self.tally.as_ref().map(Tally::stats).unwrap_or_default()
@@ -317,7 +322,7 @@ impl Peer {
         let uplink = &self.uplink;
         PeerStats {
             uplink: UplinkStats {
-                packets: uplink.streams().map(|s| s.packets).sum(),
+                packets: self.sent_packets(),
                 resent: uplink.streams().map(|s| s.resent).sum(),
                 nacks: uplink.nacks,
                 keyframe_requests: uplink.keyframe_requests,

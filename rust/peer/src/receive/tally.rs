@@ -26,6 +26,8 @@ pub struct TallyStats {
     pub bytes: u64,
     /// Of each stream from its first number to its highest, all together.
     pub expected: u64,
+    /// Compound packets of feedback sent.
+    pub feedbacks: u64,
 }
 
 /// What a peer counts that verifies nothing.
@@ -37,6 +39,7 @@ pub(crate) struct Tally {
     twcc: TwccReceiver,
     next_report: Option<Instant>,
     bytes: u64,
+    feedbacks: u64,
 }
 
 #[derive(Debug)]
@@ -51,7 +54,7 @@ struct Stream {
 
 impl Tally {
     pub(crate) fn new(feedback: Feedback) -> Self {
-        Self { feedback, streams: Vec::new(), twcc: TwccReceiver::new(), next_report: None, bytes: 0 }
+        Self { feedback, streams: Vec::new(), twcc: TwccReceiver::new(), next_report: None, bytes: 0, feedbacks: 0 }
     }
 
     /// Reports start when media can flow.
@@ -84,11 +87,13 @@ impl Tally {
     }
 
     pub(crate) fn handle_timeout(&mut self, reporter: Reporter<'_>, outlet: &mut Outlet<'_>) {
+        let before = outlet.compounds;
         super::send_transport_feedback(&mut self.twcc, reporter.ssrc, outlet);
         if self.next_report.is_some_and(|at| outlet.now >= at) {
             self.next_report = Some(outlet.now + REPORT_INTERVAL);
             self.report(reporter, outlet);
         }
+        self.feedbacks += outlet.compounds - before;
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
@@ -99,6 +104,7 @@ impl Tally {
         TallyStats {
             packets: self.streams.iter().map(|stream| stream.packets).sum(),
             bytes: self.bytes,
+            feedbacks: self.feedbacks,
             expected: self.streams.iter().map(|stream| stream.counted().expected()).sum(),
         }
     }
@@ -163,7 +169,7 @@ mod tests {
         }
         assert!(tally.count(now, &packet(2, 7), &negotiation));
         assert!(!tally.count(now, &packet(1, 9)[..11], &negotiation), "no whole header");
-        assert_eq!(tally.stats(), TallyStats { packets: 5, bytes: 5 * 32, expected: 6 });
+        assert_eq!(tally.stats(), TallyStats { packets: 5, bytes: 5 * 32, expected: 6, feedbacks: 0 });
         assert_eq!(tally.poll_timeout(), None, "it owes nothing");
     }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::time::Duration;
-use std::{mem, ptr};
+use std::{fmt, mem, ptr};
 
 use super::Control;
 
@@ -50,6 +50,12 @@ pub struct ReceiveBuffers {
     vectors: Vec<libc::iovec>,
     headers: Vec<libc::mmsghdr>,
     filled: usize,
+}
+
+impl fmt::Debug for ReceiveBuffers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ReceiveBuffers").field("filled", &self.filled).finish_non_exhaustive()
+    }
 }
 
 impl ReceiveBuffers {

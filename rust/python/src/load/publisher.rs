@@ -1,6 +1,5 @@
-//! `sfu._core.load`: peers of this process's own, for rooms without cameras.
-//!
-//! A publisher runs on a thread of its own over a real socket, like any peer; it needs the server's address and its answer.
+//! `sfu._core.load.Publisher`: one peer that publishes clips, on a thread of its own over a real socket like any peer; it
+//! needs the server's address and its answer.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,21 +10,9 @@ use sfu_load::PublisherError;
 use sfu_peer::{Clip, ClipCodec, ClipSource};
 use sfu_wire::Rid;
 
-/// Adds the submodule to `parent`, importable by its full name.
-pub(crate) fn register(parent: &Bound<'_, PyModule>) -> PyResult<()> {
-    let module = PyModule::new(parent.py(), "load")?;
-    module.add_class::<Publisher>()?;
-    parent.add_submodule(&module)?;
-    // `import a.b.c` looks here; an extension module has no path to search.
-    let name = format!("{}.load", parent.name()?);
-    module.setattr("__name__", &name)?;
-    let modules = parent.py().import("sys")?.getattr("modules")?;
-    modules.set_item(name, module)
-}
-
 /// A publisher of clips on a thread of its own.
 #[pyclass(frozen, module = "sfu._core.load")]
-struct Publisher(Mutex<sfu_load::Publisher>);
+pub(super) struct Publisher(Mutex<sfu_load::Publisher>);
 
 #[pymethods]
 impl Publisher {
