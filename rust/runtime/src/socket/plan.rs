@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
-use sfu_transport::{Egress, Outgoing, Path};
+use sfu_transport::{Egress, Path};
 
 /// The kernel's bound on datagrams in one message (`UDP_MAX_SEGMENTS` before Linux 6.9).
 pub(super) const MAX_SEGMENTS: usize = 64;
@@ -87,17 +87,13 @@ impl Plan {
         self.groups.clear();
         self.membership.clear();
         self.by_path.clear();
-        for (outgoing, _) in egress.iter() {
-            // Retransmissions and reports come in rows for one path: look there first.
-            let group = match self.membership.last() {
-                Some(&last) if self.groups[last].path == outgoing.path => last,
-                _ => *self.by_path.entry(outgoing.path).or_insert_with(|| {
-                    self.groups.push(Group { path: outgoing.path, count: 0 });
-                    self.groups.len() - 1
-                }),
-            };
-            self.groups[group].count += 1;
-            self.membership.push(group);
+        for row in egress.rows() {
+            let group = *self.by_path.entry(row.path).or_insert_with(|| {
+                self.groups.push(Group { path: row.path, count: 0 });
+                self.groups.len() - 1
+            });
+            self.groups[group].count += row.datagrams.len();
+            self.membership.resize(row.datagrams.end, group);
         }
     }
 
@@ -119,7 +115,7 @@ impl Plan {
 
 /// The longest run that one message can carry from the start of `range`: its end, and where to cut.
 fn run(egress: &Egress, order: &[usize], range: Range<usize>) -> (usize, Option<u16>) {
-    let len = |place: usize| egress.get(order[place]).map_or(0, |(_, bytes): (Outgoing, &[u8])| bytes.len());
+    let len = |place: usize| egress.datagram(order[place]).map_or(0, <[u8]>::len);
     let (start, segment) = (range.start, len(range.start));
     let mut end = start + 1;
     let mut total = segment;

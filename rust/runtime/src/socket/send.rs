@@ -37,8 +37,8 @@ impl Kernel for SocketsKernel<'_> {
         };
         let socket = std::os::fd::AsFd::as_fd(&self.sockets[first.socket]);
         let parts = messages.iter().map(|message| {
-            let indices = order[message.datagrams.clone()].iter();
-            let pieces = indices.filter_map(|&index| egress.get(index).map(|(_, bytes)| bytes));
+            let rows = order[message.datagrams.clone()].chunk_by(|before, next| before + 1 == *next);
+            let pieces = rows.filter_map(|row| egress.piece(row[0]..row[0] + row.len()));
             (message.path, message.segment, pieces)
         });
         self.buffers.send(socket, parts)
