@@ -3,7 +3,6 @@
 //! Invariant: no nonce repeats. Every SSRC has a window of sealed indices, and one that has ended stays closed up to its
 //! last index for as long as the key lives.
 
-use std::collections::hash_map::Entry;
 use std::fmt;
 
 use sfu_wire::{SeqNo, Ssrc};
@@ -31,7 +30,13 @@ type SealedWindow = ReplayWindow<16>;
 pub struct SrtpSender {
     profile: SrtpProfile,
     cipher: Cipher,
-    live: StreamMap<SealedWindow>,
+    /// Where in `windows` a stream has its own.
+    live: StreamMap<usize>,
+    windows: Vec<SealedWindow>,
+    /// Places in `windows` whose streams have ended.
+    free: Vec<usize>,
+    /// The stream that sealed last, and its place: the packets of a frame come in a row.
+    latest: Option<(Ssrc, usize)>,
     /// Highest sealed index of streams that have ended.
     ended: StreamMap<u64>,
     next_rtcp_index: u32,
@@ -48,6 +53,9 @@ impl SrtpSender {
             profile,
             cipher: Cipher::new(keys),
             live: StreamMap::default(),
+            windows: Vec::new(),
+            free: Vec::new(),
+            latest: None,
             ended: StreamMap::default(),
             next_rtcp_index: 0,
         }
@@ -96,8 +104,10 @@ impl SrtpSender {
 
     /// The stream has ended. Should its SSRC come back, it goes on above the last index.
     pub fn forget(&mut self, ssrc: Ssrc) {
-        if let Some(window) = self.live.remove(&ssrc) {
-            self.ended.insert(ssrc, window.highest());
+        if let Some(place) = self.live.remove(&ssrc) {
+            self.ended.insert(ssrc, self.windows[place].highest());
+            self.free.push(place);
+            self.latest = None;
         }
     }
 
@@ -113,26 +123,46 @@ impl SrtpSender {
         if index >= INDEX_END {
             return Err(SrtpError::KeyLimit);
         }
-        let streams = self.live.len() + self.ended.len();
-        match self.live.entry(ssrc) {
-            Entry::Occupied(mut stream) => claim_within(stream.get_mut(), index),
-            Entry::Vacant(place) => {
-                let window = match self.ended.get(&ssrc) {
-                    Some(highest) => {
-                        let mut window = SealedWindow::closed_at(*highest);
-                        claim_within(&mut window, index)?;
-                        window
-                    }
-                    None if streams >= MAX_STREAMS => return Err(SrtpError::KeyLimit),
-                    // A receiver takes the first packet of a stream for rollover counter 0.
-                    None if seq.rollovers() > 0 => return Err(SrtpError::RolloverGap),
-                    None => SealedWindow::new(index),
-                };
-                place.insert(window);
-                self.ended.remove(&ssrc);
-                Ok(())
-            }
+        if let Some((_, place)) = self.latest.filter(|(latest, _)| *latest == ssrc) {
+            return claim_within(&mut self.windows[place], index);
         }
+        let place = match self.live.get(&ssrc) {
+            Some(place) => {
+                claim_within(&mut self.windows[*place], index)?;
+                *place
+            }
+            None => self.begin(ssrc, seq)?,
+        };
+        self.latest = Some((ssrc, place));
+        Ok(())
+    }
+
+    /// A stream seals its first packet, or its first one since it ended; gives its place.
+    fn begin(&mut self, ssrc: Ssrc, seq: SeqNo) -> Result<usize, SrtpError> {
+        let window = match self.ended.get(&ssrc) {
+            Some(highest) => {
+                let mut window = SealedWindow::closed_at(*highest);
+                claim_within(&mut window, seq.get())?;
+                window
+            }
+            None if self.live.len() + self.ended.len() >= MAX_STREAMS => return Err(SrtpError::KeyLimit),
+            // A receiver takes the first packet of a stream for rollover counter 0.
+            None if seq.rollovers() > 0 => return Err(SrtpError::RolloverGap),
+            None => SealedWindow::new(seq.get()),
+        };
+        self.ended.remove(&ssrc);
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.windows[place] = window;
+                place
+            }
+            None => {
+                self.windows.push(window);
+                self.windows.len() - 1
+            }
+        };
+        self.live.insert(ssrc, place);
+        Ok(place)
     }
 }
 
