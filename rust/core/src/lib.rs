@@ -18,6 +18,7 @@ mod demux;
 mod dump;
 pub mod event;
 pub mod forward;
+mod header;
 pub mod id;
 pub mod keyframe;
 mod keyframe_start;

@@ -1,6 +1,6 @@
 //! A track going to one subscriber: what is chosen, how it is numbered, and how it looks on that subscriber's wire.
 
-use sfu_wire::{ExtensionMap, Mid, Pt};
+use sfu_wire::{Mid, Pt};
 
 use crate::arena::ConnectionId;
 use crate::audio::{Slot, Way};
@@ -8,6 +8,7 @@ use crate::change::Change;
 use crate::codec::CodecName;
 use crate::event::SubscriptionProblem;
 use crate::forward::Forwarder;
+use crate::header::HeaderWriter;
 use crate::id::{SessionId, TrackId};
 use crate::keyframe::PictureLoss;
 use crate::layer::Layer;
@@ -17,27 +18,24 @@ use crate::stream::SendStream;
 /// How packets look on the wire of one subscriber's section.
 #[derive(Debug, Clone)]
 pub(crate) struct Wire {
-    pub(crate) mid: Mid,
-    pub(crate) extensions: ExtensionMap,
-    pub(crate) extmap_allow_mixed: bool,
+    pub(crate) header: HeaderWriter,
+    /// What nearly all packets carry.
+    first: Option<(CodecName, Pt, Option<Pt>)>,
     /// Few entries: a linear look-up beats a table.
-    codecs: Vec<(CodecName, Pt, Option<Pt>)>,
+    others: Vec<(CodecName, Pt, Option<Pt>)>,
 }
 
 impl Wire {
     pub(crate) fn new(mid: Mid, parameters: &SendParameters) -> Self {
-        Self {
-            mid,
-            extensions: parameters.extensions,
-            extmap_allow_mixed: parameters.extmap_allow_mixed,
-            // The track's own format first: the client may accept several of one name (H.264 profiles).
-            codecs: parameters
-                .codec
-                .iter()
-                .chain(parameters.codecs.iter())
-                .map(|codec| (codec.name, codec.pt, codec.rtx))
-                .collect(),
-        }
+        // The track's own format first: the client may accept several of one name (H.264 profiles).
+        let codecs = parameters.codec.iter().chain(parameters.codecs.iter());
+        let mut codecs = codecs.map(|codec| (codec.name, codec.pt, codec.rtx));
+        Self { header: HeaderWriter::new(mid, parameters), first: codecs.next(), others: codecs.collect() }
+    }
+
+    /// Its section's.
+    pub(crate) const fn mid(&self) -> Mid {
+        self.header.mid()
     }
 
     /// How packets of `codec` go to this subscriber, and under which payload type: of audio it takes what it has of Opus and RED.
@@ -64,7 +62,8 @@ impl Wire {
 
     /// The payload types of a codec and of its retransmissions.
     pub(crate) fn payload_types(&self, codec: CodecName) -> Option<(Pt, Option<Pt>)> {
-        self.codecs.iter().find(|(name, ..)| *name == codec).map(|(_, pt, rtx)| (*pt, *rtx))
+        let mut codecs = self.first.iter().chain(&self.others);
+        codecs.find(|(name, ..)| *name == codec).map(|(_, pt, rtx)| (*pt, *rtx))
     }
 }
 

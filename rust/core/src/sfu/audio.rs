@@ -3,11 +3,10 @@
 use std::time::Instant;
 
 use sfu_transport::Egress;
-use sfu_wire::rtp::ExtensionBlock;
 use sfu_wire::rtp::extension_value::AbsSendTime;
 
 use super::Sfu;
-use super::fan_out::{Delivery, Outgoing, Sent, class_of, passing, write};
+use super::fan_out::{Delivery, Outgoing, Sent, class_of, write};
 use crate::audio::{MAX_RED, Material, Recovered, Way};
 use crate::connection::Connection;
 use crate::id::TrackId;
@@ -40,9 +39,8 @@ impl Sfu {
                 let Some(patch) = subscription.forwarder.forward(now, &missing, &track.timestamps) else { continue };
                 let patch = patch.in_form(Form::Frame(frame.back));
                 // The header extensions are another frame's.
-                let none = ExtensionBlock::default();
-                self.counts.sent +=
-                    delivery.deliver_form(subscription, connection, (packet, patch), none.iter(), egress);
+                let none = std::iter::empty();
+                self.counts.sent += delivery.deliver_form(subscription, connection, (packet, patch), none, egress);
             }
         }
         self.feed_recovered(now, id, packet, recovered);
@@ -81,8 +79,7 @@ impl Delivery<'_> {
         let Some(payload) = material.payload(patch.form, wire.opus(), &mut buffer) else { return Sent::default() };
         let ssrc = subscription.send.ssrc();
         let outgoing = Outgoing { pt, ssrc, seq: patch.seq, patch, original: None, payload };
-        let passed = passing(extensions, &self.track.parameters.extensions, &wire.extensions);
-        let len = write(self.now, connection, wire, &outgoing, passed, self.send_time, self.class, egress);
+        let len = write(self, connection, wire, &outgoing, extensions, egress);
         if len == 0 {
             return Sent::default();
         }

@@ -152,7 +152,7 @@ impl Sfu {
                 session: subscription.session,
                 subscription: id,
                 slot: slot.number,
-                mid: wire.mid,
+                mid: wire.mid(),
                 track: Some(subscription.track).filter(|track| *track != NO_TRACK),
             });
         }

@@ -262,7 +262,7 @@ impl Sfu {
         let subscription_id = parameters.subscription;
         let Some(subscription) = self.subscriptions.get_mut(subscription_id) else { return };
         let track = subscription.track;
-        let stands = subscription.wire.as_ref().is_some_and(|wire| wire.mid == mid) && subscription.problem.is_none();
+        let stands = subscription.wire.as_ref().is_some_and(|wire| wire.mid() == mid) && subscription.problem.is_none();
         subscription.wire = Some(Wire::new(mid, parameters));
         subscription.send.set_repairs(parameters.codecs.iter().any(|codec| codec.rtx.is_some()));
         if stands || !parameters.codec_supported() {

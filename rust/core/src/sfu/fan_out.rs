@@ -4,9 +4,9 @@ use std::ops::AddAssign;
 use std::time::Instant;
 
 use sfu_transport::{Class, Egress};
+use sfu_wire::rtp::RtpHeader;
 use sfu_wire::rtp::extension_value::AbsSendTime;
-use sfu_wire::rtp::{ExtensionForms, MAX_EXTENSIONS, RtpHeader, write_header};
-use sfu_wire::{Extension, ExtensionMap, Pt, SeqNo, Ssrc};
+use sfu_wire::{Pt, SeqNo, Ssrc};
 
 use super::Sfu;
 use super::batch::{Batch, Waiting};
@@ -15,9 +15,9 @@ use crate::audio::Way;
 use crate::codec::Kind;
 use crate::connection::{Binding, Connection};
 use crate::forward::Patch;
+use crate::header::Passed;
 use crate::id::TrackId;
 use crate::layer::{Dependencies, Packet};
-use crate::rewrite::dependency_descriptor;
 use crate::stream::Mark;
 use crate::subscription::{Subscription, Wire};
 use crate::tap::Tap;
@@ -169,8 +169,7 @@ impl Delivery<'_> {
         }
         let ssrc = subscription.send.ssrc();
         let outgoing = Outgoing { pt, ssrc, seq: patch.seq, patch, original: None, payload: packet.payload };
-        let passed = passing(extensions, &self.track.parameters.extensions, &wire.extensions);
-        let len = write(self.now, connection, wire, &outgoing, passed, self.send_time, self.class, egress);
+        let len = write(self, connection, wire, &outgoing, extensions, egress);
         if len == 0 {
             return Sent::default();
         }
@@ -200,63 +199,15 @@ pub(super) const fn class_of(kind: Kind) -> Class {
     }
 }
 
-/// The publisher's extensions that pass, with the subscriber's ids. MID, RID, transport-wide numbers and send times are the
-/// SFU's own on each hop.
-pub(super) fn passing<'a>(
-    extensions: impl Iterator<Item = (u8, &'a [u8])>,
-    publisher: &ExtensionMap,
-    subscriber: &ExtensionMap,
-) -> impl Iterator<Item = (u8, &'a [u8])> {
-    extensions.filter_map(|(id, value)| {
-        let extension = publisher.extension(id)?;
-        let passes = matches!(
-            extension,
-            Extension::AudioLevel
-                | Extension::VideoOrientation
-                | Extension::DependencyDescriptor
-                | Extension::AbsCaptureTime
-        );
-        Some((subscriber.id(extension).filter(|_| passes)?, value))
-    })
-}
-
 /// Writes, stamps and seals; returns the bytes that were queued, 0 when the peer cannot be sent to now.
-#[allow(clippy::too_many_arguments, reason = "one call per packet: a struct would only rename the arguments")]
 pub(super) fn write<'e>(
-    now: Instant,
+    delivery: &Delivery<'_>,
     connection: &mut Connection,
     wire: &Wire,
     packet: &Outgoing<'_>,
-    passed: impl Iterator<Item = (u8, &'e [u8])>,
-    send_time: AbsSendTime,
-    class: Class,
+    extensions: impl Iterator<Item = (u8, &'e [u8])>,
     egress: &mut Egress,
 ) -> usize {
-    let send_time = send_time.to_bytes();
-    let own = [
-        // First, so that its place in the list is known when it is stamped.
-        wire.extensions.id(Extension::TransportCc).map(|id| (id, &[0; 2][..])),
-        wire.extensions.id(Extension::Mid).map(|id| (id, wire.mid.as_bytes())),
-        wire.extensions.id(Extension::AbsSendTime).map(|id| (id, &send_time[..])),
-    ];
-    let mut list: [(u8, &[u8]); MAX_EXTENSIONS] = [(0, &[]); MAX_EXTENSIONS];
-    let mut count = 0;
-    let mut add = |extension: (u8, _)| {
-        if let Some(place) = list.get_mut(count) {
-            *place = extension;
-            count += 1;
-        }
-    };
-    own.into_iter().flatten().for_each(&mut add);
-    let mut descriptor = [0; dependency_descriptor::MAX_LEN];
-    passed.for_each(|(id, value)| add((id, value)));
-    if !packet.patch.dependency.is_empty()
-        && let Some(id) = wire.extensions.id(Extension::DependencyDescriptor)
-        && let Some((_, value)) = list[..count].iter_mut().find(|(found, _)| *found == id)
-    {
-        let len = packet.patch.dependency.apply(value, &mut descriptor);
-        *value = &descriptor[..len];
-    }
     let header = RtpHeader {
         marker: packet.patch.marker,
         pt: packet.pt,
@@ -264,25 +215,26 @@ pub(super) fn write<'e>(
         timestamp: packet.patch.timestamp,
         ssrc: packet.ssrc,
     };
-    let forms = if wire.extmap_allow_mixed { ExtensionForms::Mixed } else { ExtensionForms::OneByte };
+    let publisher = &delivery.track.parameters.extensions;
+    let passed = Passed { extensions, publisher, dependency: packet.patch.dependency };
     let (prefix, rest) = packet.patch.apply(packet.payload);
     let original = packet.original.map(u16::to_be_bytes);
-    let twcc = own[0].map(|_| &mut connection.twcc_sender);
+    let Connection { transport, twcc_sender, .. } = connection;
     let mut written = 0;
     let max_len = HEADER_ROOM + packet.payload.len();
-    let sent = connection.transport.send_rtp(egress, class, (packet.ssrc, packet.seq), max_len, |buffer| {
-        let Some(head) = write_header(buffer, &header, &[], &list[..count], forms) else { return (0, 0) };
-        let mut len = head.len();
+    let sent = transport.send_rtp(egress, delivery.class, (packet.ssrc, packet.seq), max_len, |buffer| {
+        let Some(head) = wire.header.write(buffer, &header, passed, delivery.send_time) else { return (0, 0) };
+        let mut len = head.len;
         for bytes in [original.as_ref().map_or(&[][..], |bytes| &bytes[..]), prefix, rest] {
             let Some(place) = buffer.get_mut(len..len + bytes.len()) else { return (0, 0) };
             place.copy_from_slice(bytes);
             len += bytes.len();
         }
-        if let (Some(twcc), Some(offset)) = (twcc, head.value_offset(0)) {
-            buffer[offset..offset + 2].copy_from_slice(&twcc.send(now, len).to_be_bytes());
+        if let Some(at) = head.number {
+            buffer[at..at + 2].copy_from_slice(&twcc_sender.send(delivery.now, len).to_be_bytes());
         }
         written = len;
-        (len, head.len())
+        (len, head.len)
     });
     if sent { written } else { 0 }
 }

@@ -8,7 +8,7 @@ use sfu_wire::rtp::extension_value::AbsSendTime;
 use sfu_wire::{NtpTime, Ssrc};
 
 use super::Sfu;
-use super::fan_out::{Outgoing, Sent, passing, write};
+use super::fan_out::{Delivery, Outgoing, Sent, write};
 use crate::arena::ConnectionId;
 use crate::audio::{MAX_RED, Material};
 use crate::id::SubscriptionId;
@@ -162,8 +162,8 @@ impl Sfu {
                 payload,
             };
             let extensions = stored.extensions().filter(|_| !form.is_earlier());
-            let passed = passing(extensions, &track.parameters.extensions, &wire.extensions);
-            let len = write(now, connection, wire, &outgoing, passed, send_time, Class::Retransmission, egress);
+            let delivery = Delivery { now, send_time, class: Class::Retransmission, track };
+            let len = write(&delivery, connection, wire, &outgoing, extensions, egress);
             if len > 0 {
                 subscription.send.retransmitted(len);
                 self.counts.sent += Sent { packets: 1, bytes: len as u64 };

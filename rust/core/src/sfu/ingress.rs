@@ -16,6 +16,7 @@ use crate::binding::bind;
 use crate::codec::CodecName;
 use crate::connection::{Binding, Connection};
 use crate::event::Event;
+use crate::header::passing;
 use crate::id::TrackId;
 use crate::layer::{Packet, Reading, packet_facts};
 use crate::stream::Arrival;
@@ -126,7 +127,8 @@ impl Sfu {
         let recovered = encoding.listen(&mut packet_in);
         let known = encoding.starts.settle(&mut packet_in, &encoding.history);
         encoding.learn(now, &packet_in);
-        let mark = encoding.history.push(&packet_in, packet.extensions().iter());
+        let passed = passing(track.parameters.extensions, packet.extensions().iter());
+        let mark = encoding.history.push(&packet_in, passed.clone());
         // Padding only: numbered like the rest so that it is no loss, but nobody is to hear of it (RFC 3550 §5.1).
         if !media.payload.is_empty() {
             track.timestamps.arrived(now, binding.encoding, accepted.timestamp);
@@ -141,7 +143,7 @@ impl Sfu {
             self.forward_all(now, egress);
             self.fan_out_recovered(now, binding.track, (&packet_in, &recovered), egress);
         }
-        self.batch.push((from, binding.track), &packet_in, packet.extensions().iter(), mark);
+        self.batch.push((from, binding.track), &packet_in, passed, mark);
         if let Some(seq) = known {
             self.forward_all(now, egress);
             self.fan_out_keyframe(now, binding, seq, egress);

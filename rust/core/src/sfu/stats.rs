@@ -103,7 +103,7 @@ impl Sfu {
         Some(SubscriptionStats {
             subscription: id,
             track: subscription.track,
-            mid: subscription.wire.as_ref().map(|wire| wire.mid),
+            mid: subscription.wire.as_ref().map(|wire| wire.mid()),
             ssrc: subscription.send.ssrc(),
             layer: subscription.forwarder.layer(),
             max_layer: subscription.max_layer,

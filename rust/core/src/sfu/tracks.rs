@@ -99,7 +99,7 @@ impl Sfu {
                 session: subscription.session,
                 subscription: *subscription_id,
                 track: id,
-                mid: wire.mid,
+                mid: wire.mid(),
                 transport: connection.kind,
             });
             subscription.problem = None;

@@ -57,6 +57,9 @@ impl TransportSeq {
 pub struct AbsSendTime(u32);
 
 impl AbsSendTime {
+    /// Bytes of the value.
+    pub const LEN: usize = 3;
+
     /// From the time since any epoch.
     pub fn from_duration(since_epoch: Duration) -> Self {
         let fraction = (u64::from(since_epoch.subsec_nanos()) << 18) / 1_000_000_000;
@@ -69,7 +72,7 @@ impl AbsSendTime {
     }
 
     /// The value.
-    pub const fn to_bytes(self) -> [u8; 3] {
+    pub const fn to_bytes(self) -> [u8; Self::LEN] {
         let [_, a, b, c] = self.0.to_be_bytes();
         [a, b, c]
     }

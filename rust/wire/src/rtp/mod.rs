@@ -9,6 +9,7 @@ pub mod extension_value;
 pub mod header;
 pub mod packet;
 pub mod peek;
+pub mod template;
 pub mod video_layers;
 pub mod writer;
 
@@ -16,5 +17,6 @@ pub use extension_block::{ExtensionBlock, Extensions};
 pub use header::RtpHeader;
 pub use packet::RtpPacket;
 pub use peek::RtpPeek;
+pub use template::HeaderTemplate;
 pub use video_layers::{LayerAllocation, LayerPicture, VideoLayersAllocation};
 pub use writer::{ExtensionForms, MAX_EXTENSIONS, WrittenHeader, write_header};
