@@ -1,4 +1,4 @@
-"""The command line: `sfu serve`, `sfu demo` and `sfu token`."""
+"""The command line: `sfu serve`, `sfu demo`, `sfu token`, and the tools beside them."""
 
 import asyncio
 import contextlib
@@ -27,6 +27,7 @@ from sfu._version import VERSION
 from sfu.config import level_number
 from sfu.demo import ROOM, people
 from sfu.errors import SfuError
+from sfu.load.command import load
 from sfu.server import Server
 from sfu.settings import Settings
 from sfu.tokens import AccessToken, VideoGrant
@@ -160,6 +161,7 @@ def token(
         _fail(str(error))
 
 
+app.command()(load)
 app.command()(replay)
 app.command()(torture)
 

@@ -78,10 +78,11 @@ class LoadConfig:
     delay; they get keyframes by asking. `nack`: one verifier asks for this share (0 to 1) of what came, as if it were
     lost, and checks what is sent again. `ramp`: joins a second; `None`: as fast as they are answered, 32 at a time.
     `warm_up`: between the last join and the measurement. `join_timeout`: until a join counts as failed. `watch`:
-    publishers that a subscriber asks for, where it is the one who offers. `ip`: the peers' own address; `None`: the
-    one that leads to the server. `cores`: processors on which the thread of the peers stays. `gro`: sockets take
-    coalesced datagrams (UDP_GRO): cheaper for this program, and on loopback for the server's too, which then does
-    what no browser's socket lets it do.
+    publishers that a subscriber asks for, where it is the one who offers. `switch`: seconds after which one
+    subscriber goes from the lowest layer to the highest and back, where the signalling can say so. `ip`: the peers'
+    own address. `cores`: processors on which the thread of the peers stays. `gro`: sockets take coalesced datagrams
+    (UDP_GRO): cheaper for this program, and on loopback for the server's too, which then does what no browser's
+    socket lets it do.
     """
 
     publishers: int = 1
@@ -98,9 +99,16 @@ class LoadConfig:
     ramp: float | None = None
     join_timeout: float = 20.0
     watch: int = 1
-    ip: str | None = None
+    switch: float | None = None
+    ip: str = "127.0.0.1"
     cores: tuple[int, ...] = ()
     gro: bool = False
+
+    @property
+    def sections(self) -> tuple[int, int]:
+        """Of audio and video, that a subscriber offers to receive in; both when nobody here publishes."""
+        either = self.publishers == 0 and not self.audio and self.video is None
+        return self.watch * (self.audio or either), self.watch * (self.video is not None or either)
 
     def __post_init__(self) -> None:
         """Check.
@@ -130,5 +138,7 @@ class LoadConfig:
             raise ValueError(f"nack: {self.nack:g}; a share, 0.5 at most")
         if self.nack and not self.verify:
             raise ValueError("nack: only a verifier asks again; verify one or more")
+        if self.switch is not None and not 0.05 <= self.switch <= 3600:
+            raise ValueError(f"switch: {self.switch:g}; 0.05 to 3600 seconds")
         if self.ramp is not None and not 0 < self.ramp <= 10_000:
             raise ValueError(f"ramp: {self.ramp:g} joins a second; more than 0, 10000 at most")

@@ -4,6 +4,7 @@
 //! drops. Signalling is the caller's: SDP text in and out of the peers.
 
 mod clock;
+mod config;
 pub mod counters;
 pub mod generator;
 mod kernel;
@@ -12,8 +13,9 @@ mod member;
 pub mod publisher;
 pub mod swarm;
 
+pub use config::SwarmConfig;
 pub use counters::Counters;
 pub use generator::{Generator, GeneratorConfig, GeneratorError};
 pub use loss::Loss;
 pub use publisher::{Publisher, PublisherError};
-pub use swarm::{PeerId, Swarm, SwarmConfig, Waker};
+pub use swarm::{PeerId, Swarm, Waker};

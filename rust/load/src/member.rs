@@ -12,9 +12,9 @@ use sfu_transport::{DatagramKind, Egress, Path, classify};
 use socket2::{Domain, Protocol, Type};
 
 use crate::clock::WallClock;
+use crate::config::SwarmConfig;
 use crate::counters::Counters;
 use crate::loss::{Dice, JustLost, Way};
-use crate::swarm::SwarmConfig;
 
 /// What all members share for the length of a turn.
 pub(crate) struct Turn<'a> {

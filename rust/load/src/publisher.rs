@@ -14,7 +14,8 @@ use sfu_peer::{ClipSource, PeerConfig, PeerEvent, SdpError};
 use sfu_transport::{Certificate, CertificateError};
 use thiserror::Error;
 
-use crate::swarm::{PeerId, Swarm, SwarmConfig, Waker};
+use crate::config::SwarmConfig;
+use crate::swarm::{PeerId, Swarm, Waker};
 
 /// Between looks at whether anything happened; the waker and the peer's timers come in between.
 const TURN: Duration = Duration::from_secs(1);

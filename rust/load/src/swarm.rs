@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
@@ -14,6 +14,7 @@ use sfu_runtime::datagrams::ReceiveBuffers;
 use sfu_transport::Egress;
 
 use crate::clock::WallClock;
+use crate::config::SwarmConfig;
 use crate::counters::Counters;
 use crate::kernel;
 use crate::loss::{Dice, Loss};
@@ -27,26 +28,6 @@ const WAKER: Token = Token(usize::MAX);
 /// Names a peer of a [`Swarm`]; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId(usize);
-
-/// Settings of a [`Swarm`].
-#[derive(Debug, Clone, Copy)]
-pub struct SwarmConfig {
-    /// The peers' own address.
-    pub ip: IpAddr,
-    /// `SO_RCVBUF` of each. Higher: survives longer pauses of this thread. Lower: less kernel memory.
-    pub receive_buffer: usize,
-    /// Takes datagrams together that came together (`UDP_GRO`). On loopback this is cheaper for the sender, too.
-    pub coalesce: bool,
-    /// Seeds the dice of loss.
-    pub seed: [u8; 32],
-}
-
-impl SwarmConfig {
-    /// With buffers for a second of a large room.
-    pub const fn new(ip: IpAddr) -> Self {
-        Self { ip, receive_buffer: 4 << 20, coalesce: false, seed: [0; 32] }
-    }
-}
 
 /// Ends another thread's wait in [`Swarm::turn`].
 #[derive(Debug)]

@@ -5,101 +5,22 @@
 //! ticket and is answered by one [`News::Answered`].
 
 mod figures;
+mod orders;
 mod peers;
 mod thread;
 
-use std::io;
-use std::net::IpAddr;
 use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use sfu_runtime::datagrams::Wake;
-use sfu_transport::CertificateError;
-use thiserror::Error;
-
 pub use figures::{Figures, Totals};
+pub use orders::{Answer, Ask, GeneratorConfig, GeneratorError, News};
 pub use peers::{ConstantVideo, LoadPeer};
 
 use crate::swarm::Waker;
+use orders::{Order, Outbox};
 use thread::Load;
-
-/// Why there is no generator.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum GeneratorError {
-    /// Sockets, randomness or the thread.
-    #[error("the load cannot start: {0}")]
-    System(#[from] io::Error),
-    /// The peers have no identity.
-    #[error(transparent)]
-    Certificate(#[from] CertificateError),
-    /// It was closed.
-    #[error("the load is closed")]
-    Closed,
-}
-
-/// Settings of a [`Generator`].
-#[derive(Debug, Clone, Copy)]
-pub struct GeneratorConfig {
-    /// The peers' own address.
-    pub ip: IpAddr,
-    /// `SwarmConfig::coalesce`.
-    pub coalesce: bool,
-}
-
-/// What to do with one peer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ask {
-    /// An offer, with so many sections more to receive audio and video in.
-    Offer {
-        /// `recvonly` audio sections.
-        audio: usize,
-        /// `recvonly` video sections.
-        video: usize,
-    },
-    /// Takes the server's answer.
-    Accept(String),
-    /// Answers the server's offer.
-    Answer(String),
-    /// Takes a candidate of the server's.
-    Candidate(String),
-    /// Leaves as a closed page does; what it counted stays counted.
-    Leave,
-}
-
-/// What came of an order.
-#[derive(Debug, Clone)]
-pub enum Answer {
-    /// It is done.
-    Done,
-    /// A description of the peer's.
-    Sdp(String),
-    /// Since the last [`Generator::begin`].
-    Figures(Box<Figures>),
-}
-
-/// What happened.
-#[derive(Debug, Clone)]
-pub enum News {
-    /// An order is carried out, or cannot be: the text says why.
-    Answered(u64, Result<Answer, String>),
-    /// Media can flow, with this SRTP profile.
-    Connected(u64, &'static str),
-    /// A subscriber's first packet has come, or a publisher's has left.
-    Media(u64),
-    /// The peer has ended by itself, or never began.
-    Ended(u64, String),
-}
-
-enum Order {
-    Add(u64, LoadPeer),
-    Ask(u64, u64, Ask),
-    Begin(u64),
-    Figures(u64),
-    Close,
-}
 
 /// A running load. Dropping it closes it.
 #[derive(Debug)]
@@ -111,40 +32,10 @@ pub struct Generator {
     thread: Option<JoinHandle<()>>,
 }
 
-/// News that wait.
-#[derive(Debug)]
-struct Outbox {
-    waiting: Mutex<Vec<News>>,
-    wake: Wake,
-}
-
-impl Outbox {
-    fn publish(&self, news: &mut Vec<News>) {
-        if news.is_empty() {
-            return;
-        }
-        let mut waiting = self.lock();
-        if waiting.is_empty() {
-            self.wake.set();
-        }
-        waiting.append(news);
-    }
-
-    fn drain(&self) -> Vec<News> {
-        let mut waiting = self.lock();
-        self.wake.reset();
-        std::mem::take(&mut waiting)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<News>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Generator {
     /// Starts the thread.
     pub fn start(config: GeneratorConfig) -> Result<Self, GeneratorError> {
-        let outbox = Arc::new(Outbox { waiting: Mutex::default(), wake: Wake::new()? });
+        let outbox = Arc::new(Outbox::new()?);
         let (orders, inbox) = mpsc::channel();
         let (ready, started) = mpsc::channel();
         let out = outbox.clone();
@@ -185,7 +76,7 @@ impl Generator {
 
     /// Readable while news wait.
     pub fn fd(&self) -> RawFd {
-        self.outbox.wake.as_fd().as_raw_fd()
+        self.outbox.as_fd().as_raw_fd()
     }
 
     /// Takes all news, in order.

@@ -10,9 +10,11 @@ use sfu_peer::{Delays, Peer, PeerConfig, PeerEvent, SdpError};
 use sfu_transport::Certificate;
 
 use super::figures::{Figures, Totals};
-use super::{Answer, Ask, GeneratorConfig, GeneratorError, LoadPeer, News, Order, Outbox};
+use super::orders::{Answer, Ask, GeneratorConfig, GeneratorError, News, Order, Outbox};
+use super::peers::LoadPeer;
+use crate::config::SwarmConfig;
 use crate::counters::Counters;
-use crate::swarm::{PeerId, Swarm, SwarmConfig, Waker};
+use crate::swarm::{PeerId, Swarm, Waker};
 
 /// Between looks at whether anything happened; the waker and the peers' timers come in between.
 const TURN: Duration = Duration::from_secs(1);
