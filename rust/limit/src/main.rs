@@ -1,7 +1,7 @@
 //! The physical limit of a fan-out: copies, patches, seals and sends packets, and does nothing else.
 //!
 //! One thread sends frames at a fixed rate to many addresses, as a server does whose publisher sends whole frames; another
-//! reads and drops them, or nobody does (`--to`). It imports nothing but libc and aws-lc-rs and shares no line with the
+//! reads and drops them every millisecond, or nobody does (`--to`). It imports nothing but libc and aws-lc-rs and shares no line with the
 //! server, so whoever doubts the figure can read all of it here.
 //!
 //! ```text
@@ -14,7 +14,7 @@
 //!
 //! Prints one line of JSON: nanoseconds of the sending thread's time on a processor per packet for each way to send; the best
 //! of them is the limit. `*_late` is the share of frames that began after the next one was due: such a run was not at its
-//! rate.
+//! rate. With `--to` it tells how many datagrams it `sent` in all, for whoever counts them at the far end.
 //!
 //! Sealing is what RFC 7714 and RFC 3711 cost, not what they say: keys are made up and nobody opens the packets.
 #![allow(unsafe_code, reason = "it speaks to the kernel by itself, with nothing of ours between")]
@@ -45,6 +45,11 @@ const MAX_SEGMENTS: usize = 64;
 const MAX_MESSAGE: usize = 65_507;
 /// Frames that warm caches and tables before time is taken.
 const WARM_UP: u64 = 10;
+/// Between looks into the sockets of the destinations. Nobody waits in the kernel for a datagram, so that no sender pays for
+/// waking a reader; the peers that read beside a server do the same.
+const READ_EVERY: Duration = Duration::from_millis(1);
+/// RTP's version, in the first byte of a packet.
+const RTP: u8 = 0x80;
 /// Ways to send. Many messages a call save system calls and cost cache: a few sizes are tried.
 const WAYS: [Way; 5] = [
     Way { name: "sendto", cuts: false, messages: 1 },
@@ -122,6 +127,7 @@ fn measure(options: &Options) -> Result<String, String> {
         format!("\"sendto\": {:.1}", bare_sendto(options, &names)),
     ];
     let mut best = f64::INFINITY;
+    let mut all = sent_bare(&names);
     // What is on its way is read within this time.
     let settle = || thread::sleep(Duration::from_millis(100));
     settle();
@@ -131,10 +137,14 @@ fn measure(options: &Options) -> Result<String, String> {
         settle();
         let read = reader.read.load(Ordering::Relaxed) - before;
         best = best.min(nanos_per_packet);
+        all += sent;
         fields.push(format!("\"by_{0}\": {nanos_per_packet:.1}, \"by_{0}_late\": {late:.4}", way.name));
         if options.to.is_none() {
             fields.push(format!("\"by_{}_loss\": {:.5}", way.name, 1.0 - read as f64 / sent as f64));
         }
+    }
+    if options.to.is_some() {
+        fields.push(format!("\"sent\": {all}"));
     }
     reader.stop.store(true, Ordering::Relaxed);
     reading.map_or(Ok(()), |reading| reading.join().expect("it does not panic"))?;
@@ -297,12 +307,19 @@ impl Destination {
     }
 }
 
+/// A packet before it is sealed.
+fn packet(filler: u8, len: usize) -> Vec<u8> {
+    let mut packet = vec![filler; len];
+    packet[0] = RTP;
+    packet
+}
+
 /// Frames at their rate for the given time.
 fn run(options: &Options, way: Way, names: &[libc::sockaddr_in]) -> Cost {
     let socket = udp_socket();
     let mut destinations: Vec<Destination> =
         (0..names.len()).map(|number| Destination::new(options.cipher, number)).collect();
-    let clear: Vec<Vec<u8>> = (0..options.frame).map(|n| vec![n as u8; options.clear()]).collect();
+    let clear: Vec<Vec<u8>> = (0..options.frame).map(|n| packet(n as u8, options.clear())).collect();
     let period = 1_000_000_000 * options.frame as u64 / options.rate as u64;
     let frames = (options.seconds * 1_000_000_000 / period).max(1);
     let mut outgoing = Outgoing::new(options, way);
@@ -471,7 +488,8 @@ impl Reader {
             let mut events: Vec<libc::epoll_event> = vec![zeroed(); 256];
             let mut bytes = vec![0u8; 2048];
             while !self.stop.load(Ordering::Relaxed) {
-                let count = libc::epoll_wait(epoll, events.as_mut_ptr(), 256, 100);
+                thread::sleep(READ_EVERY);
+                let count = libc::epoll_wait(epoll, events.as_mut_ptr(), 256, 0);
                 for event in &events[..count.max(0) as usize] {
                     let socket = sockets[event.u64 as usize].as_raw_fd();
                     while libc::recv(socket, bytes.as_mut_ptr().cast(), bytes.len(), libc::MSG_DONTWAIT) >= 0 {
@@ -504,7 +522,8 @@ fn bare_seal(options: &Options) -> f64 {
 fn bare_sendto(options: &Options, names: &[libc::sockaddr_in]) -> f64 {
     let socket = udp_socket();
     let mut outgoing = Outgoing::new(options, WAYS[0]);
-    let rounds = (20_000 / names.len()).max(1);
+    outgoing.buffer[0] = RTP;
+    let rounds = sent_bare(names) as usize / names.len();
     let before = now(libc::CLOCK_THREAD_CPUTIME_ID);
     for _ in 0..rounds {
         for name in names {
@@ -513,6 +532,11 @@ fn bare_sendto(options: &Options, names: &[libc::sockaddr_in]) -> f64 {
         }
     }
     (now(libc::CLOCK_THREAD_CPUTIME_ID) - before) as f64 / (rounds * names.len()) as f64
+}
+
+/// How many datagrams that takes: whole rounds.
+fn sent_bare(names: &[libc::sockaddr_in]) -> u64 {
+    ((20_000 / names.len()).max(1) * names.len()) as u64
 }
 
 fn receivers(count: usize) -> Vec<OwnedFd> {

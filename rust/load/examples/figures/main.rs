@@ -4,8 +4,8 @@
 //! figures packets <peers> <seconds>     CPU of a forwarded packet, everybody publishing to everybody
 //! figures joins <count>                 a viewer's way from the command to its first packets, one after another and many at once
 //! figures sections <count>              negotiating so many m-lines at once
-//! figures fanout <subscribers> <rate> <frame> <none|rr|twcc> <seconds> <core>
-//!                                       CPU of a forwarded packet, one publisher's frames as bursts to many, the server on a core
+//! figures fanout [name=value …]         CPU of a forwarded packet, few publishers and many subscribers, the server on a core
+//!                                       (publishers subscribers media rate frame bytes feedback profile seconds fixed core shards wire)
 //! figures idle <sessions>               memory of a connected session that does nothing
 //! figures subscribers <sessions>        memory of a session that receives one audio and one video track
 //! ```
@@ -17,9 +17,12 @@ mod support;
 
 mod fanout;
 mod live;
+mod settings;
 mod still;
+mod window;
+mod wire;
 
-use sfu_peer::Feedback;
+use settings::Settings;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -29,29 +32,13 @@ fn main() {
         ["packets", peers, seconds] => live::packets(number(peers), number(seconds) as u64),
         ["joins", count] => live::joins(number(count)),
         ["sections", count] => still::sections(number(count)),
-        ["fanout", subscribers, rate, frame, feedback, seconds, core] => fanout::fanout(&fanout::Load {
-            subscribers: number(subscribers),
-            rate: number(rate),
-            frame: number(frame),
-            feedback: feedback_of(feedback),
-            seconds: number(seconds) as u64,
-            core: number(core),
-        }),
+        ["fanout", ..] => fanout::fanout(Settings::parse(&arguments[1..])),
         ["idle", sessions] => still::idle(number(sessions)),
         ["subscribers", sessions] => still::subscribers(number(sessions)),
         _ => panic!("what to measure: packets, joins, sections, fanout, idle, subscribers; see the head of this file"),
     };
     let fields: Vec<_> = figures.iter().map(|(name, value)| format!("\"{name}\": {value:.5}")).collect();
     println!("{{{}}}", fields.join(", "));
-}
-
-fn feedback_of(word: &str) -> Feedback {
-    match word {
-        "none" => Feedback::None,
-        "rr" => Feedback::Reports,
-        "twcc" => Feedback::TransportWide,
-        _ => panic!("feedback is none, rr or twcc, not {word}"),
-    }
 }
 
 /// Names and values of one run.

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use log::LevelFilter;
+use sfu_core::codec::Kind;
 use sfu_core::command::{Command, Description, Reply, SdpType};
 use sfu_core::config::{RoomConfig, SessionConfig};
 use sfu_core::event::Event;
-use sfu_core::id::{RoomId, SessionId};
+use sfu_core::id::{RoomId, SessionId, SubscriptionId, TrackId};
 use sfu_core::stats::SfuStats;
 use sfu_core::transport::TransportKind;
 use sfu_load::{PeerId, Swarm, SwarmConfig};
@@ -39,6 +40,10 @@ pub(crate) struct House {
     pub(crate) patience: Duration,
     pub(crate) closed: Vec<SessionId>,
     pub(crate) subscribed: usize,
+    /// What is published, by whom.
+    pub(crate) tracks: Vec<(SessionId, TrackId, Kind)>,
+    /// Who receives which track.
+    pub(crate) subscriptions: Vec<(SessionId, TrackId, SubscriptionId)>,
 }
 
 /// What a reply belongs to.
@@ -78,9 +83,14 @@ impl House {
     }
 
     pub(crate) fn with(settings: &RuntimeConfig) -> Self {
+        Self::far(settings, Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// With peers that have another address than the server.
+    pub(crate) fn far(settings: &RuntimeConfig, peers: IpAddr) -> Self {
         Self {
             server: Server::start(settings).expect("a free port"),
-            swarm: Swarm::new(SwarmConfig::new(IpAddr::V4(Ipv4Addr::LOCALHOST))).expect("an epoll"),
+            swarm: Swarm::new(SwarmConfig::new(peers)).expect("an epoll"),
             certificate: Arc::new(Certificate::generate().expect("a certificate")),
             callers: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -89,6 +99,8 @@ impl House {
             patience: TURN,
             closed: Vec::new(),
             subscribed: 0,
+            tracks: Vec::new(),
+            subscriptions: Vec::new(),
         }
     }
 
@@ -216,7 +228,13 @@ impl House {
                     self.callers.remove(&session);
                     self.closed.push(session);
                 }
-                Event::Subscribed { .. } => self.subscribed += 1,
+                Event::Subscribed { session, subscription, track, .. } => {
+                    self.subscribed += 1;
+                    self.subscriptions.push((session, track, subscription));
+                }
+                Event::TrackPublished(published) => {
+                    self.tracks.push((published.session, published.track, published.kind));
+                }
                 Event::Unsubscribed { .. } => self.subscribed = self.subscribed.saturating_sub(1),
                 _ => {}
             }
