@@ -17,18 +17,25 @@ class Joins:
     """The joins of one role.
 
     `connected`, `media`: seconds from the first message until the path was secured, and until the first packet.
-    `failures`: how often for which reason. `seconds`: from the first join to the end of the last.
+    `failures`: how often for which reason. `start`: of the first join, `end`: when the last was secured, by
+    `time.perf_counter`.
     """
 
     connected: list[float] = field(default_factory=list)
     media: list[float] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
-    seconds: float = 0.0
+    start: float = 0.0
+    end: float = 0.0
 
     @property
     def failed(self) -> int:
         """Peers that did not get in, or got in and saw nothing."""
         return self.failures.total()
+
+    def note_connected(self, start: float, end: float) -> None:
+        """A join that began and was through at these times, by the clock of `start`."""
+        self.connected.append(end - start)
+        self.end = max(self.end, end)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON; milliseconds where the name says so, `None` where nothing was measured."""
@@ -36,7 +43,7 @@ class Joins:
             "joined": len(self.media),
             "failed": self.failed,
             "failures": dict(self.failures.most_common()),
-            "per_second": len(self.media) / self.seconds if self.media and self.seconds else None,
+            "per_second": len(self.connected) / (self.end - self.start) if self.connected else None,
             "connected_p50_ms": _percentile_ms(self.connected, 0.5),
             "connected_p99_ms": _percentile_ms(self.connected, 0.99),
             "media_p50_ms": _percentile_ms(self.media, 0.5),
@@ -46,7 +53,10 @@ class Joins:
 
 @dataclass(kw_only=True)
 class LoadResult:
-    """One run. `figures`: what the peers counted while it was measured, `None` when nobody got in.
+    """One run.
+
+    `figures`: what the peers counted while it was measured, `None` when nobody got in. `ended`: peers that got in and
+    did not stay, by reason.
 
     Of `figures`, packets and bytes are sums over all peers: `sent`, `received`, `expected`, `bytes_received`
     (datagrams), `seconds`, `silent` (subscribers to which nothing came), `delay_p50_us`, `delay_p99_us`,
@@ -59,6 +69,7 @@ class LoadResult:
     publishers: Joins
     subscribers: Joins
     figures: dict[str, Any] | None = None
+    ended: Counter[str] = field(default_factory=Counter)
 
     @property
     def loss(self) -> float | None:
@@ -80,6 +91,7 @@ class LoadResult:
         figures = self.figures
         if figures is None:
             return found or ["nobody joined"]
+        found += [f"{count} peers did not stay: {reason}" for reason, count in self.ended.most_common()]
         if self.config.publishers and not figures["sent"]:
             found.append("nothing was sent")
         if figures["silent"]:
@@ -107,6 +119,7 @@ class LoadResult:
             "config": asdict(self.config),
             "publishers": self.publishers.to_dict(),
             "subscribers": self.subscribers.to_dict(),
+            "ended": dict(self.ended),
             **figures,
             **(rates if self.figures else {}),
         }

@@ -26,6 +26,9 @@ __all__ = ["RoomSignaling"]
 _ALIVE = 20.0
 """Seconds between pings; the server drops a WebSocket after 60 without a message."""
 
+_PATIENCE = 10.0
+"""Seconds until a subscriber has an offer. Higher: servers under stress. Lower: an early word when the room is empty."""
+
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _WANTED = ('"offer"', '"answer"', '"joined"', '"closed"', '"error"', '"subscribed"', '"unsubscribed"')
 
@@ -70,7 +73,10 @@ class RoomSignaling:
     async def subscribe(self, peer: LoadPeer) -> None:
         """Join and answer what the server offers, now and later."""
         line = await self._join(peer, auto_subscribe=True)
-        await line.offered
+        done, _ = await asyncio.wait({line.offered}, timeout=_PATIENCE)
+        if not done:
+            raise Refused(f"nothing was offered within {_PATIENCE:g} s: does anybody publish in the room?")
+        line.offered.result()
 
     async def leave(self, peer: LoadPeer) -> None:
         """Say so, and hang up."""

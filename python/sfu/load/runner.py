@@ -7,6 +7,8 @@ import contextlib
 import os
 import resource
 import time
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from sfu.load._swarm import Swarm
@@ -39,10 +41,12 @@ class ChoosesLayers(Protocol):
 async def run(config: LoadConfig, signaling: Signaling) -> LoadResult:
     """Let publishers and then subscribers in, let `warm_up` pass, and measure for `seconds`.
 
-    Failed joins are in the result. The signalling is closed at the end, however it comes. Raises `ValueError` for an
-    address that is none, `OSError` when the peers' thread cannot start.
+    Failed joins are in the result. The signalling is closed at the end, however it comes. Raises `ValueError` for what
+    cannot be done with this signalling or on this machine, `OSError` when the peers' thread cannot start.
     """
     try:
+        if config.switch is not None and not isinstance(signaling, ChoosesLayers):
+            raise ValueError("switch: this signalling cannot choose layers")
         _allow_sockets(config.publishers + config.subscribers)
         with _on_cores(config.cores):
             swarm = Swarm(config)
@@ -50,6 +54,15 @@ async def run(config: LoadConfig, signaling: Signaling) -> LoadResult:
             return await _Run(config, signaling, swarm).run()
     finally:
         await signaling.close()
+
+
+@dataclass(frozen=True)
+class _Joining:
+    """What the joins of one role share. A place is taken until the path is secured: media may wait for a keyframe."""
+
+    negotiate: Callable[[LoadPeer], Awaitable[None]]
+    joins: Joins
+    places: asyncio.Semaphore
 
 
 class _Run:
@@ -72,32 +85,35 @@ class _Run:
             async with self._switching():
                 await asyncio.sleep(config.seconds)
             result.figures = await self._swarm.figures()
+            result.ended = Counter(peer.ended for peer in self._inside if peer.ended is not None)
         await asyncio.gather(*(signaling.leave(peer) for peer in self._inside))
         return result
 
     async def _join_all(
         self, count: int, make: Callable[[int], Peer], negotiate: Callable[[LoadPeer], Awaitable[None]]
     ) -> Joins:
-        joins, start = Joins(), time.perf_counter()
+        start = time.perf_counter()
+        joins = Joins(start=start)
         places = asyncio.Semaphore(_TOGETHER if self._config.ramp is None else count + 1)
         async with asyncio.TaskGroup() as tasks:
             for number in range(count):
                 if self._config.ramp is not None:
                     await asyncio.sleep(start + number / self._config.ramp - time.perf_counter())
                 await places.acquire()
-                joining = tasks.create_task(self._join(make(number), negotiate, joins))
-                joining.add_done_callback(lambda _: places.release())
-        joins.seconds = time.perf_counter() - start
+                tasks.create_task(self._join(make(number), _Joining(negotiate, joins, places)))
         return joins
 
-    async def _join(self, peer: Peer, negotiate: Callable[[LoadPeer], Awaitable[None]], joins: Joins) -> None:
-        start, waits_for = time.perf_counter(), "answer"
+    async def _join(self, peer: Peer, joining: _Joining) -> None:
+        joins, start, waits_for = joining.joins, time.perf_counter(), "answer"
         try:
             async with asyncio.timeout(self._config.join_timeout):
-                await negotiate(peer)
-                waits_for = "connection"
-                await peer.wait_connected()
-                joins.connected.append(time.perf_counter() - start)
+                try:
+                    await joining.negotiate(peer)
+                    waits_for = "connection"
+                    await peer.wait_connected()
+                finally:
+                    joining.places.release()
+                joins.note_connected(start, time.perf_counter())
                 waits_for = "media"
                 await peer.wait_media()
         except TimeoutError:

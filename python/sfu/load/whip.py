@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["WhipWhep"]
 
-_MAX_PATIENCE = 2.0
-"""Seconds between attempts at most, whatever `Retry-After` says: the join's own timeout ends them."""
+_PATIENCE = 5.0
+"""Seconds for which `Retry-After` is obeyed. Higher: servers that take long to show what is published. Lower: an early
+word when nothing is."""
+
+_MAX_PAUSE = 2.0
+"""Seconds between attempts at most, whatever `Retry-After` says."""
 
 _DETAIL = 200
 _GONE = 5.0
@@ -44,7 +48,7 @@ class WhipWhep:
         await self._post(self._whip, peer, patient=False)
 
     async def subscribe(self, peer: LoadPeer) -> None:
-        """POST its offer to the WHEP endpoint, again while the server says `Retry-After`."""
+        """POST its offer to the WHEP endpoint, again for a while if the server says `Retry-After`."""
         await self._post(self._whep, peer, patient=True)
 
     async def leave(self, peer: LoadPeer) -> None:
@@ -65,23 +69,24 @@ class WhipWhep:
         url = template.replace("{n}", str(peer.group)).replace("{i}", str(peer.number))
         offer = (await peer.offer()).encode()
         headers = {"Content-Type": "application/sdp", "Accept": "application/sdp", **self._authorization}
+        end = asyncio.get_running_loop().time() + (_PATIENCE if patient else 0)
         while True:
             response = await request("POST", url, headers, offer, self._tls)
             if response.status in (200, 201):
                 break
-            if not patient or "retry-after" not in response.headers:
+            if "retry-after" not in response.headers or asyncio.get_running_loop().time() >= end:
                 raise Refused(_refusal(url, response))
-            await asyncio.sleep(_patience(response))
+            await asyncio.sleep(_pause(response))
         if (session := response.header_url("location")) is not None:
             self._sessions[peer] = session
         await peer.accept(response.body.decode(errors="replace"))
 
 
-def _patience(response: Response) -> float:
+def _pause(response: Response) -> float:
     try:
-        return min(float(response.headers["retry-after"]), _MAX_PATIENCE)
+        return min(float(response.headers["retry-after"]), _MAX_PAUSE)
     except ValueError:  # a date
-        return _MAX_PATIENCE
+        return _MAX_PAUSE
 
 
 def _refusal(url: str, response: Response) -> str:
