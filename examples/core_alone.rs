@@ -66,6 +66,7 @@ impl Call {
         let certificate = Arc::new(Certificate::generate()?);
         let config = SfuConfig {
             shard: 0,
+            shards: 1,
             seed: [7; 32],
             unix_time: Duration::from_secs(1_767_225_600),
             candidates: vec![SERVER.parse()?],

@@ -2,7 +2,10 @@
 //!
 //! An id is shard (16 bits), generation (24) and slot (24). A stale id finds nothing, even after its slot was used again, and
 //! the order of a walk depends on the history of commands alone, so that a run can be repeated to the byte.
+//!
+//! What stands in for something of another shard lies beside them under that one's own id, so that ids need no translation.
 
+use std::collections::HashMap;
 use std::marker::PhantomData;
 
 use crate::id::{ChannelId, RoomId, SessionId, SubscriptionId, TapId, TrackId};
@@ -35,14 +38,23 @@ arena_id!(RoomId, SessionId, TrackId, SubscriptionId, TapId, ChannelId);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ConnectionId(u64);
 
-impl Id for ConnectionId {
-    fn from_u64(value: u64) -> Self {
-        Self(value)
-    }
-    fn to_u64(self) -> u64 {
-        self.0
-    }
+/// A track that another shard has, as far as this `Sfu` has to do with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ReplicaId(u64);
+
+macro_rules! inner_id {
+    ($($name:ident),*) => {$(
+        impl Id for $name {
+            fn from_u64(value: u64) -> Self {
+                Self(value)
+            }
+            fn to_u64(self) -> u64 {
+                self.0
+            }
+        }
+    )*};
 }
+inner_id!(ConnectionId, ReplicaId);
 
 /// Where it lies: no other living value of its kind lies there.
 pub(crate) fn slot_of(id: impl Id) -> u32 {
@@ -62,12 +74,14 @@ pub(crate) struct Arena<I, T> {
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
     len: usize,
+    /// By the ids that other shards made; never walked.
+    foreign: HashMap<u64, T>,
     id: PhantomData<I>,
 }
 
 impl<I: Id, T> Arena<I, T> {
     pub(crate) fn new(shard: u16) -> Self {
-        Self { shard, slots: Vec::new(), free: Vec::new(), len: 0, id: PhantomData }
+        Self { shard, slots: Vec::new(), free: Vec::new(), len: 0, foreign: HashMap::new(), id: PhantomData }
     }
 
     /// Makes `value` of its id and keeps it.
@@ -85,38 +99,57 @@ impl<I: Id, T> Arena<I, T> {
         id
     }
 
+    /// Keeps `value` under the id of what it stands for on another shard.
+    pub(crate) fn insert_foreign(&mut self, id: I, value: T) {
+        self.foreign.insert(id.to_u64(), value);
+    }
+
     pub(crate) fn get(&self, id: I) -> Option<&T> {
+        if self.is_foreign(id) {
+            return self.foreign.get(&id.to_u64());
+        }
         let slot = self.slots.get((id.to_u64() & SLOT_MASK) as usize)?;
-        if self.names(slot, id) { slot.value.as_ref() } else { None }
+        if names(slot, id) { slot.value.as_ref() } else { None }
     }
 
     pub(crate) fn get_mut(&mut self, id: I) -> Option<&mut T> {
-        let index = (id.to_u64() & SLOT_MASK) as usize;
-        if !self.names(self.slots.get(index)?, id) {
-            return None;
+        if self.is_foreign(id) {
+            return self.foreign.get_mut(&id.to_u64());
         }
-        self.slots[index].value.as_mut()
+        let slot = self.slots.get_mut((id.to_u64() & SLOT_MASK) as usize)?;
+        if names(slot, id) { slot.value.as_mut() } else { None }
     }
 
     pub(crate) fn remove(&mut self, id: I) -> Option<T> {
-        let index = (id.to_u64() & SLOT_MASK) as usize;
-        if !self.names(self.slots.get(index)?, id) {
-            return None;
+        if self.is_foreign(id) {
+            return self.foreign.remove(&id.to_u64());
         }
-        let value = self.slots[index].value.take()?;
+        let index = (id.to_u64() & SLOT_MASK) as usize;
+        let slot = self.slots.get_mut(index).filter(|slot| names(slot, id))?;
+        let value = slot.value.take()?;
         self.free.push(index as u32);
         self.len -= 1;
         Some(value)
     }
 
+    /// Without what stands in for others.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    fn names(&self, slot: &Slot<T>, id: I) -> bool {
-        let id = id.to_u64();
-        id >> 48 == u64::from(self.shard) && id >> SLOT_BITS & GENERATION_MASK == slot.generation
+    /// How many stand in for what other shards have.
+    pub(crate) fn foreign_len(&self) -> usize {
+        self.foreign.len()
     }
+
+    fn is_foreign(&self, id: I) -> bool {
+        id.to_u64() >> 48 != u64::from(self.shard)
+    }
+}
+
+/// Whether a slot of this shard holds what `id` was made for.
+fn names<I: Id, T>(slot: &Slot<T>, id: I) -> bool {
+    id.to_u64() >> SLOT_BITS & GENERATION_MASK == slot.generation
 }
 
 #[cfg(test)]
@@ -145,5 +178,15 @@ mod tests {
         let id = there.insert_with(|_| 7);
         here.insert_with(|_| 8);
         assert_eq!(here.get(id), None);
+    }
+
+    #[test]
+    fn what_stands_in_for_another_shards_is_found_under_its_id() {
+        let mut here = Arena::<RoomId, u8>::new(1);
+        let id = Arena::<RoomId, u8>::new(2).insert_with(|_| 7);
+        here.insert_foreign(id, 9);
+        assert_eq!((here.get(id), here.len(), here.foreign_len()), (Some(&9), 0, 1));
+        here.get_mut(id).into_iter().for_each(|value| *value += 1);
+        assert_eq!((here.remove(id), here.get(id), here.foreign_len()), (Some(10), None, 0));
     }
 }

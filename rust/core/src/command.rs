@@ -135,11 +135,23 @@ pub enum Command {
     SessionStats(SessionId),
 }
 
+/// A command that is answered later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PendingId(u64);
+
+impl PendingId {
+    pub(crate) const fn new(value: u64) -> Self {
+        Self(value)
+    }
+}
+
 /// What a [`Command`] answers.
 #[derive(Debug, Clone)]
 pub enum Reply {
     /// It is done.
     Done,
+    /// Another shard is asked first: [`Sfu::poll_reply`](crate::Sfu::poll_reply) gives the row's reply, within a second.
+    Pending(PendingId),
     /// The new room.
     Room(RoomId),
     /// The new session.
@@ -176,6 +188,9 @@ pub enum CommandError {
     /// The room has its `max_sessions`.
     #[error("the room is full: it holds {0} sessions")]
     RoomFull(u32),
+    /// The shard where the room lives has not answered within a second: it has stalled.
+    #[error("the shard of the room does not answer")]
+    RoomUnavailable,
     /// The session does not exist or is closed.
     #[error("the session is closed")]
     SessionClosed,

@@ -14,6 +14,8 @@ use crate::codec::CodecName;
 pub struct SfuConfig {
     /// Goes into every id and ICE user fragment.
     pub shard: u16,
+    /// How many there are: `shard` is below that.
+    pub shards: u16,
     /// Seeds every random choice: ICE credentials, SSRCs, first sequence numbers.
     pub seed: [u8; 32],
     /// The wall clock at the `now` given to `Sfu::new`, since the Unix epoch (for NTP timestamps).
@@ -40,7 +42,7 @@ pub struct SfuConfig {
 }
 
 /// Settings of a room.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RoomConfig {
     /// At most so many sessions; `None`: no limit.
     pub max_sessions: Option<u32>,

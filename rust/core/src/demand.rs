@@ -19,6 +19,7 @@ const SPATIAL: usize = Layer::MAX.spatial as usize + 1;
 pub(crate) struct Layers([u8; SPATIAL]);
 
 impl Layers {
+    pub(crate) const SPATIAL: usize = SPATIAL;
     const ALL: Self = Self([Layer::MAX.temporal + 1; SPATIAL]);
 
     /// With everything at or below `max` in it.
@@ -37,7 +38,18 @@ impl Layers {
         Self(std::array::from_fn(|_| counts.next().unwrap_or(0)))
     }
 
-    fn or(self, other: Self) -> Self {
+    /// How many temporal layers of each spatial one.
+    pub(crate) const fn counts(self) -> [u8; SPATIAL] {
+        self.0
+    }
+
+    /// Of so many temporal layers of each spatial one.
+    pub(crate) fn of(counts: [u8; SPATIAL]) -> Self {
+        Self(counts.map(|count| count.min(Layer::MAX.temporal + 1)))
+    }
+
+    /// Everything in one of the two.
+    pub(crate) fn or(self, other: Self) -> Self {
         Self(std::array::from_fn(|spatial| self.0[spatial].max(other.0[spatial])))
     }
 

@@ -12,6 +12,7 @@ use crate::speakers::Speakers;
 #[derive(Debug)]
 pub(crate) struct Room {
     pub(crate) config: RoomConfig,
+    /// At the room's home all, elsewhere those of this shard.
     pub(crate) sessions: BTreeSet<SessionId>,
     /// Published ones only.
     pub(crate) tracks: BTreeSet<TrackId>,
@@ -29,6 +30,21 @@ impl Room {
             tracks: BTreeSet::new(),
             speakers: Speakers::default(),
         }
+    }
+
+    /// One whose home is another shard.
+    pub(crate) fn replica(config: RoomConfig) -> Self {
+        Self { slots: config.audio_slots.map(Slots::told), ..Self::new(config) }
+    }
+
+    /// The shards that have somebody in it.
+    pub(crate) fn shards(&self) -> impl Iterator<Item = u16> {
+        let mut next = Some(0);
+        std::iter::from_fn(move || {
+            let session = self.sessions.range(SessionId::new(u64::from(next?) << 48)..).next()?;
+            next = session.shard().checked_add(1);
+            Some(session.shard())
+        })
     }
 
     /// Whether tracks of this kind are in slots, for those who subscribe to everything.

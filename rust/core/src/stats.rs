@@ -44,8 +44,37 @@ pub struct SfuStats {
     pub dropped: DropCounts,
     /// Events that were dropped because nobody drained them.
     pub events_dropped: u64,
+    /// What it has to do with other shards.
+    pub relay: RelayStats,
     /// Messages that the kernel took, by how many datagrams each held: of one datagram, of two and so on.
     pub runs: Vec<u64>,
+}
+
+/// What one shard has to do with others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RelayStats {
+    /// Rooms of other shards with sessions on this one.
+    pub rooms: u64,
+    /// Tracks of other shards in rooms with sessions on this one.
+    pub tracks: u64,
+    /// Tracks of this shard, once for each other one that they are carried to.
+    pub outlets: u64,
+    /// Commands that wait for another shard.
+    pub pending: u64,
+    /// Packets that were given to other shards, once for each.
+    pub packets_sent: u64,
+    /// Packets of other shards that were taken in.
+    pub packets_received: u64,
+    /// Packets that did not arrive here and were asked for again.
+    pub packets_missed: u64,
+    /// Messages to other shards.
+    pub messages_sent: u64,
+    /// Bytes of them, as far as they were taken.
+    pub bytes_sent: u64,
+    /// Messages of other shards.
+    pub messages_received: u64,
+    /// Those that were none, or of another version.
+    pub malformed: u64,
 }
 
 /// Of one room.

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use wheel::Wheel;
 
-use crate::arena::{ConnectionId, slot_of};
+use crate::arena::{ConnectionId, ReplicaId, slot_of};
 use crate::id::RoomId;
 
 /// Who is called.
@@ -21,6 +21,10 @@ use crate::id::RoomId;
 pub(crate) enum Timer {
     Connection(ConnectionId),
     Room(RoomId),
+    /// A track that is published on another shard.
+    Replica(ReplicaId),
+    /// Commands that wait for another shard.
+    Pending,
     /// Taps whose tracks have ended.
     EndedTaps,
 }
@@ -30,8 +34,10 @@ impl Timer {
     fn index(self) -> u32 {
         match self {
             Self::EndedTaps => 0,
-            Self::Connection(id) => 1 + 2 * slot_of(id),
-            Self::Room(id) => 2 + 2 * slot_of(id),
+            Self::Pending => 1,
+            Self::Connection(id) => 2 + 3 * slot_of(id),
+            Self::Room(id) => 3 + 3 * slot_of(id),
+            Self::Replica(id) => 4 + 3 * slot_of(id),
         }
     }
 }

@@ -9,16 +9,18 @@ use std::time::{Duration, Instant};
 use sfu_wire::rtp::video_layers::VideoLayersAllocation;
 use sfu_wire::{Extension, Mid, Rid, SeqNo, Ssrc};
 
-use crate::arena::ConnectionId;
+use crate::arena::{ConnectionId, ReplicaId};
 use crate::audio::{Recovered, Recovery, Talkspurts};
 use crate::codec::{CodecName, Kind};
 use crate::demand::Demand;
 use crate::dump::Dump;
-use crate::id::{RoomId, SessionId, SubscriptionId, TapId};
+use crate::id::{RoomId, SessionId, SubscriptionId, TapId, TrackId};
 use crate::keyframe::KeyframeGovernor;
 use crate::keyframe_start::KeyframeStarts;
 use crate::layer::{DependencyReader, Layer, Packet, Reading};
-use crate::negotiation::ReceiveParameters;
+use crate::negotiation::{KeyframeRequest, ReceiveParameters};
+use crate::relay::{Announcement, Inlet, Outlet, Outlets};
+use crate::timers::Timer;
 use crate::stream::{
     Activity, CaptureTimes, History, KeyframePart, LayerMeter, Mark, RecvStream, StoredExtensions, TimestampMap,
     ToldLayers,
@@ -97,12 +99,24 @@ impl Encoding {
     }
 }
 
+/// No voice has more packets within the time that [`Track::lately`] is asked about.
+const LATELY: u64 = 4;
+
+/// Whence its packets come.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    /// From its publisher.
+    Connection(ConnectionId),
+    /// From the shard of its publisher: this one is a replica.
+    Relay(Box<Inlet>),
+}
+
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Track {
     pub(crate) room: RoomId,
     pub(crate) session: SessionId,
-    pub(crate) connection: ConnectionId,
+    pub(crate) origin: Origin,
     pub(crate) mid: Mid,
     pub(crate) kind: Kind,
     pub(crate) parameters: ReceiveParameters,
@@ -125,11 +139,17 @@ pub(crate) struct Track {
     pub(crate) dump: Option<Dump>,
     pub(crate) told_layers: ToldLayers,
     pub(crate) demand: Demand,
+    /// The shards that it is carried to.
+    pub(crate) outlets: Outlets,
+    /// Counts what was changed since it was published.
+    pub(crate) revision: u32,
+    /// Its last packet was speech, as the room's home on another shard knows.
+    pub(crate) speaks: bool,
 }
 
 impl Track {
     pub(crate) fn new(
-        (room, session, connection): (RoomId, SessionId, ConnectionId),
+        (room, session, origin): (RoomId, SessionId, Origin),
         mid: Mid,
         kind: Kind,
         parameters: ReceiveParameters,
@@ -137,7 +157,7 @@ impl Track {
         let mut track = Self {
             room,
             session,
-            connection,
+            origin,
             mid,
             kind,
             parameters,
@@ -155,9 +175,92 @@ impl Track {
             dump: None,
             told_layers: ToldLayers::default(),
             demand: Demand::new(),
+            outlets: Vec::new(),
+            revision: 0,
+            speaks: false,
         };
         track.update_encodings();
         track
+    }
+
+    /// One that is published on another shard.
+    pub(crate) fn replica(id: ReplicaId, of: &Announcement, red: u8) -> Self {
+        let origin = Origin::Relay(Box::new(Inlet::new(id, of.label.clone())));
+        let mut track = Self::new((of.room, of.session, origin), of.mid, of.kind(), parameters_of(of));
+        (track.red, track.revision, track.muted) = (red, of.revision, of.muted);
+        (track.codec, track.fmtp) = (Some(of.codec), of.fmtp.clone());
+        track
+    }
+
+    /// What other shards know of it, once it is published.
+    pub(crate) fn announcement(&self, id: TrackId, label: &str) -> Option<Announcement> {
+        Some(Announcement {
+            room: self.room,
+            session: self.session,
+            track: id,
+            revision: self.revision,
+            label: label.into(),
+            mid: self.mid,
+            codec: self.codec?,
+            muted: self.muted,
+            fmtp: self.fmtp.clone(),
+            msid: self.parameters.msid.clone(),
+            extensions: self.parameters.extensions,
+            rids: self.parameters.rids.clone(),
+        })
+    }
+
+    /// Its publisher's, unless that is on another shard.
+    pub(crate) const fn connection(&self) -> Option<ConnectionId> {
+        match self.origin {
+            Origin::Connection(connection) => Some(connection),
+            Origin::Relay(_) => None,
+        }
+    }
+
+    /// That of another shard.
+    pub(crate) fn inlet(&mut self) -> Option<&mut Inlet> {
+        match &mut self.origin {
+            Origin::Connection(_) => None,
+            Origin::Relay(inlet) => Some(inlet),
+        }
+    }
+
+    /// What is called when something is due.
+    pub(crate) fn timer(&self) -> Timer {
+        match &self.origin {
+            Origin::Connection(connection) => Timer::Connection(*connection),
+            Origin::Relay(inlet) => Timer::Replica(inlet.replica),
+        }
+    }
+
+    /// Whether parameters are the same as far as other shards know them.
+    pub(crate) fn is_known_by(&self, parameters: &ReceiveParameters) -> bool {
+        let known = |of: &ReceiveParameters| (of.extensions, of.rids.clone(), of.msid.clone());
+        known(&self.parameters) == known(parameters)
+    }
+
+    /// Where it goes to another shard.
+    pub(crate) fn outlet(&mut self, shard: u16) -> Option<&mut Outlet> {
+        self.outlets.iter_mut().find(|outlet| outlet.shard == shard)
+    }
+
+    /// What came within so long, as far as it is in the histories: encoding and number.
+    pub(crate) fn lately(&self, now: Instant, age: Duration) -> impl Iterator<Item = (u8, SeqNo)> {
+        (0..).zip(&self.encodings).flat_map(move |(place, encoding)| {
+            let newest = encoding.stream.newest().get();
+            let recent = (0..LATELY).filter_map(move |back| newest.checked_sub(back)).map(SeqNo::new);
+            let is_young = |seq: &SeqNo| encoding.history.get(*seq).is_some_and(|one| now < one.arrival() + age);
+            let mut young: Vec<SeqNo> = recent.filter(is_young).collect();
+            young.reverse();
+            young.into_iter().map(move |seq| (place, seq))
+        })
+    }
+
+    /// Forgets what came: what comes next does not go on with it.
+    pub(crate) fn start_over(&mut self) {
+        let kind = self.kind;
+        self.encodings.iter_mut().for_each(|encoding| *encoding = Encoding::new(kind, encoding.rid));
     }
 
     /// Takes over renegotiated parameters; encodings that stay keep their state. `Some`: their places have changed.
@@ -262,6 +365,23 @@ impl Track {
     }
 }
 
+/// As far as others than the publisher's shard need them.
+pub(crate) fn parameters_of(announcement: &Announcement) -> ReceiveParameters {
+    ReceiveParameters {
+        codecs: Arc::default(),
+        extensions: announcement.extensions,
+        rids: announcement.rids.clone(),
+        paused_rids: Vec::new(),
+        ssrcs: Vec::new(),
+        msid: announcement.msid.clone(),
+        twcc: false,
+        remb: false,
+        nack: false,
+        keyframe_request: KeyframeRequest::Pli,
+        rtcp_rsize: false,
+    }
+}
+
 /// Where a renegotiation put the encodings of a track.
 #[derive(Debug)]
 pub(crate) struct Moves {
@@ -298,7 +418,6 @@ mod tests {
     use super::*;
     use crate::arena::Id as _;
     use crate::layer::{Dependencies, Encodings, frame_facts};
-    use crate::negotiation::KeyframeRequest;
 
     fn sorted(names: &[&str]) -> Vec<String> {
         let rids: Vec<Rid> = names.iter().map(|name| Rid::new(name).expect("a rid")).collect();
@@ -332,7 +451,7 @@ mod tests {
             keyframe_request: KeyframeRequest::Pli,
             rtcp_rsize: true,
         };
-        let place = (RoomId::new(1), SessionId::new(1), ConnectionId::from_u64(1));
+        let place = (RoomId::new(1), SessionId::new(1), Origin::Connection(ConnectionId::from_u64(1)));
         Track::new(place, Mid::new("0").expect("a mid"), Kind::Video, parameters)
     }
 

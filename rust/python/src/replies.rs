@@ -20,6 +20,7 @@ record! {
 pub(crate) fn from_runtime(py: Python<'_>, reply: Result<Reply, CommandFailure>) -> PyResult<Py<PyAny>> {
     let object = match reply {
         Ok(Reply::Done | Reply::Description(None)) => py.None(),
+        Ok(Reply::Pending(_)) => unreachable!("a shard keeps a command until it is answered"),
         Ok(Reply::Room(id)) => number(py, id.get())?,
         Ok(Reply::Session(id)) => number(py, id.get())?,
         Ok(Reply::Subscription(id)) => number(py, id.get())?,
@@ -51,6 +52,7 @@ fn code(failure: &CommandFailure) -> &'static str {
     match error {
         CommandError::RoomClosed => "room_closed",
         CommandError::RoomFull(_) => "room_full",
+        CommandError::RoomUnavailable => "room_unavailable",
         CommandError::SessionClosed => "session_closed",
         CommandError::TrackEnded => "track_ended",
         CommandError::SubscriptionEnded => "subscription_ended",

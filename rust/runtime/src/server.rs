@@ -157,6 +157,7 @@ fn core_config(
     let core = &config.core;
     Ok(SfuConfig {
         shard: 0,
+        shards: 1,
         seed: random_seed().map_err(StartError::system("randomness"))?,
         unix_time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
         candidates,

@@ -15,6 +15,7 @@ pub(crate) const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(1
 pub(crate) fn config() -> SfuConfig {
     SfuConfig {
         shard: 0,
+        shards: 1,
         seed: [7; 32],
         unix_time: Duration::from_secs(1_767_225_600),
         candidates: vec![SERVER],

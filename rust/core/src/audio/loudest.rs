@@ -168,7 +168,8 @@ fn place_in<K>(now: Instant, places: &Places<K>, voice: &mut Voice) -> Option<us
     (voice.louder >= PACKETS).then_some(index)
 }
 
-fn is_speech(level: AudioLevel) -> bool {
+/// Whether a packet with this level is speech.
+pub(crate) const fn is_speech(level: AudioLevel) -> bool {
     (level.voice && level.level < 127) || level.level <= SPEECH
 }
 

@@ -11,7 +11,7 @@ mod slots;
 mod talkspurt;
 
 pub(crate) use form::{MAX_RED, Material, Way, has_frame};
-pub(crate) use loudest::Changed;
+pub(crate) use loudest::{Changed, is_speech};
 use loudest::Loudest;
 use past_voices::PastVoices;
 pub(crate) use recovery::{Found, Recovered, Recovery};

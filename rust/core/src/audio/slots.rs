@@ -27,11 +27,20 @@ pub(crate) struct Slot {
     pub(crate) past: PastVoices,
 }
 
+/// Who has the places.
+#[derive(Debug)]
+enum Ranking {
+    /// The room is at home here: all voices are heard.
+    Own(Loudest<Voice>),
+    /// The room's home tells; the spare voice is the last.
+    Told(Vec<Option<Voice>>),
+}
+
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Slots {
     count: u8,
-    loudest: Loudest<Voice>,
+    ranking: Ranking,
     /// Those of each session, with their numbers.
     sections: BTreeMap<SessionId, Vec<(u8, SubscriptionId)>>,
     /// Voices with a section of their own, and for whom.
@@ -40,8 +49,16 @@ pub(crate) struct Slots {
 
 impl Slots {
     pub(crate) fn new(count: u8) -> Self {
-        let loudest = Loudest::new(usize::from(count));
-        Self { count, loudest, sections: BTreeMap::new(), apart: BTreeSet::new() }
+        Self::with(count, Ranking::Own(Loudest::new(usize::from(count))))
+    }
+
+    /// Of a room whose voices are ranked elsewhere.
+    pub(crate) fn told(count: u8) -> Self {
+        Self::with(count, Ranking::Told(vec![None; usize::from(count) + 1]))
+    }
+
+    fn with(count: u8, ranking: Ranking) -> Self {
+        Self { count, ranking, sections: BTreeMap::new(), apart: BTreeSet::new() }
     }
 
     /// So many has each session.
@@ -51,12 +68,47 @@ impl Slots {
 
     /// One packet's level.
     pub(crate) fn hear(&mut self, now: Instant, voice: Voice, level: AudioLevel) -> Changed {
-        self.loudest.hear(now, voice, level)
+        match &mut self.ranking {
+            Ranking::Own(loudest) => loudest.hear(now, voice, level),
+            Ranking::Told(_) => Changed::Nothing,
+        }
+    }
+
+    /// Who has the places, the spare one last.
+    pub(crate) fn places(&self) -> Vec<Option<Voice>> {
+        (0..=usize::from(self.count)).map(|place| self.holder(place)).collect()
+    }
+
+    /// Takes over who has the places.
+    pub(crate) fn set_places(&mut self, voices: Vec<Option<Voice>>) -> Changed {
+        match &mut self.ranking {
+            Ranking::Told(known) if voices.len() == known.len() => {
+                *known = voices;
+                Changed::Places
+            }
+            _ => Changed::Nothing,
+        }
+    }
+
+    /// Whether a track has a place.
+    pub(crate) fn holds(&self, track: TrackId) -> bool {
+        (0..=usize::from(self.count)).any(|place| self.holder(place).is_some_and(|voice| voice.track == track))
+    }
+
+    fn holder(&self, place: usize) -> Option<Voice> {
+        match &self.ranking {
+            Ranking::Own(loudest) if place == usize::from(self.count) => loudest.spare(),
+            Ranking::Own(loudest) => loudest.holder(place),
+            Ranking::Told(voices) => voices.get(place).copied().flatten(),
+        }
     }
 
     /// A voice is gone.
     pub(crate) fn remove_voice(&mut self, voice: Voice) -> Changed {
-        self.loudest.remove(voice)
+        match &mut self.ranking {
+            Ranking::Own(loudest) => loudest.remove(voice),
+            Ranking::Told(_) => Changed::Nothing,
+        }
     }
 
     pub(crate) fn add_section(&mut self, session: SessionId, number: u8, section: SubscriptionId) {
@@ -85,9 +137,9 @@ impl Slots {
     /// Who is to be heard in each slot of a session.
     pub(crate) fn heard_by(&self, session: SessionId) -> impl Iterator<Item = (SubscriptionId, Option<TrackId>)> {
         let otherwise = move |voice: &Voice| voice.session == session || self.apart.contains(&(voice.track, session));
-        let mut spare = self.loudest.spare().filter(|voice| !otherwise(voice));
+        let mut spare = self.holder(usize::from(self.count)).filter(|voice| !otherwise(voice));
         self.sections.get(&session).into_iter().flatten().map(move |(number, section)| {
-            let holder = self.loudest.holder(usize::from(*number));
+            let holder = self.holder(usize::from(*number));
             let voice = if holder.as_ref().is_some_and(otherwise) { spare.take() } else { holder };
             (*section, voice.map(|voice| voice.track))
         })
@@ -98,7 +150,7 @@ impl Slots {
         match changed {
             Changed::Nothing => BTreeSet::new(),
             Changed::Spare => {
-                let holders = (0..usize::from(self.count)).filter_map(|place| self.loudest.holder(place));
+                let holders = (0..usize::from(self.count)).filter_map(|place| self.holder(place));
                 holders.flat_map(|voice| self.apart_from(voice.track).chain([voice.session])).collect()
             }
             Changed::Places => self.sections.keys().copied().collect(),

@@ -8,13 +8,14 @@ use sfu_wire::rtp::extension_value::AudioLevel;
 
 use super::Sfu;
 use super::ingress::audio_level;
-use crate::audio::{Changed, Slot, Slots, Voice, is_silent};
+use crate::audio::{Changed, Slot, Slots, Voice, is_silent, is_speech};
 use crate::codec::{CodecName, Kind};
 use crate::event::Event;
 use crate::id::{RoomId, SessionId, SubscriptionId, TrackId};
 use crate::negotiation::Sender;
+use crate::relay::Message;
 use crate::subscription::NO_TRACK;
-use crate::track::Track;
+use crate::timers::Timer;
 
 /// What a packet without a level is taken for: the least that is heard at once.
 const UNKNOWN_LEVEL: u8 = 45;
@@ -56,10 +57,41 @@ impl Sfu {
     /// A packet of audio came: its voice may take a place.
     pub(super) fn rank_voice(&mut self, now: Instant, id: TrackId, packet: &RtpPacket<'_>, codec: CodecName) {
         let Some(track) = self.tracks.get(id).filter(|track| track.kind == Kind::Audio && !track.muted) else { return };
-        let (room, voice) = (track.room, Voice { track: id, session: track.session });
-        let Some(slots) = self.rooms.get_mut(room).and_then(|room| room.slots.as_mut()) else { return };
-        let changed = slots.hear(now, voice, level(track, packet, codec));
-        self.assign_slots(now, room, changed);
+        let room = track.room;
+        let measured = audio_level(track, packet);
+        let level = measured.unwrap_or_else(|| guessed_level(packet, codec));
+        if self.is_home(room) {
+            self.hear_voice(now, id, level, measured.is_some());
+        } else {
+            self.tell_level(room, id, level, measured.is_some());
+        }
+    }
+
+    /// A packet of audio came, here or on another shard: its voice may take a place. `measured`: the publisher says how loud it is.
+    pub(super) fn hear_voice(&mut self, now: Instant, id: TrackId, level: AudioLevel, measured: bool) {
+        let Some(track) = self.tracks.get(id) else { return };
+        let (room_id, voice) = (track.room, Voice { track: id, session: track.session });
+        let Some(room) = self.rooms.get_mut(room_id) else { return };
+        if measured {
+            room.speakers.hear(now, voice.session, id, level);
+            if let Some(due) = room.speakers.poll_timeout() {
+                self.timers.set(Timer::Room(room_id), due);
+            }
+        }
+        let Some(slots) = &mut room.slots else { return };
+        let changed = slots.hear(now, voice, level);
+        self.assign_slots(now, room_id, changed);
+    }
+
+    /// The home of the room hears what counts there: speech, its end, and whoever has a place.
+    fn tell_level(&mut self, room: RoomId, id: TrackId, level: AudioLevel, measured: bool) {
+        let Some(track) = self.tracks.get_mut(id) else { return };
+        let speaks = is_speech(level);
+        let spoke = std::mem::replace(&mut track.speaks, speaks);
+        let slots = self.rooms.get(room).and_then(|room| room.slots.as_ref());
+        if speaks || spoke || slots.is_some_and(|slots| slots.holds(id)) {
+            self.relay.send(room.shard(), &Message::Level { track: id, level, measured });
+        }
     }
 
     /// A track ends: its place is free.
@@ -97,11 +129,17 @@ impl Sfu {
     }
 
     /// The same for all whom a change concerns.
-    fn assign_slots(&mut self, now: Instant, room: RoomId, changed: Changed) {
+    pub(super) fn assign_slots(&mut self, now: Instant, id: RoomId, changed: Changed) {
         if changed == Changed::Nothing {
             return;
         }
-        let Some(slots) = self.rooms.get(room).and_then(|room| room.slots.as_ref()) else { return };
+        let own = self.config.shard;
+        let Some(room) = self.rooms.get(id) else { return };
+        if id.shard() == own && room.shards().any(|shard| shard != own) {
+            let voices = room.slots.as_ref().map(Slots::places).unwrap_or_default();
+            self.tell_room(id, own, &Message::Places { room: id, voices });
+        }
+        let Some(slots) = self.rooms.get(id).and_then(|room| room.slots.as_ref()) else { return };
         let concerned = slots.concerned(changed);
         let moves: Vec<Move> = concerned.into_iter().flat_map(|session| self.moves_of(slots, session)).collect();
         self.move_slots(now, &moves);
@@ -132,16 +170,18 @@ impl Sfu {
             }
             self.tell_slot(*id);
         }
-        for track_id in left {
-            let Some(track) = self.tracks.get_mut(track_id) else { continue };
+        for track_id in &left {
+            let Some(track) = self.tracks.get_mut(*track_id) else { continue };
             let subscriptions = &self.subscriptions;
-            track.subscriptions.retain(|id| subscriptions.get(*id).is_some_and(|one| one.track == track_id));
+            track.subscriptions.retain(|id| subscriptions.get(*id).is_some_and(|one| one.track == *track_id));
         }
         for (id, to) in moves {
             if let Some(track) = self.tracks.get_mut(*to) {
                 track.subscriptions.push(*id);
             }
+            self.carry(*to);
         }
+        left.into_iter().for_each(|track| self.carry(track));
     }
 
     /// Tells who is in a slot, once it has a section.
@@ -168,8 +208,8 @@ impl Sfu {
 /// A slot, and who is in it from now on.
 type Move = (SubscriptionId, TrackId);
 
-/// As the client says, or else whether there is sound in it at all.
-fn level(track: &Track, packet: &RtpPacket<'_>, codec: CodecName) -> AudioLevel {
+/// Of a client that does not say: by whether there is sound in it at all.
+fn guessed_level(packet: &RtpPacket<'_>, codec: CodecName) -> AudioLevel {
     let level = if is_silent(codec, packet.payload()) { 127 } else { UNKNOWN_LEVEL };
-    audio_level(track, packet).unwrap_or(AudioLevel { voice: false, level })
+    AudioLevel { voice: false, level }
 }

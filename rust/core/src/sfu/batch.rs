@@ -31,7 +31,7 @@ pub(super) struct Batch {
 #[derive(Debug)]
 struct Group {
     track: TrackId,
-    from: ConnectionId,
+    from: Option<ConnectionId>,
     first: usize,
     last: usize,
 }
@@ -65,13 +65,13 @@ impl Batch {
 
     /// Whether packets wait that came over this connection.
     pub(super) fn is_from(&self, connection: ConnectionId) -> bool {
-        self.tracks.iter().any(|group| group.from == connection)
+        self.tracks.iter().any(|group| group.from == Some(connection))
     }
 
     /// Takes a packet that is in the history at `mark`, with its extensions.
     pub(super) fn push<'e>(
         &mut self,
-        (from, track): (ConnectionId, TrackId),
+        (from, track): (Option<ConnectionId>, TrackId),
         packet: &Packet<'_>,
         extensions: impl Iterator<Item = (u8, &'e [u8])>,
         mark: Mark,

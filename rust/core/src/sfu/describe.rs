@@ -233,7 +233,12 @@ impl Sfu {
     /// When encodings come in between or go, the others have other places: everybody who has one by its place is told.
     fn renegotiate_track(&mut self, now: Instant, id: ConnectionId, track_id: TrackId, parameters: ReceiveParameters) {
         let Some(track) = self.tracks.get_mut(track_id) else { return };
-        let Some(moves) = track.renegotiate(parameters) else { return };
+        let told = track.is_known_by(&parameters);
+        let moves = track.renegotiate(parameters);
+        if !told {
+            self.announce_change(track_id);
+        }
+        let Some(moves) = moves else { return };
         if let Some(connection) = self.connections.get_mut(id) {
             connection.bindings.retain(|_, binding| {
                 let moved = if binding.track == track_id { moves.to(binding.encoding) } else { Some(binding.encoding) };
@@ -241,19 +246,22 @@ impl Sfu {
                 moved.is_some()
             });
         }
+        self.encodings_moved(now, track_id);
+    }
+
+    /// Whoever takes a track whose encodings have got other places begins anew.
+    pub(super) fn encodings_moved(&mut self, now: Instant, id: TrackId) {
+        let Some(track) = self.tracks.get(id) else { return };
         let flowing = track.activity.flowing(now);
         for subscription in &track.subscriptions {
             if let Some(subscription) = self.subscriptions.get_mut(*subscription) {
                 subscription.send.forget_sent();
                 subscription.forwarder.restart();
-                subscription.forwarder.set_available(flowing);
             }
         }
-        self.each_tap(track_id, |tap| {
-            tap.forwarder.restart();
-            tap.forwarder.set_available(flowing);
-        });
-        self.timers.set(Timer::Connection(id), now);
+        self.timers.set(track.timer(), now);
+        self.each_tap(id, |tap| tap.forwarder.restart());
+        self.set_available(id, flowing);
     }
 
     fn apply_send(&mut self, now: Instant, id: ConnectionId, mid: Mid, parameters: &SendParameters) {

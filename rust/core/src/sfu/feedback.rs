@@ -82,6 +82,8 @@ impl Sfu {
         if let Some(timestamp) = encoding.stream.sender_report(now, ntp, timestamp) {
             track.timestamps.reported(binding.encoding, ntp, timestamp);
             connection.publisher_clock.reported(self.clock.unix(now), ntp);
+            let track = binding.track;
+            self.tell_clock(track, None);
         }
     }
 

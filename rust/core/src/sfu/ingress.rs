@@ -19,7 +19,8 @@ use crate::event::Event;
 use crate::header::passing;
 use crate::id::TrackId;
 use crate::layer::{Packet, Reading, packet_facts};
-use crate::stream::Arrival;
+use crate::relay::RelayedPacket;
+use crate::stream::{Arrival, ToldNumbers};
 use crate::timers::Timer;
 use crate::track::Track;
 
@@ -33,6 +34,36 @@ pub(super) struct Media<'a> {
     timestamp: u32,
     payload: &'a [u8],
     repaired: bool,
+}
+
+/// Who gives a packet its numbers.
+#[derive(Clone, Copy)]
+pub(super) enum Numbers {
+    /// This shard: it came from the publisher.
+    Counted(ConnectionId),
+    /// The publisher's shard, which sent it on.
+    Told(ToldNumbers),
+}
+
+impl Numbers {
+    /// The publisher's, if that is here.
+    const fn connection(self) -> Option<ConnectionId> {
+        match self {
+            Self::Counted(connection) => Some(connection),
+            Self::Told(_) => None,
+        }
+    }
+}
+
+impl<'a> Media<'a> {
+    /// A packet as the publisher's shard understood it.
+    pub(super) fn relayed(relayed: &RelayedPacket<'_>, packet: &RtpPacket<'a>) -> Option<Self> {
+        let RelayedPacket { codec, marker, repaired, seq, timestamp, .. } = *relayed;
+        let payload = packet.payload();
+        let payload = if repaired { payload.split_first_chunk::<2>()?.1 } else { payload };
+        let (seq, timestamp) = (seq.as_u16(), timestamp as u32);
+        Some(Self { ssrc: None, codec, marker, seq, timestamp, payload, repaired })
+    }
 }
 
 impl Media<'_> {
@@ -67,20 +98,21 @@ impl Sfu {
         };
         let Some(track) = self.tracks.get_mut(binding.track) else { return };
         let Some(media) = unwrap(track, &packet, binding) else { return };
-        self.take_media(now, from, binding, &packet, media, egress);
+        self.take_media(now, Numbers::Counted(from), binding, &packet, media, egress);
     }
 
     /// A packet of a track: numbered, understood, kept. It waits in the batch for those who want it.
-    fn take_media(
+    pub(super) fn take_media(
         &mut self,
         now: Instant,
-        from: ConnectionId,
+        numbers: Numbers,
         binding: Binding,
         packet: &RtpPacket<'_>,
         mut media: Media<'_>,
         egress: &mut Egress,
     ) {
-        if self.tracks.get(binding.track).is_some_and(|track| media.begins_anew(track, binding)) {
+        let anew = self.tracks.get(binding.track).is_some_and(|track| media.begins_anew(track, binding));
+        if anew {
             // What waits belongs to what was before.
             self.forward_all(now, egress);
         }
@@ -96,8 +128,13 @@ impl Sfu {
         let Some(encoding) = track.encodings.get_mut(binding.encoding) else { return };
         let Media { seq, timestamp, repaired, .. } = media;
         let arrival = Arrival { seq, timestamp, len: packet.payload().len(), repaired };
-        let Some(accepted) = encoding.stream.receive(now, &arrival) else { return };
-        if let Some(deadline) = encoding.stream.poll_timeout() {
+        let accepted = match numbers {
+            Numbers::Counted(_) => encoding.stream.receive(now, &arrival),
+            Numbers::Told(told) => encoding.stream.follow(now, told, &arrival),
+        };
+        let Some(accepted) = accepted else { return };
+        let from = numbers.connection();
+        if let (Some(deadline), Some(from)) = (encoding.stream.poll_timeout(), from) {
             if let Some(connection) = self.connections.get_mut(from) {
                 connection.next_nack = Some(connection.next_nack.map_or(deadline, |standing| standing.min(deadline)));
             }
@@ -129,6 +166,7 @@ impl Sfu {
         encoding.learn(now, &packet_in);
         let passed = passing(track.parameters.extensions, packet.extensions().iter());
         let mark = encoding.history.push(&packet_in, passed.clone());
+        let placed = track.timestamps.is_placed(binding.encoding);
         // Padding only: numbered like the rest so that it is no loss, but nobody is to hear of it (RFC 3550 §5.1).
         if !media.payload.is_empty() {
             track.timestamps.arrived(now, binding.encoding, accepted.timestamp);
@@ -137,7 +175,16 @@ impl Sfu {
                 let timeline = accepted.timestamp as i64 + track.timestamps.offset(packet_in.encoding);
                 track.capture_times.learn(timeline, captured);
             }
-            self.note_media(now, binding, packet, media.codec);
+            self.note_flow(now, binding);
+            if from.is_some() {
+                self.note_media(now, binding, packet, media.codec);
+            }
+        }
+        if self.tracks.get(binding.track).is_some_and(|track| !track.outlets.is_empty()) {
+            if anew || !placed {
+                self.tell_clock(binding.track, None);
+            }
+            self.relay_media(binding.track, &packet_in, (packet, repaired));
         }
         if let Some(recovered) = recovered {
             self.forward_all(now, egress);
@@ -150,15 +197,18 @@ impl Sfu {
         }
     }
 
-    /// What a packet means to others than its subscribers: speakers, dumps, and whether its track lives.
+    /// Whether encodings have stopped, now that this one goes on.
+    fn note_flow(&mut self, now: Instant, binding: Binding) {
+        let Some(track) = self.tracks.get_mut(binding.track) else { return };
+        track.activity.arrived(now, binding.encoding);
+        if let Some(flowing) = track.activity.take_stop(now) {
+            self.set_available(binding.track, flowing);
+        }
+    }
+
+    /// What a publisher's packet means to others than its subscribers: speakers, dumps, and whether its track lives.
     fn note_media(&mut self, now: Instant, binding: Binding, packet: &RtpPacket<'_>, codec: CodecName) {
         let Some(track) = self.tracks.get_mut(binding.track) else { return };
-        if let (Some(level), Some(room)) = (audio_level(track, packet), self.rooms.get_mut(track.room)) {
-            room.speakers.hear(now, track.session, binding.track, level);
-            if let Some(due) = room.speakers.poll_timeout() {
-                self.timers.set(Timer::Room(track.room), due);
-            }
-        }
         if let Some(bytes) = track.dump.as_mut().and_then(|dump| dump.record(now, packet.as_bytes())) {
             self.outbox.push(Event::Dump { track: binding.track, bytes, last: false });
         }
@@ -168,19 +218,6 @@ impl Sfu {
         if let Some(allocation) = allocation(track, packet) {
             track.learn_allocation(&allocation);
         }
-        track.activity.arrived(now, binding.encoding);
-        if let Some(flowing) = track.activity.take_stop(now) {
-            for subscription in &track.subscriptions {
-                if let Some(subscription) = self.subscriptions.get_mut(*subscription) {
-                    subscription.forwarder.set_available(flowing);
-                }
-            }
-            for tap in &track.taps {
-                if let Some(tap) = self.taps.get_mut(*tap) {
-                    tap.forwarder.set_available(flowing);
-                }
-            }
-        }
         match track.codec {
             None => {
                 track.fmtp = fmtp_of(track, packet.header().pt);
@@ -189,6 +226,7 @@ impl Sfu {
             Some(known) if known != codec => {
                 track.fmtp = fmtp_of(track, packet.header().pt);
                 self.change_codec(binding.track, codec);
+                self.announce_change(binding.track);
             }
             Some(_) => {}
         }

@@ -13,6 +13,9 @@ mod fan_out;
 mod feedback;
 mod ingress;
 mod keyed;
+mod relay;
+mod relay_rooms;
+mod relay_tracks;
 mod reports;
 mod requests;
 mod rooms;
@@ -39,6 +42,7 @@ use crate::demux::Demux;
 use crate::event::Event;
 use crate::id::{ChannelId, RoomId, SessionId, SubscriptionId, TapId, TrackId};
 use crate::outbox::Outbox;
+use crate::relay::Relay;
 use crate::room::Room;
 use crate::session::Session;
 use crate::subscription::Subscription;
@@ -86,6 +90,7 @@ pub struct Sfu {
     /// What came in and has not gone out yet.
     batch: Batch,
     counts: Counts,
+    relay: Relay,
     /// Where RTCP is put together.
     scratch: Vec<u8>,
 }
@@ -110,6 +115,7 @@ impl Sfu {
             outbox: Outbox::new(config.event_capacity),
             batch: Batch::default(),
             counts: Counts::default(),
+            relay: Relay::new(shard, config.shards),
             scratch: Vec::new(),
             config,
         }
@@ -206,7 +212,7 @@ impl Sfu {
         match command {
             Command::CreateRoom(config) => Ok(Reply::Room(self.create_room(config))),
             Command::CloseRoom(room) => self.close_room(now, room, egress).map(|()| Reply::Done),
-            Command::Join(room, config) => self.join(now, room, config).map(Reply::Session),
+            Command::Join(room, config) => self.join(now, room, config),
             Command::CloseSession(session) => self.leave(now, session, egress).map(|()| Reply::Done),
             Command::Receive(session, description) => {
                 self.receive(now, session, &description, egress).map(Reply::Description)
@@ -221,7 +227,7 @@ impl Sfu {
                 self.offer_ice_restart(now, session, transport).map(|()| Reply::Done)
             }
             Command::Subscribe { session, track, max_layer } => {
-                self.subscribe(now, session, track, max_layer, egress).map(Reply::Subscription)
+                self.subscribe(now, session, track, max_layer, egress)
             }
             Command::Unsubscribe(subscription) => self.unsubscribe(now, subscription).map(|()| Reply::Done),
             Command::SetLayer(subscription, layer) => {

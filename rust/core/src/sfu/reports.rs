@@ -10,11 +10,13 @@ use sfu_wire::rtcp::{
 use sfu_wire::{NtpTime, Ssrc};
 
 use super::Sfu;
-use crate::arena::ConnectionId;
+use crate::arena::{Arena, ConnectionId};
 use crate::connection::Connection;
-use crate::id::{SubscriptionId, TrackId};
+use crate::id::{SessionId, SubscriptionId, TrackId};
 use crate::negotiation::KeyframeRequest;
+use crate::session::Session;
 use crate::timers::Timer;
+use crate::track::{Origin, Track};
 
 /// A compound stays below the usual MTU with room for SRTCP, UDP and IPv6.
 const MAX_COMPOUND: usize = 1100;
@@ -39,13 +41,16 @@ impl Sfu {
         let unix = self.clock.unix(now);
         let Some(subscription) = self.subscriptions.get_mut(id) else { return };
         let Some(track) = self.tracks.get(subscription.track) else { return };
-        let Some(publisher) = self.connections.get(track.connection) else { return };
-        let timestamp =
-            subscription.forwarder.report_timestamp(now, unix, &publisher.publisher_clock, &track.timestamps);
+        let publisher = match &track.origin {
+            Origin::Connection(id) => self.connections.get(*id).map(|connection| &connection.publisher_clock),
+            Origin::Relay(_) => self.relay.publishers.get(&track.session).map(|publisher| &publisher.clock),
+        };
+        let Some(publisher) = publisher else { return };
+        let timestamp = subscription.forwarder.report_timestamp(now, unix, publisher, &track.timestamps);
         let Some(rtp_timestamp) = timestamp.filter(|timestamp| subscription.send.may_report(now, *timestamp)) else {
             return;
         };
-        let label = self.sessions.get(track.session).map_or("", |session| session.config.label.as_str());
+        let label = publisher_label(track, &self.sessions);
         let Some(connection) = self.connections.get_mut(subscription.connection) else { return };
         let ssrc = subscription.send.ssrc();
         let sent = subscription.send.stats();
@@ -132,7 +137,8 @@ impl Sfu {
     /// Sends the keyframe requests that the governors let pass.
     pub(super) fn send_keyframe_requests(&mut self, now: Instant, id: TrackId, egress: &mut Egress) {
         let Some(track) = self.tracks.get_mut(id) else { return };
-        let Some(connection) = self.connections.get_mut(track.connection) else { return };
+        let Some(connection_id) = track.connection() else { return };
+        let Some(connection) = self.connections.get_mut(connection_id) else { return };
         for encoding in &mut track.encodings {
             let Some(media) = encoding.ssrc else { continue };
             if encoding.keyframes.poll(now) {
@@ -149,7 +155,7 @@ impl Sfu {
                 }
             }
             if let Some(deadline) = encoding.keyframes.poll_timeout() {
-                self.timers.set(Timer::Connection(track.connection), deadline);
+                self.timers.set(Timer::Connection(connection_id), deadline);
             }
         }
     }
@@ -161,6 +167,14 @@ impl Sfu {
         let blocks = [XrBlock::Delays(reports.as_slice().into())];
         let delays = Xr { sender: connection.rtcp_ssrc, blocks: XrBlocks::new(&blocks) };
         opening.send(&mut self.scratch, &mut connection.transport, egress, &delays);
+    }
+}
+
+/// The name under which the publisher's tracks belong together, wherever its session lives.
+pub(super) fn publisher_label<'a>(track: &'a Track, sessions: &'a Arena<SessionId, Session>) -> &'a str {
+    match &track.origin {
+        Origin::Connection(_) => sessions.get(track.session).map_or("", |session| session.config.label.as_str()),
+        Origin::Relay(inlet) => &inlet.label,
     }
 }
 

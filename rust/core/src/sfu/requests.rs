@@ -9,12 +9,12 @@ use crate::change::Applied;
 use crate::codec::Kind;
 use crate::command::CommandError;
 use crate::demand::Layers;
+use crate::relay::{Message, Wants};
 use crate::event::Event;
 use crate::id::{SubscriptionId, TrackId};
 use crate::keyframe::Wish;
 use crate::layer::{Encodings, Layer};
 use crate::subscription::Subscription;
-use crate::timers::Timer;
 use crate::track::Encoding;
 
 impl Sfu {
@@ -35,9 +35,9 @@ impl Sfu {
 
     /// A subscription waits for its first picture: its publisher is asked with the next tick, which is due at once.
     pub(super) fn want_keyframe_soon(&mut self, now: Instant, id: SubscriptionId) {
-        let track = self.subscriptions.get(id).and_then(|subscription| self.tracks.get(subscription.track));
-        if let Some(track) = track {
-            self.timers.set(Timer::Connection(track.connection), now);
+        let Some(id) = self.subscriptions.get(id).map(|subscription| subscription.track) else { return };
+        if let Some(track) = self.tracks.get(id) {
+            self.timers.set(track.timer(), now);
         }
     }
 
@@ -47,8 +47,8 @@ impl Sfu {
     pub(super) fn settle_track(&mut self, now: Instant, id: TrackId, egress: &mut Egress) {
         let Some(track) = self.tracks.get_mut(id) else { return };
         let mut switched = Vec::new();
-        let mut wishes = [None; Encodings::MAX as usize];
-        let mut needed = Layers::default();
+        let mut wants = Wants::default();
+        let timer = track.timer();
         for subscription_id in &track.subscriptions {
             let Some(subscription) = self.subscriptions.get_mut(*subscription_id) else { continue };
             if let Some(event) = layer_change(now, *subscription_id, subscription) {
@@ -58,39 +58,51 @@ impl Sfu {
                 switched.push(*subscription_id);
             }
             if subscription.is_wanted() {
-                needed.add(subscription.max_layer.unwrap_or(Layer::MAX));
+                wants.layers.add(subscription.max_layer.unwrap_or(Layer::MAX));
             }
             let wish = keyframe_wish(now, subscription, &track.encodings);
             subscription.change.awaits_keyframe(now, wish.is_some());
-            if let Some((place, wish)) = wish.and_then(|(encoding, wish)| Some((wishes.get_mut(encoding)?, wish))) {
-                *place = (*place).max(Some(wish));
+            if let Some((encoding, wish)) = wish {
+                wants.keyframe(encoding, wish);
             }
             if let Some(due) = subscription.picture_loss.poll_timeout() {
-                self.timers.set(Timer::Connection(track.connection), due);
+                self.timers.set(timer, due);
             }
         }
         for tap in &track.taps {
             let Some(tap) = self.taps.get_mut(*tap) else { continue };
-            needed.add(tap.max_layer.unwrap_or(Layer::MAX));
-            let wish = tap.keyframe_wish(now, &track.encodings);
-            if let Some((place, wish)) = wish.and_then(|(encoding, wish)| Some((wishes.get_mut(encoding)?, wish))) {
-                *place = (*place).max(Some(wish));
+            wants.layers.add(tap.max_layer.unwrap_or(Layer::MAX));
+            if let Some((encoding, wish)) = tap.keyframe_wish(now, &track.encodings) {
+                wants.keyframe(encoding, wish);
             }
             if let Some(due) = tap.picture_loss.poll_timeout() {
-                self.timers.set(Timer::Connection(track.connection), due);
+                self.timers.set(timer, due);
             }
         }
-        for (wish, encoding) in wishes.into_iter().zip(&mut track.encodings) {
+        track.outlets.iter().for_each(|outlet| wants.add(&outlet.wants));
+        self.settle_wants(now, id, wants);
+        for subscription in switched {
+            self.send_sender_report(now, subscription, egress);
+        }
+        self.send_keyframe_requests(now, id, egress);
+    }
+
+    /// What is needed in all is asked of the publisher, or of its shard.
+    fn settle_wants(&mut self, now: Instant, id: TrackId, wants: Wants) {
+        let Some(track) = self.tracks.get_mut(id) else { return };
+        if let Some(inlet) = track.inlet() {
+            if let Some(wants) = inlet.tell(wants) {
+                self.relay.send(id.shard(), &Message::Wants { track: id, wants });
+            }
+            return;
+        }
+        for (wish, encoding) in wants.keyframes.into_iter().zip(&mut track.encodings) {
             match wish {
                 Some(wish) => encoding.keyframes.request(now, wish),
                 None => encoding.keyframes.withdraw(),
             }
         }
-        self.tell_demand(now, id, needed);
-        for subscription in switched {
-            self.send_sender_report(now, subscription, egress);
-        }
-        self.send_keyframe_requests(now, id, egress);
+        self.tell_demand(now, id, wants.layers);
     }
 
     /// Tells the publisher's session which layers of a track are needed, when that changed.
@@ -106,7 +118,7 @@ impl Sfu {
             self.outbox.push(Event::LayersWanted { session: track.session, track: id, layers });
         }
         if let Some(due) = track.demand.poll_timeout() {
-            self.timers.set(Timer::Connection(track.connection), due);
+            self.timers.set(track.timer(), due);
         }
     }
 

@@ -9,6 +9,7 @@ use crate::command::CommandError;
 use crate::config::RoomConfig;
 use crate::event::CloseReason;
 use crate::id::RoomId;
+use crate::relay::Message;
 use crate::room::Room;
 use crate::timers::Timer;
 
@@ -18,9 +19,16 @@ impl Sfu {
     }
 
     pub(super) fn close_room(&mut self, now: Instant, room: RoomId, egress: &mut Egress) -> Result<(), CommandError> {
-        let sessions = self.rooms.get(room).ok_or(CommandError::RoomClosed)?.sessions.clone();
+        let known = self.rooms.get(room).filter(|_| self.is_home(room)).ok_or(CommandError::RoomClosed)?;
+        let sessions = known.sessions.clone();
+        self.tell_room(room, self.config.shard, &Message::RoomClosed { room });
         for session in sessions {
             self.end_session(now, session, CloseReason::RoomClosed, egress);
+        }
+        // Those of other shards.
+        let tracks = self.rooms.get(room).map(|room| room.tracks.clone()).unwrap_or_default();
+        for track in tracks {
+            self.drop_track(now, track);
         }
         self.timers.remove(Timer::Room(room));
         self.rooms.remove(room);

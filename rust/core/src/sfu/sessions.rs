@@ -9,13 +9,14 @@ use sfu_wire::{ExtensionMap, SeqNo, Ssrc};
 
 use super::Sfu;
 use crate::arena::ConnectionId;
-use crate::command::{CommandError, IceCredentials};
+use crate::command::{CommandError, IceCredentials, Reply};
 use crate::config::{Offers, SessionConfig};
 use crate::connection::{Connection, Progress};
 use crate::event::{CloseReason, Event};
 use crate::id::{RoomId, SessionId};
 use crate::nack::responder::LookUps;
 use crate::negotiation::{Negotiator, NegotiatorConfig, NegotiatorRole};
+use crate::relay::Message;
 use crate::replaced::Replaced;
 use crate::session::Session;
 use crate::stream::PublisherClock;
@@ -29,14 +30,26 @@ impl Sfu {
         now: Instant,
         room: RoomId,
         config: SessionConfig,
-    ) -> Result<SessionId, CommandError> {
-        let target = self.rooms.get(room).ok_or(CommandError::RoomClosed)?;
-        if target.is_full() {
-            return Err(CommandError::RoomFull(target.sessions.len() as u32));
+    ) -> Result<Reply, CommandError> {
+        if !self.is_home(room) {
+            return self.enter(now, room, config);
         }
-        let offers = config.offers;
-        let auto_subscribe = config.auto_subscribe;
+        self.admit(room)?;
         let id = self.sessions.insert_with(|_| Session::new(now, room, config));
+        self.seat(now, id);
+        Ok(Reply::Session(id))
+    }
+
+    /// Whether somebody may join.
+    pub(super) fn admit(&self, room: RoomId) -> Result<(), CommandError> {
+        let target = self.rooms.get(room).filter(|_| self.is_home(room)).ok_or(CommandError::RoomClosed)?;
+        if target.is_full() { Err(CommandError::RoomFull(target.sessions.len() as u32)) } else { Ok(()) }
+    }
+
+    /// Gives a session that was let in its transports and its subscriptions.
+    pub(super) fn seat(&mut self, now: Instant, id: SessionId) {
+        let Some(session) = self.sessions.get(id) else { return };
+        let (room, offers, auto_subscribe) = (session.room, session.config.offers, session.config.auto_subscribe);
         for kind in Session::transports(offers) {
             let connection = self.connect(now, room, id, *kind, offers);
             if let Some(session) = self.sessions.get_mut(id) {
@@ -57,7 +70,6 @@ impl Sfu {
             self.add_slots(now, id);
             self.settle_negotiation(now, id);
         }
-        Ok(id)
     }
 
     pub(super) fn leave(&mut self, now: Instant, id: SessionId, egress: &mut Egress) -> Result<(), CommandError> {
@@ -96,6 +108,11 @@ impl Sfu {
         let affected = session.tracks.into_iter().flat_map(|track| self.drop_track(now, track)).collect();
         for (_, connection) in session.connections {
             self.disconnect(now, connection, egress);
+        }
+        self.forsake(id);
+        if !self.is_home(session.room) {
+            self.relay.send(session.room.shard(), &Message::Leave { room: session.room, session: id });
+            self.release_room(now, session.room);
         }
         self.outbox.push(Event::SessionClosed(id, reason));
         affected

@@ -7,7 +7,7 @@ use crate::arena::ConnectionId;
 use crate::command::CommandError;
 use crate::connection::{Connection, Progress};
 use crate::id::{RoomId, SessionId, SubscriptionId, TrackId};
-use crate::stats::{RoomStats, SessionStats, SfuStats, SubscriptionStats, TrackStats, TransportStats};
+use crate::stats::{RelayStats, RoomStats, SessionStats, SfuStats, SubscriptionStats, TrackStats, TransportStats};
 use crate::transport::ConnectionState;
 
 impl Sfu {
@@ -29,6 +29,12 @@ impl Sfu {
             dtls: self.counts.dtls,
             dropped: self.counts.dropped,
             events_dropped: self.outbox.dropped(),
+            relay: RelayStats {
+                rooms: self.rooms.foreign_len() as u64,
+                tracks: self.tracks.foreign_len() as u64,
+                pending: self.relay.pending.len() as u64,
+                ..self.relay.stats
+            },
             // Known to who sends.
             runs: Vec::new(),
         }

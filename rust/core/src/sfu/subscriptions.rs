@@ -6,11 +6,12 @@ use sfu_transport::Egress;
 use sfu_wire::Ssrc;
 
 use super::Sfu;
+use super::reports::publisher_label;
 use super::sessions::first_sequence_number;
 use crate::audio::Slot;
 use crate::change::Change;
 use crate::codec::Kind;
-use crate::command::CommandError;
+use crate::command::{CommandError, Reply};
 use crate::connection::Progress;
 use crate::event::{Event, LayerReason};
 use crate::forward::Forwarder;
@@ -29,9 +30,11 @@ impl Sfu {
         track: TrackId,
         max_layer: Option<Layer>,
         egress: &mut Egress,
-    ) -> Result<SubscriptionId, CommandError> {
+    ) -> Result<Reply, CommandError> {
         let subscriber = self.sessions.get(session).ok_or(CommandError::SessionClosed)?;
-        let source = self.tracks.get(track).filter(|track| track.is_published()).ok_or(CommandError::TrackEnded)?;
+        let Some(source) = self.tracks.get(track).filter(|track| track.is_published()) else {
+            return self.subscribe_later(now, session, track, max_layer);
+        };
         if source.room != subscriber.room || source.session == session {
             return Err(CommandError::NotInRoom);
         }
@@ -44,7 +47,7 @@ impl Sfu {
         self.assign_slots_of(now, session);
         self.settle_negotiation(now, session);
         self.settle_track(now, track, egress);
-        Ok(id)
+        Ok(Reply::Subscription(id))
     }
 
     pub(super) fn unsubscribe(&mut self, now: Instant, id: SubscriptionId) -> Result<(), CommandError> {
@@ -108,7 +111,7 @@ impl Sfu {
         subscription.forwarder.set_available(source.activity.flowing(now));
         // Tracks of one source stay in step (audio with its video), unrelated ones do not wait for each other: the stream
         // repeats the publisher's grouping.
-        let publisher = self.sessions.get(source.session)?;
+        let label = publisher_label(source, &self.sessions);
         let (stream, _) = &source.parameters.msid;
         let sender = Sender {
             subscription: id,
@@ -116,11 +119,12 @@ impl Sfu {
             codec,
             ssrc: subscription.send.ssrc(),
             rtx_ssrc: Some(subscription.send.rtx_ssrc()),
-            stream: format!("{}.{stream}", publisher.config.label),
+            stream: format!("{label}.{stream}"),
             track: format!("{:x}", track.get()),
             fmtp: source.fmtp.to_string(),
         };
         self.connections.get_mut(subscription.connection)?.negotiator.add_sender(sender);
+        self.carry(track);
         self.want_keyframe_soon(now, id);
         self.set_apart(track, session, true);
         Some(id)
@@ -172,6 +176,7 @@ impl Sfu {
         if let Some(track) = self.tracks.get_mut(subscription.track) {
             track.subscriptions.retain(|known| *known != id);
         }
+        self.carry(subscription.track);
         if let Some(session) = self.sessions.get_mut(subscription.session) {
             session.subscriptions.remove(&id);
         }

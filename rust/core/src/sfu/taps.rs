@@ -40,7 +40,7 @@ impl Sfu {
         let tap = self.taps.insert_with(|_| tap);
         track.taps.push(tap);
         // Its publisher is asked for a keyframe with the next tick.
-        self.timers.set(Timer::Connection(track.connection), now);
+        self.timers.set(track.timer(), now);
         Ok(tap)
     }
 
@@ -138,7 +138,7 @@ pub(super) struct Feed<'a> {
 
 impl<'a> Feed<'a> {
     pub(super) fn new(now: Instant, track: &'a Track, connections: &Arena<ConnectionId, Connection>) -> Self {
-        let connection = connections.get(track.connection);
+        let connection = track.connection().and_then(|connection| connections.get(connection));
         let rtt = connection.and_then(|connection| connection.rtt);
         let round_trip = track.encodings.iter().map(|encoding| encoding.stream.round_trip(rtt)).max();
         let source = Source {

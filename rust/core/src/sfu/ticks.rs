@@ -20,6 +20,12 @@ impl Sfu {
         match timer {
             Timer::Connection(id) => self.tick_connection(now, id, egress),
             Timer::Room(id) => self.tick_room(now, id),
+            Timer::Replica(id) => {
+                if let Some(track) = self.relay.replicas.get(id).copied() {
+                    self.tick_replica(now, track, egress);
+                }
+            }
+            Timer::Pending => self.tick_pending(now),
             Timer::EndedTaps => self.tick_ended_taps(now),
         }
     }
@@ -91,12 +97,7 @@ impl Sfu {
                 track.stalled = true;
                 self.outbox.push(Event::TrackStalled(track_id, true));
             }
-            for subscription in &track.subscriptions {
-                if let Some(subscription) = self.subscriptions.get_mut(*subscription) {
-                    subscription.forwarder.set_available(active);
-                }
-            }
-            self.each_tap(track_id, |tap| tap.forwarder.set_available(active));
+            self.set_available(track_id, active);
             self.tell_layers(now, track_id);
             self.settle_track(now, track_id, egress);
         }

@@ -12,15 +12,15 @@ use crate::command::CommandError;
 use crate::dump::Dump;
 use crate::event::{Event, LayerReason, SubscriptionProblem, TrackPublished};
 use crate::id::{SessionId, TrackId};
+use crate::layer::Encodings;
 use crate::negotiation::ReceiveParameters;
-use crate::timers::Timer;
-use crate::track::Track;
+use crate::track::{Origin, Track};
 
 impl Sfu {
     pub(super) fn add_track(&mut self, id: ConnectionId, mid: Mid, kind: Kind, parameters: ReceiveParameters) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let Some(session) = self.sessions.get_mut(connection.session) else { return };
-        let owner = (session.room, connection.session, id);
+        let owner = (session.room, connection.session, Origin::Connection(id));
         let red = self.rooms.get(session.room).map_or(0, |room| room.config.red);
         let track = self.tracks.insert_with(|_| Track { red, ..Track::new(owner, mid, kind, parameters) });
         connection.tracks.push((mid, track));
@@ -31,10 +31,9 @@ impl Sfu {
     pub(super) fn publish(&mut self, now: Instant, id: TrackId, codec: CodecName) {
         let Some(track) = self.tracks.get_mut(id) else { return };
         track.codec = Some(codec);
-        let (room_id, owner) = (track.room, track.session);
         self.outbox.push(Event::TrackPublished(TrackPublished {
-            room: room_id,
-            session: owner,
+            room: track.room,
+            session: track.session,
             track: id,
             kind: track.kind,
             mid: track.mid,
@@ -42,7 +41,15 @@ impl Sfu {
             rids: track.encodings.iter().filter_map(|encoding| encoding.rid).collect(),
             msid: track.parameters.msid.clone(),
         }));
-        let Some(room) = self.rooms.get_mut(room_id) else { return };
+        self.announce(id);
+        self.offer_to_all(now, id);
+    }
+
+    /// A published track joins those of its room; whoever wants everything is subscribed.
+    pub(super) fn offer_to_all(&mut self, now: Instant, id: TrackId) {
+        let Some(track) = self.tracks.get(id) else { return };
+        let owner = track.session;
+        let Some(room) = self.rooms.get_mut(track.room) else { return };
         room.tracks.insert(id);
         if room.has_slots_for(track.kind) {
             return;
@@ -123,16 +130,28 @@ impl Sfu {
             self.drop_subscription(subscription);
         }
         let Some(track) = self.tracks.remove(id) else { return subscribers };
-        if let Some(connection) = self.connections.get_mut(track.connection) {
-            connection.tracks.retain(|(_, known)| *known != id);
-            connection.bindings.retain(|_, binding| binding.track != id);
+        match &track.origin {
+            Origin::Connection(connection) => {
+                if let Some(connection) = self.connections.get_mut(*connection) {
+                    connection.tracks.retain(|(_, known)| *known != id);
+                    connection.bindings.retain(|_, binding| binding.track != id);
+                }
+            }
+            Origin::Relay(inlet) => {
+                self.timers.remove(track.timer());
+                self.relay.forget(inlet.replica, track.session);
+            }
+        }
+        self.relay.stats.outlets -= track.outlets.len() as u64;
+        if track.is_published() {
+            self.tell_end(track.room, id);
         }
         if let Some(session) = self.sessions.get_mut(track.session) {
             session.tracks.remove(&id);
         }
         if let Some(room) = self.rooms.get_mut(track.room) {
             room.speakers.remove(id);
-            if room.tracks.remove(&id) {
+            if room.tracks.remove(&id) && track.connection().is_some() {
                 self.outbox.push(Event::TrackUnpublished { room: track.room, session: track.session, track: id });
             }
         }
@@ -146,18 +165,35 @@ impl Sfu {
         muted: bool,
         egress: &mut Egress,
     ) -> Result<(), CommandError> {
-        let track = self.tracks.get_mut(id).filter(|track| track.is_published()).ok_or(CommandError::TrackEnded)?;
+        self.tracks.get(id).filter(|track| track.is_published()).ok_or(CommandError::TrackEnded)?;
+        self.mute(now, id, muted, egress);
+        self.announce_change(id);
+        Ok(())
+    }
+
+    /// Mutes a track for its subscribers, or no longer.
+    pub(super) fn mute(&mut self, now: Instant, id: TrackId, muted: bool, egress: &mut Egress) {
+        let Some(track) = self.tracks.get_mut(id) else { return };
         track.muted = muted;
-        let subscriptions = track.subscriptions.clone();
-        for subscription in subscriptions {
-            if let Some(subscription) = self.subscriptions.get_mut(subscription) {
+        for subscription in &track.subscriptions {
+            if let Some(subscription) = self.subscriptions.get_mut(*subscription) {
                 subscription.forwarder.set_muted(muted);
                 subscription.change.decided(now, LayerReason::Muted);
             }
         }
         self.each_tap(id, |tap| tap.forwarder.set_muted(muted));
         self.settle_track(now, id, egress);
-        Ok(())
+    }
+
+    /// Tells whoever takes a track which of its encodings flow.
+    pub(super) fn set_available(&mut self, id: TrackId, flowing: Encodings) {
+        let Some(track) = self.tracks.get(id) else { return };
+        for subscription in &track.subscriptions {
+            if let Some(subscription) = self.subscriptions.get_mut(*subscription) {
+                subscription.forwarder.set_available(flowing);
+            }
+        }
+        self.each_tap(id, |tap| tap.forwarder.set_available(flowing));
     }
 
     pub(super) fn dump(
@@ -170,7 +206,7 @@ impl Sfu {
         self.finish_dump(id);
         let track = self.tracks.get_mut(id).filter(|track| track.is_published()).ok_or(CommandError::TrackEnded)?;
         let dump = Dump::new(now, duration, max_bytes);
-        self.timers.set(Timer::Connection(track.connection), dump.end());
+        self.timers.set(track.timer(), dump.end());
         track.dump = Some(dump);
         Ok(())
     }

@@ -64,6 +64,15 @@ impl Activity {
         }
     }
 
+    /// These encodings flow, as is known from elsewhere.
+    pub fn assume(&mut self, now: Instant, flowing: Encodings) {
+        self.heard = std::array::from_fn(|encoding| {
+            let flows = flowing.contains(encoding as u8);
+            Heard { last: flows.then_some(now), missed: 0 }
+        });
+        self.told_flowing = flowing;
+    }
+
     /// The encodings have got other places: `to` tells the new one, `None` is gone.
     pub fn rearrange(&mut self, to: impl Fn(usize) -> Option<usize>) {
         let before = std::mem::replace(&mut self.heard, [Heard::default(); ENCODINGS]);

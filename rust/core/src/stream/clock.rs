@@ -42,6 +42,25 @@ struct Place {
     newest: Option<(i64, Instant)>,
 }
 
+/// What a [`TimestampMap`] has learnt, for another one to go on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct TimestampState {
+    /// By encoding.
+    pub(crate) places: [PlaceState; ENCODINGS],
+    pub(crate) reference: Option<u8>,
+    /// One moment in the publisher's clock and on the timeline.
+    pub(crate) anchor: Option<(NtpTime, i64)>,
+}
+
+/// Of one encoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct PlaceState {
+    /// Timeline minus timestamp.
+    pub(crate) offset: Option<i64>,
+    /// The publisher's clock and the timestamp, and whether a sender report told.
+    pub(crate) tie: Option<(NtpTime, i64, bool)>,
+}
+
 /// See the module's text.
 #[derive(Debug, Clone)]
 pub struct TimestampMap {
@@ -119,6 +138,37 @@ impl TimestampMap {
         if self.reference == Some(encoding) {
             self.reference = None;
         }
+    }
+
+    /// What was learnt so far, but for arrivals.
+    pub(crate) fn state(&self) -> TimestampState {
+        TimestampState {
+            places: self.places.map(|place| PlaceState {
+                offset: place.offset,
+                tie: place.tie.map(|tie| (tie.ntp, tie.timestamp, tie.source == Source::SenderReport)),
+            }),
+            reference: self.reference.map(|reference| reference as u8),
+            anchor: self.anchor,
+        }
+    }
+
+    /// Goes on with what another one has learnt.
+    pub(crate) fn adopt(&mut self, state: &TimestampState) {
+        for (place, state) in self.places.iter_mut().zip(&state.places) {
+            place.offset = state.offset;
+            place.tie = state.tie.map(|(ntp, timestamp, reported)| Tie {
+                ntp,
+                timestamp,
+                source: if reported { Source::SenderReport } else { Source::CaptureTime },
+            });
+        }
+        self.reference = state.reference.map(usize::from).filter(|reference| *reference < ENCODINGS);
+        self.anchor = state.anchor;
+    }
+
+    /// Whether an encoding has its place on the timeline.
+    pub(crate) fn is_placed(&self, encoding: usize) -> bool {
+        self.places.get(encoding).is_some_and(|place| place.offset.is_some())
     }
 
     /// What to add to an extended timestamp of `encoding` to be on the timeline.

@@ -36,6 +36,17 @@ pub struct Accepted {
     pub(super) earlier: u64,
 }
 
+/// The numbers of a packet, as another [`Numbering`] gave them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ToldNumbers {
+    /// Extended.
+    pub(crate) seq: SeqNo,
+    /// Extended.
+    pub(crate) timestamp: u64,
+    /// Counts the restarts.
+    pub(crate) epoch: u16,
+}
+
 /// Where a stream stood when something new of it last came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StreamEnd {
@@ -126,6 +137,21 @@ impl Numbering {
             State::Doubting { next } if seq == next => Some(self.begin_epoch(now, seq.wrapping_sub(1), seq, timestamp)),
             State::Running | State::Doubting { .. } => self.go_on(now, seq, timestamp),
         }
+    }
+
+    /// Takes over numbers that were given elsewhere; `None` when they were taken over before, or are too old.
+    pub(crate) fn follow(&mut self, told: ToldNumbers) -> Option<Accepted> {
+        let ToldNumbers { seq, timestamp, epoch } = told;
+        let ahead = seq.since(self.highest);
+        if self.state == State::Empty || ahead > WINDOW as i64 {
+            self.received = [0; WORDS];
+            self.highest = seq;
+        } else if ahead <= -(WINDOW as i64) || ahead <= 0 && self.was_received(seq) {
+            return None;
+        }
+        self.state = State::Running;
+        self.note(seq);
+        Some(Accepted { seq, newest: self.highest, timestamp, epoch, previous: None, earlier: 0 })
     }
 
     /// Whether a packet with this number would go on with the stream, new or not: a repair must, or it is of another one.

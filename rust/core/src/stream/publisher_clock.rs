@@ -29,7 +29,30 @@ pub struct PublisherClock {
     doubted: bool,
 }
 
+/// What another [`PublisherClock`] needs to tell the same time until the next report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PublisherState {
+    /// A moment in our Unix time …
+    pub(crate) unix_nanos: u64,
+    /// … and what the publisher's clock showed then.
+    pub(crate) ntp: NtpTime,
+    /// In nanoseconds; made up for slowly.
+    pub(crate) wrong: i64,
+}
+
 impl PublisherClock {
+    /// How it stands, once a report came.
+    pub(crate) fn state(&self) -> Option<PublisherState> {
+        let (unix, ntp) = self.anchor?;
+        Some(PublisherState { unix_nanos: unix.as_nanos() as u64, ntp, wrong: self.wrong })
+    }
+
+    /// As another one stands that hears the reports.
+    pub(crate) fn adopt(&mut self, state: &PublisherState) {
+        self.anchor = Some((Duration::from_nanos(state.unix_nanos), state.ntp));
+        self.wrong = state.wrong;
+    }
+
     /// A sender report with this time came at `unix`.
     pub fn reported(&mut self, unix: Duration, ntp: NtpTime) {
         let Some(expected) = self.at(unix) else {

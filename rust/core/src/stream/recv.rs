@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sfu_wire::rtcp::ReportBlock;
 use sfu_wire::{NtpTime, Rid, SeqNo, Ssrc, ntp};
 
-use super::numbering::{Accepted, Numbering, StreamEnd};
+use super::numbering::{Accepted, Numbering, StreamEnd, ToldNumbers};
 use super::rate::RateMeter;
 use crate::codec::Kind;
 use crate::layer::FrameFacts;
@@ -108,14 +108,9 @@ impl RecvStream {
             return None;
         }
         let accepted = self.numbering.accept(now, arrival.seq, arrival.timestamp)?;
-        let last = self.last_arrival.replace(now);
-        self.silence = last.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
-        self.counts.packets += 1;
-        self.counts.bytes += arrival.len as u64;
-        self.counts.repaired += u64::from(arrival.repaired);
+        self.count(now, arrival);
         self.losses.received += 1;
         self.losses.expected += accepted.earlier;
-        self.meter.add(now, arrival.len);
         match accepted.previous {
             Some(previous) => {
                 self.losses.expected += accepted.seq.since(previous) as u64;
@@ -132,6 +127,22 @@ impl RecvStream {
             self.measure_jitter(now, accepted.timestamp);
         }
         Some(accepted)
+    }
+
+    /// A packet came that was numbered elsewhere. `None`: it came before.
+    pub(crate) fn follow(&mut self, now: Instant, told: ToldNumbers, arrival: &Arrival) -> Option<Accepted> {
+        let accepted = self.numbering.follow(told)?;
+        self.count(now, arrival);
+        Some(accepted)
+    }
+
+    fn count(&mut self, now: Instant, arrival: &Arrival) {
+        let last = self.last_arrival.replace(now);
+        self.silence = last.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
+        self.counts.packets += 1;
+        self.counts.bytes += arrival.len as u64;
+        self.counts.repaired += u64::from(arrival.repaired);
+        self.meter.add(now, arrival.len);
     }
 
     /// What the payload of an accepted packet with this extended timestamp says of its frame.

@@ -73,6 +73,7 @@ pub(crate) struct World {
 pub(crate) fn config() -> SfuConfig {
     SfuConfig {
         shard: 0,
+        shards: 1,
         seed: [7; 32],
         unix_time: Duration::from_secs(1_767_225_600),
         candidates: vec![SERVER, SERVER_V6],

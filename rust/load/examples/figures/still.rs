@@ -105,6 +105,7 @@ impl Server {
         let hours = Duration::from_secs(24 * 3600);
         let config = SfuConfig {
             shard: 0,
+            shards: 1,
             seed: [7; 32],
             unix_time: Duration::from_secs(1_767_225_600),
             candidates: vec!["192.0.2.1:7882".parse().unwrap()],

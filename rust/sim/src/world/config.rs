@@ -50,6 +50,7 @@ pub fn sfu_config(seed: u64) -> SfuConfig {
     bytes[..8].copy_from_slice(&seed.to_be_bytes());
     SfuConfig {
         shard: 0,
+        shards: 1,
         seed: bytes,
         unix_time: UNIX_TIME,
         candidates: vec![participant::SERVER],

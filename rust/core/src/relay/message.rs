@@ -1,0 +1,448 @@
+//! What shards say to each other, as bytes: about rooms to and from their home, about a track between the shard of its publisher
+//! and those that it is carried to.
+//!
+//! A message is a length (32 bits, network order, of what follows), a kind (8 bits) and a body. The upper bit of the kind marks
+//! media: it may be dropped when there is no room for it; everything else may be neither dropped nor overtaken.
+
+use std::sync::Arc;
+
+use sfu_wire::rtp::extension_value::AudioLevel;
+use sfu_wire::{Extension, ExtensionMap, Mid, NtpTime, Rid, SeqNo};
+
+use super::bytes::{Reader, Writer};
+use super::wants::Wants;
+use crate::audio::Voice;
+use crate::codec::{CodecName, Kind};
+use crate::config::RoomConfig;
+use crate::id::{RoomId, SessionId, TrackId};
+use crate::layer::Encodings;
+use crate::stream::{PlaceState, PublisherState, TimestampState, ToldNumbers};
+
+/// Raised when a message changes its meaning: shards of one process always have the same, machines may not.
+pub(crate) const VERSION: u16 = 1;
+
+/// Marks kinds that may be dropped.
+pub(super) const MEDIA: u8 = 0x80;
+
+/// No message is longer with its length in front: shards of a process have no more room for one.
+pub(super) const MAX_LEN: usize = (1 << 16) - 4;
+
+/// What a message begins with before its body.
+pub(super) const HEAD: usize = 5;
+
+const CODECS: [CodecName; 7] = [
+    CodecName::Opus,
+    CodecName::Red,
+    CodecName::Vp8,
+    CodecName::Vp9,
+    CodecName::Av1,
+    CodecName::H264,
+    CodecName::H265,
+];
+
+/// A published track as every shard with somebody in its room knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Announcement {
+    pub(crate) room: RoomId,
+    pub(crate) session: SessionId,
+    pub(crate) track: TrackId,
+    /// Counts what was changed about it: the same comes over two ways, and the newest counts.
+    pub(crate) revision: u32,
+    /// The publisher's.
+    pub(crate) label: Arc<str>,
+    pub(crate) mid: Mid,
+    pub(crate) codec: CodecName,
+    pub(crate) muted: bool,
+    pub(crate) fmtp: Arc<str>,
+    pub(crate) msid: (String, String),
+    /// As in the packets.
+    pub(crate) extensions: ExtensionMap,
+    pub(crate) rids: Vec<Rid>,
+}
+
+/// A packet with the numbers that the publisher's shard gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RelayedPacket<'a> {
+    pub(crate) track: TrackId,
+    /// Counts what was relayed of the track to this shard.
+    pub(crate) counter: SeqNo,
+    pub(crate) encoding: u8,
+    pub(crate) epoch: u16,
+    pub(crate) seq: SeqNo,
+    pub(crate) timestamp: u64,
+    pub(crate) marker: bool,
+    /// `packet` is of a repair stream: its payload begins with the original number (RFC 4588 §4).
+    pub(crate) repaired: bool,
+    pub(crate) codec: CodecName,
+    /// Clear RTP.
+    pub(crate) packet: &'a [u8],
+}
+
+/// See the module's text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Message<'a> {
+    /// The first of each pair.
+    Hello { version: u16 },
+
+    // To a room's home.
+    /// A session wants to join; [`Message::Entered`] or [`Message::Refused`] answers.
+    Enter { room: RoomId, session: SessionId },
+    /// It is gone, or does not wait any more.
+    Leave { room: RoomId, session: SessionId },
+    /// One packet of audio that counts for who speaks. `measured`: the publisher says so.
+    Level { track: TrackId, level: AudioLevel, measured: bool },
+
+    // From a room's home.
+    /// What the first session of a shard finds: the room, all its tracks behind it.
+    Room { room: RoomId, config: RoomConfig },
+    Entered { session: SessionId },
+    /// `full`: so many are in; else the room is closed.
+    Refused { session: SessionId, full: Option<u32> },
+    RoomClosed { room: RoomId },
+    /// Who is heard in the slots of a room, the spare voice last.
+    Places { room: RoomId, voices: Vec<Option<Voice>> },
+
+    // About a track: to the home, from there to all others; and to those that it is carried to.
+    Track(Announcement),
+    Ended { room: RoomId, track: TrackId },
+
+    // To the shard of its publisher.
+    Start { track: TrackId },
+    Stop { track: TrackId },
+    Wants { track: TrackId, wants: Wants },
+    /// Packets that did not arrive, by the relay's numbers.
+    Missing { track: TrackId, counters: Vec<u64> },
+    /// Somebody subscribes to a track that was not heard of in this room.
+    Ask { track: TrackId, room: RoomId },
+
+    // From the shard of its publisher.
+    /// What is relayed begins here; so far these encodings flow.
+    Started { track: TrackId, flowing: Encodings },
+    /// How its timestamps stand to each other and to the publisher's clock.
+    Clock { track: TrackId, timestamps: TimestampState, publisher: Option<PublisherState> },
+    /// There is no such track; `elsewhere`: it is in another room.
+    Gone { track: TrackId, elsewhere: bool },
+    Packet(RelayedPacket<'a>),
+}
+
+impl<'a> Message<'a> {
+    /// Appends it with its head. `false`: it is too long (a track whose description is longer than any real one).
+    pub(super) fn write(&self, buffer: &mut Vec<u8>) -> bool {
+        let start = buffer.len();
+        let mut writer = Writer(buffer);
+        writer.u32(0);
+        self.write_body(&mut writer);
+        let len = buffer.len() - start - 4;
+        if len > MAX_LEN {
+            buffer.truncate(start);
+            return false;
+        }
+        buffer[start..start + 4].copy_from_slice(&(len as u32).to_be_bytes());
+        true
+    }
+
+    fn write_body(&self, w: &mut Writer<'_>) {
+        match self {
+            Self::Hello { version } => {
+                w.u8(0);
+                w.u16(*version);
+            }
+            Self::Enter { room, session } => {
+                w.u8(1);
+                w.u64(room.get());
+                w.u64(session.get());
+            }
+            Self::Leave { room, session } => {
+                w.u8(2);
+                w.u64(room.get());
+                w.u64(session.get());
+            }
+            Self::Level { track, level, measured } => {
+                w.u8(MEDIA | 3);
+                w.u64(track.get());
+                w.bytes(&level.to_bytes());
+                w.u8(u8::from(*measured));
+            }
+            Self::Room { room, config } => {
+                w.u8(4);
+                w.u64(room.get());
+                write_config(w, config);
+            }
+            Self::Entered { session } => {
+                w.u8(5);
+                w.u64(session.get());
+            }
+            Self::Refused { session, full } => {
+                w.u8(6);
+                w.u64(session.get());
+                w.option(*full, Writer::u32);
+            }
+            Self::RoomClosed { room } => {
+                w.u8(7);
+                w.u64(room.get());
+            }
+            Self::Places { room, voices } => {
+                w.u8(8);
+                w.u64(room.get());
+                w.list(voices, |w, voice| {
+                    w.option(voice, |w, voice| {
+                        w.u64(voice.track.get());
+                        w.u64(voice.session.get());
+                    });
+                });
+            }
+            Self::Track(announcement) => {
+                w.u8(9);
+                write_announcement(w, announcement);
+            }
+            Self::Ended { room, track } => {
+                w.u8(10);
+                w.u64(room.get());
+                w.u64(track.get());
+            }
+            Self::Start { track } => {
+                w.u8(11);
+                w.u64(track.get());
+            }
+            Self::Stop { track } => {
+                w.u8(12);
+                w.u64(track.get());
+            }
+            Self::Wants { track, wants } => {
+                w.u8(13);
+                w.u64(track.get());
+                w.bytes(&wants.to_bytes());
+            }
+            Self::Missing { track, counters } => {
+                w.u8(14);
+                w.u64(track.get());
+                w.list(counters, Writer::u64);
+            }
+            Self::Ask { track, room } => {
+                w.u8(15);
+                w.u64(track.get());
+                w.u64(room.get());
+            }
+            Self::Started { track, flowing } => {
+                w.u8(16);
+                w.u64(track.get());
+                w.u8((0..Encodings::MAX).fold(0, |bits, one| bits | u8::from(flowing.contains(one)) << one));
+            }
+            Self::Clock { track, timestamps, publisher } => {
+                w.u8(17);
+                w.u64(track.get());
+                write_timestamps(w, timestamps);
+                w.option(*publisher, |w, state| {
+                    w.u64(state.unix_nanos);
+                    w.u64(state.ntp.get());
+                    w.i64(state.wrong);
+                });
+            }
+            Self::Gone { track, elsewhere } => {
+                w.u8(18);
+                w.u64(track.get());
+                w.u8(u8::from(*elsewhere));
+            }
+            Self::Packet(packet) => {
+                w.u8(MEDIA | 19);
+                write_packet(w, packet);
+            }
+        }
+    }
+
+    /// Reads kind and body; `None`: it is none of this version.
+    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let r = &mut Reader(bytes);
+        const LEVEL: u8 = MEDIA | 3;
+        const PACKET: u8 = MEDIA | 19;
+        let message = match r.u8()? {
+            0 => Self::Hello { version: r.u16()? },
+            1 => Self::Enter { room: room(r)?, session: session(r)? },
+            2 => Self::Leave { room: room(r)?, session: session(r)? },
+            LEVEL => Self::Level { track: track(r)?, level: AudioLevel::parse(r.take(1)?)?, measured: r.bool()? },
+            4 => Self::Room { room: room(r)?, config: read_config(r)? },
+            5 => Self::Entered { session: session(r)? },
+            6 => Self::Refused { session: session(r)?, full: r.option(Reader::u32)? },
+            7 => Self::RoomClosed { room: room(r)? },
+            8 => Self::Places {
+                room: room(r)?,
+                voices: r.list(|r| r.option(|r| Some(Voice { track: track(r)?, session: session(r)? })))?,
+            },
+            9 => Self::Track(read_announcement(r)?),
+            10 => Self::Ended { room: room(r)?, track: track(r)? },
+            11 => Self::Start { track: track(r)? },
+            12 => Self::Stop { track: track(r)? },
+            13 => Self::Wants { track: track(r)?, wants: Wants::from_bytes(r.array()?) },
+            14 => Self::Missing { track: track(r)?, counters: r.list(Reader::count)? },
+            15 => Self::Ask { track: track(r)?, room: room(r)? },
+            16 => {
+                let (track, bits) = (track(r)?, r.u8()?);
+                Self::Started { track, flowing: (0..Encodings::MAX).filter(|one| bits >> one & 1 == 1).collect() }
+            }
+            17 => Self::Clock {
+                track: track(r)?,
+                timestamps: read_timestamps(r)?,
+                publisher: r.option(|r| {
+                    Some(PublisherState { unix_nanos: r.u64()?, ntp: NtpTime::new(r.u64()?), wrong: r.offset()? })
+                })?,
+            },
+            18 => Self::Gone { track: track(r)?, elsewhere: r.bool()? },
+            PACKET => Self::Packet(read_packet(r)?),
+            _ => return None,
+        };
+        r.rest().is_empty().then_some(message)
+    }
+}
+
+fn room(r: &mut Reader<'_>) -> Option<RoomId> {
+    r.u64().map(RoomId::new)
+}
+
+fn session(r: &mut Reader<'_>) -> Option<SessionId> {
+    r.u64().map(SessionId::new)
+}
+
+fn track(r: &mut Reader<'_>) -> Option<TrackId> {
+    r.u64().map(TrackId::new)
+}
+
+fn write_codec(w: &mut Writer<'_>, codec: CodecName) {
+    w.u8(CODECS.iter().position(|known| *known == codec).unwrap_or_default() as u8);
+}
+
+fn read_codec(r: &mut Reader<'_>) -> Option<CodecName> {
+    CODECS.get(usize::from(r.u8()?)).copied()
+}
+
+fn write_config(w: &mut Writer<'_>, config: &RoomConfig) {
+    w.option(config.max_sessions, Writer::u32);
+    w.list(&config.video_codecs, write_codec);
+    w.list(&config.audio_codecs, write_codec);
+    w.u8(config.red);
+    w.option(config.audio_slots, Writer::u8);
+}
+
+fn read_config(r: &mut Reader<'_>) -> Option<RoomConfig> {
+    Some(RoomConfig {
+        max_sessions: r.option(Reader::u32)?,
+        video_codecs: r.list(read_codec)?,
+        audio_codecs: r.list(read_codec)?,
+        red: r.u8()?,
+        audio_slots: r.option(Reader::u8)?,
+    })
+}
+
+fn write_announcement(w: &mut Writer<'_>, announcement: &Announcement) {
+    let Announcement { room, session, track, revision, label, mid, codec, muted, fmtp, msid, extensions, rids } =
+        announcement;
+    w.u64(room.get());
+    w.u64(session.get());
+    w.u64(track.get());
+    w.u32(*revision);
+    w.text(label);
+    w.text(mid.as_str());
+    write_codec(w, *codec);
+    w.u8(u8::from(*muted));
+    w.text(fmtp);
+    w.text(&msid.0);
+    w.text(&msid.1);
+    for extension in Extension::ALL {
+        w.u8(extensions.id(extension).unwrap_or(0));
+    }
+    w.list(rids, |w, rid| w.text(rid.as_str()));
+}
+
+fn read_announcement(r: &mut Reader<'_>) -> Option<Announcement> {
+    Some(Announcement {
+        room: room(r)?,
+        session: session(r)?,
+        track: track(r)?,
+        revision: r.u32()?,
+        label: r.text()?.into(),
+        mid: Mid::new(r.text()?)?,
+        codec: read_codec(r)?,
+        muted: r.bool()?,
+        fmtp: r.text()?.into(),
+        msid: (r.text()?.to_owned(), r.text()?.to_owned()),
+        extensions: {
+            let ids: [u8; Extension::COUNT] = r.array()?;
+            ids.into_iter().zip(Extension::ALL).collect()
+        },
+        rids: r.list(|r| Rid::new(r.text()?)).filter(|rids| rids.len() <= usize::from(Encodings::MAX))?,
+    })
+}
+
+fn write_timestamps(w: &mut Writer<'_>, state: &TimestampState) {
+    for place in &state.places {
+        w.option(place.offset, Writer::i64);
+        w.option(place.tie, |w, (ntp, timestamp, reported)| {
+            w.u64(ntp.get());
+            w.i64(timestamp);
+            w.u8(u8::from(reported));
+        });
+    }
+    w.option(state.reference, Writer::u8);
+    w.option(state.anchor, |w, (ntp, timeline)| {
+        w.u64(ntp.get());
+        w.i64(timeline);
+    });
+}
+
+fn read_timestamps(r: &mut Reader<'_>) -> Option<TimestampState> {
+    let mut state = TimestampState::default();
+    for place in &mut state.places {
+        let offset = r.option(Reader::offset)?;
+        let tie = r.option(|r| Some((NtpTime::new(r.u64()?), r.offset()?, r.bool()?)))?;
+        *place = PlaceState { offset, tie };
+    }
+    state.reference = r.option(Reader::u8)?;
+    state.anchor = r.option(|r| Some((NtpTime::new(r.u64()?), r.offset()?)))?;
+    Some(state)
+}
+
+fn write_packet(w: &mut Writer<'_>, packet: &RelayedPacket<'_>) {
+    let RelayedPacket { track, counter, encoding, epoch, seq, timestamp, marker, repaired, codec, packet } = *packet;
+    w.u64(track.get());
+    w.u64(counter.get());
+    w.u64(seq.get());
+    w.u64(timestamp);
+    w.u16(epoch);
+    w.u8(encoding);
+    w.u8(u8::from(marker) | u8::from(repaired) << 1);
+    write_codec(w, codec);
+    w.bytes(packet);
+}
+
+fn read_packet<'a>(r: &mut Reader<'a>) -> Option<RelayedPacket<'a>> {
+    let (track, counter, seq) = (track(r)?, r.count()?, r.count()?);
+    let (timestamp, epoch, encoding, flags) = (r.count()?, r.u16()?, r.u8()?, r.u8()?);
+    Some(RelayedPacket {
+        track,
+        counter: SeqNo::new(counter),
+        encoding,
+        epoch,
+        seq: SeqNo::new(seq),
+        timestamp,
+        marker: flags & 1 != 0,
+        repaired: flags & 2 != 0,
+        codec: read_codec(r)?,
+        packet: r.rest(),
+    })
+}
+
+impl RelayedPacket<'_> {
+    /// As the publisher's shard counted it.
+    pub(crate) const fn numbers(&self) -> ToldNumbers {
+        ToldNumbers { seq: self.seq, timestamp: self.timestamp, epoch: self.epoch }
+    }
+}
+
+impl Announcement {
+    /// Audio or video.
+    pub(crate) const fn kind(&self) -> Kind {
+        self.codec.kind()
+    }
+}
+
+#[cfg(test)]
+mod tests;
