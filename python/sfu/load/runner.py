@@ -16,6 +16,7 @@ from sfu.load.result import Joins, LoadResult
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from contextlib import AbstractAsyncContextManager
 
     from sfu.load._swarm import Peer
     from sfu.load.config import LoadConfig
@@ -38,10 +39,12 @@ class ChoosesLayers(Protocol):
         """Not above "low", "medium" or "high" from now on, for all that it sees."""
 
 
-async def run(config: LoadConfig, signaling: Signaling) -> LoadResult:
+async def run(
+    config: LoadConfig, signaling: Signaling, window: AbstractAsyncContextManager[object] | None = None
+) -> LoadResult:
     """Let publishers and then subscribers in, let `warm_up` pass, and measure for `seconds`.
 
-    Failed joins are in the result. The signalling is closed at the end, however it comes. Raises `ValueError` for what
+    `window`: entered when measuring begins and left when it ends, for what else is measured meanwhile. Failed joins are in the result. The signalling is closed at the end, however it comes. Raises `ValueError` for what
     cannot be done with this signalling or on this machine, `OSError` when the peers' thread cannot start.
     """
     try:
@@ -51,7 +54,7 @@ async def run(config: LoadConfig, signaling: Signaling) -> LoadResult:
         with _on_cores(config.cores):
             swarm = Swarm(config)
         async with swarm:
-            return await _Run(config, signaling, swarm).run()
+            return await _Run(config, signaling, swarm).run(window or contextlib.nullcontext())
     finally:
         await signaling.close()
 
@@ -72,7 +75,7 @@ class _Run:
         self._swarm = swarm
         self._inside: list[Peer] = []
 
-    async def run(self) -> LoadResult:
+    async def run(self, window: AbstractAsyncContextManager[object]) -> LoadResult:
         config, signaling = self._config, self._signaling
         publishers = await self._join_all(config.publishers, self._swarm.publisher, signaling.publish)
         subscribers = Joins()
@@ -81,10 +84,11 @@ class _Run:
         result = LoadResult(config=config, publishers=publishers, subscribers=subscribers)
         if self._inside:
             await asyncio.sleep(config.warm_up)
-            await self._swarm.begin()
-            async with self._switching():
-                await asyncio.sleep(config.seconds)
-            result.figures = await self._swarm.figures()
+            async with window:
+                await self._swarm.begin()
+                async with self._switching():
+                    await asyncio.sleep(config.seconds)
+                result.figures = await self._swarm.figures()
             result.ended = Counter(peer.ended for peer in self._inside if peer.ended is not None)
         await asyncio.gather(*(signaling.leave(peer) for peer in self._inside))
         return result
