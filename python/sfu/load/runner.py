@@ -44,7 +44,9 @@ async def run(
 ) -> LoadResult:
     """Let publishers and then subscribers in, let `warm_up` pass, and measure for `seconds`.
 
-    `window`: entered when measuring begins and left when it ends, for what else is measured meanwhile. Failed joins are in the result. The signalling is closed at the end, however it comes. Raises `ValueError` for what
+    `window`: entered when measuring begins and left when it ends, for what else is measured meanwhile.
+
+    Failed joins are in the result. The signalling is closed at the end, however it comes. Raises `ValueError` for what
     cannot be done with this signalling or on this machine, `OSError` when the peers' thread cannot start.
     """
     try:
