@@ -8,10 +8,15 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+
+Figures = dict[str, float]
+Answer = Callable[[str], str]
 
 
 class Bench:
@@ -40,31 +45,31 @@ class Bench:
 
     def run(self, **figures: list[str]) -> None:
         """Take all figures in turn, round after round, so that a busy minute hurts all of them; print the medians."""
-        taken: dict[str, list[dict[str, float]]] = {name: [] for name in figures}
+        taken: dict[str, list[Figures]] = {name: [] for name in figures}
         for number in range(self.rounds):
             for name, arguments in figures.items():
                 taken[name].append(self.take(number, arguments))
         self.report(taken)
 
-    def take(self, number: int, arguments: list[str], program: Path | None = None) -> dict[str, float]:
-        """One run in a round: what the program printed as its last line."""
+    def take(
+        self, number: int, arguments: list[str], program: Path | None = None, answer: Answer | None = None
+    ) -> Figures:
+        """One run in a round: what the program printed as its last line. `answer`: to what it asks meanwhile."""
         self.say(f"round {number + 1} of {self.rounds}: {' '.join(arguments)}")
-        done = subprocess.run([program or self._program, *arguments], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            sys.exit(f"{' '.join(arguments)} failed:\n{done.stderr}")
-        figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+        code, last, complaint = _converse([program or self._program, *arguments], answer)
+        if code != 0:
+            sys.exit(f"{' '.join(arguments)} failed:\n{complaint}")
+        figures: Figures = json.loads(last)
         return figures
 
-    def report(self, taken: dict[str, list[dict[str, float]]], **facts: Any) -> None:
+    def report(self, taken: dict[str, list[Figures]], **facts: Any) -> None:
         """Print the medians of all rounds as a table, and as a line of JSON with `facts`."""
         medians = {name: _median(rounds) for name, rounds in taken.items()}
         machine = _machine(optimised=not self.quick)
         self._table(medians, taken, machine)
         print(json.dumps({**medians, **facts, "rounds": self.rounds, "machine": machine}))
 
-    def _table(
-        self, medians: dict[str, dict[str, float]], taken: dict[str, list[dict[str, float]]], machine: dict[str, Any]
-    ) -> None:
+    def _table(self, medians: dict[str, Figures], taken: dict[str, list[Figures]], machine: dict[str, Any]) -> None:
         self.say("")
         for name, figures in medians.items():
             for figure, median in figures.items():
@@ -80,7 +85,24 @@ class Bench:
             print(line, flush=True)
 
 
-def _median(rounds: list[dict[str, float]]) -> dict[str, float]:
+def _converse(command: list[str | Path], answer: Answer | None) -> tuple[int, str, str]:
+    """Run a program and answer its questions: its return code, its last line, its complaints."""
+    last = ""
+    with tempfile.TemporaryFile("w+") as complaints:
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": complaints}
+        with subprocess.Popen(command, text=True, bufsize=1, **pipes) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            for line in process.stdout:
+                if answer and line.startswith("ask "):
+                    process.stdin.write(answer(line.removeprefix("ask ")) + "\n")
+                else:
+                    last = line
+        complaints.seek(0)
+        return process.returncode, last, complaints.read()
+
+
+def _median(rounds: list[Figures]) -> Figures:
     return {figure: statistics.median(one[figure] for one in rounds) for figure in rounds[0]}
 
 

@@ -1,0 +1,9 @@
+"""Nanoseconds of the server's CPU for a packet of one 720p publisher to 1000: 30 frames of 8 x 950 bytes a second."""
+
+from support.limit import Shape, compare
+from support.measure import Bench
+
+if __name__ == "__main__":
+    bench = Bench(__doc__)
+    viewers, seconds = (10, 1) if bench.quick else (1000, 10)
+    compare(bench, {"livestream": Shape(viewers, rate=240, bytes=950)}, seconds)

@@ -1,0 +1,130 @@
+"""The server beside the physical limit: one core in turns, the same packets at the same rate in the same bursts."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.measure import Bench, Figures, build
+from support.wire import Wire, wire
+
+MAX_LOSS = 0.001
+CIPHERS = {"gcm": "AEAD_AES_128_GCM", "sha1": "AES128_CM_HMAC_SHA1_80"}
+SETTINGS = {
+    "--setting": {"choices": ("loopback", "wire"), "default": "loopback", "help": "where the datagrams go"},
+    "--profile": {"choices": tuple(CIPHERS), "default": "gcm", "help": "how packets are sealed"},
+}
+_WAYS = ("by_sendto", "by_sendmmsg", "by_gso", "by_gso_by_8", "by_gso_by_64")
+# Of the far end's addresses; nobody listens there.
+_FIRST_PORT = 20_000
+# IP and UDP, once a message.
+_HEADERS = 28
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Who sends what to how many. `rate`: packets a second of a publisher; `frame`: those that leave as one burst."""
+
+    subscribers: int
+    publishers: int = 1
+    media: str = "video"
+    rate: int = 304
+    frame: int = 8
+    bytes: int = 1200
+    feedback: str = "none"
+
+    def words(self) -> list[str]:
+        """As the measuring program takes it."""
+        return [f"{name}={value}" for name, value in vars(self).items()]
+
+    def least(self) -> "Shape":
+        """What the limit sends for it; feedback is not its affair."""
+        return Shape(self.subscribers, 1, self.media, self.rate * self.publishers, self.frame, self.bytes)
+
+
+def frames(rate: int, frame: int) -> int:
+    """A rate in packets a second as whole frames a second have it."""
+    return max(round(rate / frame), 1) * frame
+
+
+def cores() -> tuple[int, int]:
+    """One for the server, one for the load, to which this process and what it starts goes from now on."""
+    available = sorted(os.sched_getaffinity(0))
+    if len(available) < 2:
+        sys.exit("two cores are needed: one for the server, one for the load")
+    # What a thread of the server is pinned to is its own affair; all others stay here.
+    os.sched_setaffinity(0, {available[1]})
+    return available[0], available[1]
+
+
+def compare(
+    bench: Bench, shapes: dict[str, Shape], seconds: int, setting: str = "loopback", profile: str = "gcm"
+) -> None:
+    """Rounds of the server in each shape with the limit of each in between; what held is reported."""
+    program = build("sfu-limit", release=not bench.quick)
+    server_core, load_core = cores()
+    taken: dict[str, list[Figures]] = {name: [] for name in shapes}
+    void = 0
+    with _far(setting) as far:
+        for number in range(bench.rounds):
+            limits: dict[Shape, Figures] = {}
+            for name, shape in shapes.items():
+                words = [*shape.words(), f"profile={profile}", f"seconds={seconds}", f"core={server_core}"]
+                ours = bench.take(number, ["fanout", *words, *([far.word] if far else [])], answer=far and far.answer)
+                if (least := shape.least()) not in limits:
+                    run = [*_words(least, profile, max(seconds // 2, 1)), "--core", str(server_core)]
+                    reader = ["--reader-core", str(load_core)]
+                    limits[least] = _limit(bench, number, program, [*run, *reader], least, far)
+                figures = {**ours, **limits[least]}
+                if (loss := max(ours["loss"], limits[least]["limit_loss"])) > MAX_LOSS:
+                    void += 1
+                    bench.say(f"void: {loss:.2%} were lost ({name}: {ours['loss']:.2%})")
+                    continue
+                figures["ratio"] = ours["ns_per_packet"] / limits[least]["limit_ns_per_packet"]
+                taken[name].append(figures)
+    if not all(taken.values()):
+        sys.exit("every run of a shape is void: nothing to report; the machine is too busy for this rate")
+    bench.report(taken, cipher=CIPHERS[profile], setting=setting, void=void)
+
+
+@contextlib.contextmanager
+def _far(setting: str) -> Iterator[Wire | None]:
+    if setting == "wire":
+        with wire() as far:
+            yield far
+    else:
+        yield None
+
+
+def _words(shape: Shape, profile: str, seconds: int) -> list[str]:
+    settings = {
+        "--destinations": shape.subscribers,
+        "--rate": shape.rate,
+        "--frame": shape.frame,
+        "--bytes": shape.bytes,
+        "--seconds": seconds,
+        "--cipher": profile,
+    }
+    return [str(word) for pair in settings.items() for word in pair]
+
+
+def _limit(bench: Bench, number: int, program: Path, arguments: list[str], shape: Shape, far: Wire | None) -> Figures:
+    """The best way at that rate, with its loss; and each way's cost."""
+    before = (0, 0)
+    if far is not None:
+        arguments += ["--to", f"{far.far.address}:{_FIRST_PORT}"]
+        far.drop(range(_FIRST_PORT, _FIRST_PORT + shape.subscribers))
+        before = far.dropped()
+    figures = bench.take(number, arguments, program)
+    best = min(_WAYS, key=lambda way: figures[way])
+    if far is not None:
+        messages, dropped = (after - earlier for after, earlier in zip(far.dropped(), before, strict=True))
+        loss = 1 - (dropped - messages * _HEADERS) / (figures["sent"] * shape.bytes)
+    else:
+        loss = figures[f"{best}_loss"]
+    costs = {f"limit_{way}": figures[way] for way in _WAYS}
+    bare = {"bare_seal": figures["seal"], "bare_sendto": figures["sendto"]}
+    late = figures[f"{best}_late"]
+    return {"limit_ns_per_packet": figures[best], "limit_loss": loss, **costs, **bare, "limit_late": late}
