@@ -10,6 +10,7 @@ import pytest
 from skips import missing
 
 ROOT = Path(__file__).parents[2]
+BESIDE = {"ns_per_packet", "limit_ns_per_packet", "ratio", "kpps_per_core"}
 FIGURES = {
     "join.py": {
         "join": {"first_packet_ms", "first_packets_of_both_ms", "joins_per_second", "server_cpu_ms_per_join"},
@@ -17,12 +18,33 @@ FIGURES = {
     },
     "packet_cost.py": {"room_of_30": {"cpu_ns_per_packet", "packets_forwarded"}, "room_of_3": {"cpu_ns_per_packet"}},
     "layers.py": {"layers": {"seal_ns", "vp8_ns", "h264_ns", "h265_ns", "vp9_ns", "av1_dd_ns", "vp8_percent"}},
-    "fanout.py": {
-        feedback: {"ns_per_packet", "limit_ns_per_packet", "ratio", "kpps_per_core"} for feedback in ("none", "twcc")
+    "fanout.py": dict.fromkeys(("none", "twcc"), BESIDE | {"repaired"}),
+    "sha1.py": {"none": BESIDE},
+    "audio.py": {"audio": BESIDE},
+    "livestream.py": {"livestream": BESIDE},
+    "sparse.py": {"thirty": BESIDE, "one": BESIDE | {"us_per_subscriber_second"}},
+    "scaling.py": {
+        name: {"ns_per_packet_without_fixed", "fixed_us_per_subscriber_second"}
+        for name in ("subscribers_20", "publishers_2")
     },
     "voices.py": {"voices": {"ranked_10_ns", "ranked_1000_ns", "change_us", "changes_percent"}},
     "memory.py": {"idle": {"bytes_per_idle_session"}, "receiving": {"bytes_per_subscriber"}},
 }
+
+
+def test_the_far_end_of_a_wire_counts_what_it_drops() -> None:
+    """Refused with a word where namespaces are not allowed."""
+    if shutil.which("cargo") is None:
+        missing("cargo is not installed (https://rustup.rs)")
+    command = [sys.executable, str(ROOT / "benches" / "fanout.py"), "--quick", "--json", "--setting", "wire"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+    if done.stderr.startswith("no wire: "):
+        missing(done.stderr.removeprefix("no wire: "))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["setting"] == "wire"
+    assert found["none"]["ratio"] > 0
+    assert abs(found["none"]["loss"]) <= 0.001
 
 
 def test_every_bench_is_here() -> None:
