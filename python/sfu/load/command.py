@@ -143,7 +143,7 @@ def load(
     else:
         _print(result)
         for problem in problems:
-            _console.print(f"[red]{escape(problem)}[/red]", highlight=False)
+            _say(problem)
     if problems:
         raise typer.Exit(1)
 
@@ -176,13 +176,18 @@ def _cores(text: str) -> tuple[int, ...]:
 
 
 def _fail(text: str, code: int) -> NoReturn:
-    _console.print(f"[red]{escape(text)}[/red]", highlight=False)
+    _say(text)
     raise typer.Exit(code)
+
+
+def _say(text: str) -> None:
+    """One line, however long: it may be searched for."""
+    _console.print(f"[red]{escape(text)}[/red]", highlight=False, soft_wrap=True)
 
 
 def _print(result: LoadResult) -> None:
     console = Console()
-    joins = Table("", "joined", "failed", "a second", "connected p50", "p99", "first packet p50", "p99")
+    joins = Table("", "joined", "failed", "a second", "connected, p99", "first packet, p99")
     for role in ("publishers", "subscribers"):
         if getattr(result.config, role):
             joins.add_row(role, *_joins(getattr(result, role)))
@@ -197,12 +202,12 @@ def _print(result: LoadResult) -> None:
 def _joins(joins: Joins) -> list[str]:
     figures = joins.to_dict()
     rate = figures["per_second"]
-    times = [figures[f"{what}_{share}_ms"] for what in ("connected", "media") for share in ("p50", "p99")]
+    times = [[figures[f"{what}_{share}_ms"] for share in ("p50", "p99")] for what in ("connected", "media")]
     return [
         str(figures["joined"]),
         f"[red]{joins.failed}[/red]" if joins.failed else "0",
         "–" if rate is None else f"{rate:.1f}",
-        *("–" if time is None else f"{time:.1f} ms" for time in times),
+        *("–" if p50 is None else f"{p50:.1f}, {p99:.1f} ms" for p50, p99 in times),
     ]
 
 

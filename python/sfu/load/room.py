@@ -27,7 +27,8 @@ _ALIVE = 20.0
 """Seconds between pings; the server drops a WebSocket after 60 without a message."""
 
 _PATIENCE = 10.0
-"""Seconds until a subscriber has an offer. Higher: servers under stress. Lower: an early word when the room is empty."""
+"""Seconds until a subscriber has an offer. Higher: servers under stress. Lower: an early word
+when the room is empty."""
 
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _WANTED = ('"offer"', '"answer"', '"joined"', '"closed"', '"error"', '"subscribed"', '"unsubscribed"')
