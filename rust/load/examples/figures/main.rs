@@ -6,6 +6,9 @@
 //! figures sections <count>              negotiating so many m-lines at once
 //! figures fanout [name=value …]         CPU of a forwarded packet, few publishers and many subscribers, the server on a core
 //!                                       (publishers subscribers media rate frame bytes feedback profile seconds fixed core shards wire)
+//! figures crowd [name=value …]          the same of rooms in which everybody publishes, and the delay through the server
+//!                                       (rooms people high middle low voices fps seconds core)
+//! figures echo [name=value …]           the delay of a bare echo (size frame rate seconds core)
 //! figures idle <sessions>               memory of a connected session that does nothing
 //! figures subscribers <sessions>        memory of a session that receives one audio and one video track
 //! ```
@@ -15,6 +18,8 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+mod crowd;
+mod echo;
 mod fanout;
 mod live;
 mod settings;
@@ -33,9 +38,13 @@ fn main() {
         ["joins", count] => live::joins(number(count)),
         ["sections", count] => still::sections(number(count)),
         ["fanout", ..] => fanout::fanout(Settings::parse(&arguments[1..])),
+        ["crowd", ..] => crowd::crowd(Settings::parse(&arguments[1..])),
+        ["echo", ..] => echo::echo(Settings::parse(&arguments[1..])),
         ["idle", sessions] => still::idle(number(sessions)),
         ["subscribers", sessions] => still::subscribers(number(sessions)),
-        _ => panic!("what to measure: packets, joins, sections, fanout, idle, subscribers; see the head of this file"),
+        _ => panic!(
+            "what to measure: packets, joins, sections, fanout, crowd, echo, idle, subscribers; see the head of this file"
+        ),
     };
     let fields: Vec<_> = figures.iter().map(|(name, value)| format!("\"{name}\": {value:.5}")).collect();
     println!("{{{}}}", fields.join(", "));
