@@ -31,7 +31,7 @@ class Janus:
     """With so many event loops; `None`: a thread for every handle, its default."""
 
     def __init__(self, event_loops: int | None) -> None:
-        self.name = "janus" if event_loops is None else f"janus, {event_loops} loop"
+        self.name = "janus" if event_loops is None else f"janus el={event_loops}"
         self.settings = (
             "videoroom; ICE lite, no RTP extensions but mid, no REMB, no FIR"
             f"{'' if event_loops is None else f', event_loops={event_loops}'}"

@@ -25,11 +25,11 @@ class Bench:
     def __init__(
         self,
         description: str,
-        package: str = "sfu-load",
+        package: str | None = "sfu-load",
         example: str = "figures",
         own: dict[str, dict[str, Any]] | None = None,
     ) -> None:
-        """`own`: the script's own arguments, as argparse takes them."""
+        """`own`: the script's own arguments, as argparse takes them. `package`: whose program measures, if one does."""
         parser = argparse.ArgumentParser(description=description)
         for name, settings in (own or {}).items():
             parser.add_argument(name, **settings)
@@ -41,7 +41,7 @@ class Bench:
         self.options = options
         self.rounds: int = options.rounds or (1 if self.quick else 5)
         self._silent: bool = options.json
-        self._program = build(package, release=not self.quick, example=example)
+        self._program = None if package is None else build(package, release=not self.quick, example=example)
 
     def run(self, **figures: list[str]) -> None:
         """Take all figures in turn, round after round, so that a busy minute hurts all of them; print the medians."""
@@ -56,11 +56,15 @@ class Bench:
     ) -> Figures:
         """One run in a round: what the program printed as its last line. `answer`: to what it asks meanwhile."""
         self.say(f"round {number + 1} of {self.rounds}: {' '.join(arguments)}")
-        code, last, complaint = _converse([program or self._program, *arguments], answer)
+        code, last, complaint = _converse([program or self._measuring(), *arguments], answer)
         if code != 0:
             sys.exit(f"{' '.join(arguments)} failed:\n{complaint}")
         figures: Figures = json.loads(last)
         return figures
+
+    def _measuring(self) -> Path:
+        assert self._program is not None, "who takes figures from a program names it"
+        return self._program
 
     def report(self, taken: dict[str, list[Figures]], **facts: Any) -> None:
         """Print the medians of all rounds as a table, and as a line of JSON with `facts`."""
@@ -117,6 +121,11 @@ def build(package: str, *, release: bool, example: str | None = None) -> Path:
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     folder = target / ("release" if release else "debug")
     return folder / "examples" / example if example else folder / package
+
+
+def build_extension() -> None:
+    """The extension module, optimised, where the package in the tree finds it."""
+    subprocess.run([ROOT / "scripts" / "extension.sh", "--release"], check=True)
 
 
 def _machine(*, optimised: bool) -> dict[str, Any]:

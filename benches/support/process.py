@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-_PATIENCE = 20.0
+_PATIENCE = 10.0
 """Seconds until a server must listen, and until it must have ended."""
 
 

@@ -32,7 +32,7 @@ async def publish(request: Request) -> Response:
 async def watch(request: Request) -> Response:
     track = tracks.get(request.path_params["name"])
     if track is None:
-        return PlainTextResponse("nobody of this name publishes yet", 404)
+        return PlainTextResponse("nobody of this name publishes yet", 404, {"Retry-After": "1"})
     peer = RTCPeerConnection()
     peer.addTrack(relay.subscribe(track))
     return await answer(peer, request)
@@ -49,12 +49,13 @@ async def answer(peer: RTCPeerConnection, request: Request) -> Response:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
     # It leaves loopback out.
-    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
+    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [options.host]
     routes = [Route(f"/{one.__name__}/{{name}}", one, methods=["POST"]) for one in (publish, watch)]
-    uvicorn.run(Starlette(routes=routes), host="127.0.0.1", port=options.port, log_level="warning")
+    uvicorn.run(Starlette(routes=routes), host=options.host, port=options.port, log_level="warning")
 
 
 if __name__ == "__main__":

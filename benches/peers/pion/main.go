@@ -45,6 +45,7 @@ func main() {
 	http.HandleFunc("POST /watch/{name}", func(response http.ResponseWriter, request *http.Request) {
 		track, found := tracks.Load(request.PathValue("name"))
 		if !found {
+			response.Header().Set("Retry-After", "1")
 			http.Error(response, "nobody of this name publishes yet", http.StatusNotFound)
 			return
 		}

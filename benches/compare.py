@@ -1,0 +1,195 @@
+"""Nanoseconds of a whole server's CPU for a packet that it forwards: ours beside what ordinary registries give.
+
+One publisher, many subscribers, frames of 8 packets of 1200 bytes as bursts. Each server is started anew for each run
+on a core of its own, the load (`sfu.load`) has the other. Who cannot carry a rate gets half of it, with ours beside it.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from peers.contestant import Contestant
+from peers.janus import Janus
+from peers.livekit import LiveKit
+from peers.whip import Aiortc, Ours, Pion
+from support.limit import cores
+from support.measure import Bench, build_extension
+from support.process import Place, ServerProcess
+
+from sfu.load import LoadConfig, Video, run
+
+MAX_LOSS = 0.001
+LOWEST_RATE = 8
+OURS = Ours()
+OTHERS: tuple[Contestant, ...] = (LiveKit(), Pion(), Janus(1), Janus(None), Aiortc())
+FEEDBACK = ("none", "rr", "twcc")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One publisher's load; without `rate` it is audio, 50 packets a second."""
+
+    subscribers: int
+    rate: int | None
+
+    def __str__(self) -> str:
+        what = "audio" if self.rate is None else f"{self.rate} packets/s"
+        return f"1 → {self.subscribers}, {what}"
+
+    def less(self) -> "Shape | None":
+        """What somebody may carry who did not carry this; `None`: nothing is left."""
+        if self.rate is None:
+            return replace(self, subscribers=self.subscribers // 2) if self.subscribers > 1 else None
+        rate = self.rate // 2 // 8 * 8
+        return replace(self, rate=rate) if rate >= LOWEST_RATE else None
+
+
+def main() -> None:
+    """Rounds of all who are there; what they took, and ours beside each."""
+    bench = Bench(
+        __doc__,
+        package=None,
+        own={
+            "--subscribers": {"type": int, "default": 200},
+            "--rate": {"type": int, "default": 304, "help": "packets a second, in frames of 8"},
+            "--seconds": {"type": float, "default": 10.0, "help": "of each run, joins not counted"},
+            "--feedback": {"choices": FEEDBACK, "default": "none", "help": "of the subscribers"},
+            "--only": {"nargs": "*", "metavar": "NAME", "help": f"of {', '.join(one.name for one in OTHERS)}"},
+        },
+    )
+    if not bench.quick:
+        build_extension()
+    Comparison(bench).run()
+
+
+class Comparison:
+    """The shapes of all contestants, and what was measured."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._server_core, self._load_core = cores()
+        self._seconds = 1.0 if bench.quick else bench.options.seconds
+        self._skipped: dict[str, str] = {}
+        self._about: dict[str, dict[str, str]] = {}
+        self._taken: dict[str, list[dict[str, float]]] = {}
+        self._void = 0
+        subscribers = 5 if bench.quick else bench.options.subscribers
+        video = Shape(subscribers, bench.options.rate // 8 * 8)
+        audio = Shape(min(20, subscribers), None)
+        self._shapes = {one: audio if isinstance(one, Aiortc) else video for one in OTHERS if self._takes_part(one)}
+        self._default = video
+
+    def run(self) -> None:
+        """All rounds, and the report."""
+        # What a server is pinned to is its own affair.
+        os.sched_setaffinity(0, {self._load_core})
+        for number in range(self._bench.rounds):
+            self._bench.say(f"round {number + 1} of {self._bench.rounds}")
+            self._round()
+        if not self._taken:
+            sys.exit("every run is void: nothing to report; the machine is too busy for this rate")
+        self._bench.report(
+            self._taken,
+            servers=self._about,
+            skipped=self._skipped,
+            feedback=self._bench.options.feedback,
+            void=self._void,
+        )
+
+    def _takes_part(self, contestant: Contestant) -> bool:
+        only = self._bench.options.only
+        if only is not None and contestant.name not in only:
+            return False
+        why = contestant.available()
+        if why is not None:
+            self._skipped[contestant.name] = why
+            self._bench.say(f"{contestant.name}: {why}")
+        return why is None
+
+    def _round(self) -> None:
+        """Everybody once, with ours of the same shape."""
+        ours = {self._default: self._take(OURS, self._default)}
+        for contestant in self._shapes:
+            while not self._beside(contestant, ours) and contestant.name not in self._taken:
+                less = self._shapes[contestant].less()
+                if less is None:
+                    break
+                self._shapes[contestant] = less
+
+    def _beside(self, contestant: Contestant, ours: dict[Shape, dict[str, float] | None]) -> bool:
+        """One contestant's run, noted with its ratio to ours. Whether it carried the load."""
+        shape = self._shapes[contestant]
+        if shape not in ours:
+            ours[shape] = self._take(OURS, shape)
+        reference, theirs = ours[shape], self._take(contestant, shape)
+        if reference is not None and theirs is not None:
+            theirs["ratio"] = theirs["ns_per_packet"] / reference["ns_per_packet"]
+            self._taken.setdefault(contestant.name, []).append(theirs)
+        return theirs is not None
+
+    def _take(self, contestant: Contestant, shape: Shape) -> dict[str, float] | None:
+        """One run's figures; `None`: it is void."""
+        try:
+            figures = asyncio.run(self._measure(contestant, shape))
+        except (OSError, RuntimeError, ValueError) as error:
+            self._void += 1
+            self._bench.say(f"  {contestant.name:<12} {shape}: void: {error}")
+            return None
+        self._bench.say(f"  {contestant.name:<12} {shape}: {figures['ns_per_packet']:,.0f} ns a packet")
+        if contestant is OURS:
+            key = OURS.name if shape == self._default else f"{OURS.name}, {shape}"
+            self._taken.setdefault(key, []).append(figures)
+        return figures
+
+    async def _measure(self, contestant: Contestant, shape: Shape) -> dict[str, float]:
+        """Serve, load, stop. Raises `ValueError` for a run that says nothing."""
+        config = LoadConfig(
+            subscribers=shape.subscribers,
+            video=None if shape.rate is None else Video(rate=shape.rate),
+            audio=shape.rate is None,
+            feedback=self._bench.options.feedback,
+            seconds=self._seconds,
+            ip="127.0.0.1",
+            cores=(self._load_core,),
+        )
+        meter: dict[str, float] = {}
+        with tempfile.TemporaryDirectory(prefix="sfu-compare-") as folder:
+            async with contestant.serve(Place(self._server_core, Path(folder))) as running:
+                empty = running.process.resident_bytes()
+                result = await run(config, running.signaling, _metered(running.process, meter))
+        if problems := result.problems(MAX_LOSS):
+            raise ValueError("; ".join(problems))
+        assert result.figures is not None, "else it has problems"
+        self._about[contestant.name] = {
+            "version": running.version,
+            "settings": contestant.settings,
+            "load": str(shape),
+            "cipher": ", ".join(result.figures["profiles"]),
+        }
+        ns = meter["cpu_ns"] / result.figures["received"]
+        return {
+            "ns_per_packet": ns,
+            "kpps_per_core": 1e6 / ns,
+            "core_percent": meter["cpu_ns"] / result.figures["seconds"] / 1e7,
+            "packets_per_second": result.rate("received"),
+            "loss": result.loss or 0.0,
+            "kb_per_subscriber": (meter["resident_bytes"] - empty) / shape.subscribers / 1e3,
+        }
+
+
+@contextlib.asynccontextmanager
+async def _metered(process: ServerProcess, meter: dict[str, float]) -> AsyncIterator[None]:
+    """What the whole process takes meanwhile."""
+    begun = process.cpu_ns()
+    yield
+    meter["cpu_ns"] = process.cpu_ns() - begun
+    meter["resident_bytes"] = process.resident_bytes()
+
+
+if __name__ == "__main__":
+    main()
