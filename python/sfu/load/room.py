@@ -30,6 +30,9 @@ _PATIENCE = 10.0
 """Seconds until a subscriber has an offer. Higher: servers under stress. Lower: an early word
 when the room is empty."""
 
+_GONE = 2.0
+"""Seconds for which a server may take its time to hang up."""
+
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _WANTED = ('"offer"', '"answer"', '"joined"', '"closed"', '"error"', '"subscribed"', '"unsubscribed"')
 
@@ -100,7 +103,9 @@ class RoomSignaling:
         if self._pinging is None:
             self._pinging = asyncio.get_running_loop().create_task(self._ping())
         try:
-            socket = await connect(self._url, ssl=self._tls, max_size=None, ping_interval=None, compression=None)
+            socket = await connect(
+                self._url, ssl=self._tls, max_size=None, ping_interval=None, compression=None, close_timeout=_GONE
+            )
         except WebSocketException as error:
             raise Refused(f"{self._url}: {error}") from None
         line = self._lines[peer] = _Line(socket, peer)
