@@ -6,7 +6,6 @@ on a core of its own, the load (`sfu.load`) has the other. Who cannot carry a ra
 
 import asyncio
 import contextlib
-import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -18,7 +17,7 @@ from peers.janus import Janus
 from peers.livekit import LiveKit
 from peers.whip import Aiortc, Ours, Pion
 from support.limit import cores
-from support.measure import Bench, build_extension
+from support.measure import Bench, Figures, build_extension
 from support.process import Place, ServerProcess
 
 from sfu.load import LoadConfig, Video, run
@@ -67,6 +66,10 @@ def main() -> None:
     Comparison(bench).run()
 
 
+class Overload(ValueError):
+    """Everybody was in, and too much was lost."""
+
+
 class Comparison:
     """The shapes of all contestants, and what was measured."""
 
@@ -76,7 +79,8 @@ class Comparison:
         self._seconds = 1.0 if bench.quick else bench.options.seconds
         self._skipped: dict[str, str] = {}
         self._about: dict[str, dict[str, str]] = {}
-        self._taken: dict[str, list[dict[str, float]]] = {}
+        self._taken: dict[str, list[Figures]] = {}
+        self._overloaded: set[Contestant] = set()
         self._void = 0
         subscribers = 5 if bench.quick else bench.options.subscribers
         video = Shape(subscribers, bench.options.rate // 8 * 8)
@@ -86,8 +90,6 @@ class Comparison:
 
     def run(self) -> None:
         """All rounds, and the report."""
-        # What a server is pinned to is its own affair.
-        os.sched_setaffinity(0, {self._load_core})
         for number in range(self._bench.rounds):
             self._bench.say(f"round {number + 1} of {self._bench.rounds}")
             self._round()
@@ -115,30 +117,33 @@ class Comparison:
         """Everybody once, with ours of the same shape."""
         ours = {self._default: self._take(OURS, self._default)}
         for contestant in self._shapes:
-            while not self._beside(contestant, ours) and contestant.name not in self._taken:
-                less = self._shapes[contestant].less()
-                if less is None:
-                    break
-                self._shapes[contestant] = less
+            self._beside(contestant, ours)
 
-    def _beside(self, contestant: Contestant, ours: dict[Shape, dict[str, float] | None]) -> bool:
-        """One contestant's run, noted with its ratio to ours. Whether it carried the load."""
-        shape = self._shapes[contestant]
-        if shape not in ours:
-            ours[shape] = self._take(OURS, shape)
-        reference, theirs = ours[shape], self._take(contestant, shape)
-        if reference is not None and theirs is not None:
-            theirs["ratio"] = theirs["ns_per_packet"] / reference["ns_per_packet"]
-            self._taken.setdefault(contestant.name, []).append(theirs)
-        return theirs is not None
+    def _beside(self, contestant: Contestant, ours: dict[Shape, Figures | None]) -> None:
+        """One contestant's run, noted with its ratio to ours. The first one finds what it can carry."""
+        while True:
+            shape = self._shapes[contestant]
+            if shape not in ours:
+                ours[shape] = self._take(OURS, shape)
+            reference, theirs = ours[shape], self._take(contestant, shape)
+            if reference is not None and theirs is not None:
+                theirs["ratio"] = theirs["ns_per_packet"] / reference["ns_per_packet"]
+                self._taken.setdefault(contestant.name, []).append(theirs)
+            less = shape.less()
+            if contestant not in self._overloaded or contestant.name in self._taken or less is None:
+                return
+            self._shapes[contestant] = less
 
-    def _take(self, contestant: Contestant, shape: Shape) -> dict[str, float] | None:
+    def _take(self, contestant: Contestant, shape: Shape) -> Figures | None:
         """One run's figures; `None`: it is void."""
+        self._overloaded.discard(contestant)
         try:
             figures = asyncio.run(self._measure(contestant, shape))
         except (OSError, RuntimeError, ValueError) as error:
             self._void += 1
             self._bench.say(f"  {contestant.name:<12} {shape}: void: {error}")
+            if isinstance(error, Overload):
+                self._overloaded.add(contestant)
             return None
         self._bench.say(f"  {contestant.name:<12} {shape}: {figures['ns_per_packet']:,.0f} ns a packet")
         if contestant is OURS:
@@ -146,24 +151,28 @@ class Comparison:
             self._taken.setdefault(key, []).append(figures)
         return figures
 
-    async def _measure(self, contestant: Contestant, shape: Shape) -> dict[str, float]:
-        """Serve, load, stop. Raises `ValueError` for a run that says nothing."""
-        config = LoadConfig(
+    def _load(self, shape: Shape, address: str) -> LoadConfig:
+        return LoadConfig(
             subscribers=shape.subscribers,
             video=None if shape.rate is None else Video(rate=shape.rate),
             audio=shape.rate is None,
             feedback=self._bench.options.feedback,
             seconds=self._seconds,
-            ip="127.0.0.1",
+            ip=address,
             cores=(self._load_core,),
         )
+
+    async def _measure(self, contestant: Contestant, shape: Shape) -> Figures:
+        """Serve, load, stop. Raises `ValueError` for a run that says nothing."""
         meter: dict[str, float] = {}
         with tempfile.TemporaryDirectory(prefix="sfu-compare-") as folder:
             async with contestant.serve(Place(self._server_core, Path(folder))) as running:
                 empty = running.process.resident_bytes()
+                config = self._load(shape, running.address)
                 result = await run(config, running.signaling, _metered(running.process, meter))
         if problems := result.problems(MAX_LOSS):
-            raise ValueError("; ".join(problems))
+            everybody = not result.publishers.failed + result.subscribers.failed
+            raise (Overload if everybody else ValueError)("; ".join(problems))
         assert result.figures is not None, "else it has problems"
         self._about[contestant.name] = {
             "version": running.version,

@@ -22,6 +22,8 @@ class Running:
     process: ServerProcess
     signaling: Signaling
     version: str
+    address: str
+    """Where its media is."""
 
 
 class Contestant(Protocol):

@@ -7,6 +7,7 @@ import asyncio
 import itertools
 import json
 import shutil
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -46,20 +47,30 @@ class Janus:
     async def serve(self, place: Place) -> AsyncIterator[Running]:
         """One process, one room."""
         port = free_port()
-        for name, text in configuration(place.host, port, self._event_loops).items():
+        address = _own_address() if place.host == "127.0.0.1" else place.host
+        for name, text in configuration(place.host, address, port, self._event_loops).items():
             (place.folder / name).write_text(text, encoding="ascii")
         async with ServerProcess(place, ["janus", "--configs-folder", place.folder]) as process:
             await process.listens(port)
             signaling = JanusSignaling(f"ws://{place.host}:{port}")
-            yield Running(process, signaling, await signaling.version())
+            yield Running(process, signaling, await signaling.version(), address)
 
 
-def configuration(host: str, port: int, event_loops: int | None) -> dict[str, str]:
-    """Its files by name."""
+def _own_address() -> str:
+    """This machine's: Janus does not take loopback's, and to its own address a machine speaks over loopback, too."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        # Nothing is sent.
+        probe.connect(("192.0.2.1", 9))
+        address: str = probe.getsockname()[0]
+        return address
+
+
+def configuration(host: str, address: str, port: int, event_loops: int | None) -> dict[str, str]:
+    """Its files by name: signalling at `host`, media at `address`."""
     return {
         "janus.jcfg": _block("general", debug_level=3, session_timeout=0, event_loops=event_loops)
         + _block("media", ipv6=False)
-        + _block("nat", ice_lite=True, ice_enforce_list=host)
+        + _block("nat", ice_lite=True, ice_enforce_list=address)
         + _block("plugins", disable=_libraries(_OTHER_PLUGINS))
         + _block("transports", disable=_libraries(_OTHER_TRANSPORTS)),
         "janus.transport.websockets.jcfg": _block("general", ws=True, ws_port=port, ws_ip=host, json="compact"),

@@ -60,7 +60,7 @@ class LiveKit:
         file.write_text(json.dumps(configuration(place.host, port)), encoding="ascii")
         async with ServerProcess(place, [program, "--config", file], {"GOMAXPROCS": "1"}) as process:
             await process.listens(port)
-            yield Running(process, LiveKitSignaling(f"ws://{place.host}:{port}"), _version(program))
+            yield Running(process, LiveKitSignaling(f"ws://{place.host}:{port}"), _version(program), place.host)
 
 
 def _program() -> str | None:

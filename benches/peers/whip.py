@@ -41,7 +41,7 @@ class Ours:
             await process.listens(port)
             base = f"http://{place.host}:{port}"
             signaling = WhipWhep(whip=f"{base}/whip/{{n}}", whep=f"{base}/whep/{{n}}")
-            yield Running(process, signaling, metadata.version("sfu"))
+            yield Running(process, signaling, metadata.version("sfu"), place.host)
 
 
 class Pion:
@@ -61,7 +61,7 @@ class Pion:
         command = [_build(), "-http", f"{place.host}:{port}", "-udp", f"{place.host}:{free_port(socket.SOCK_DGRAM)}"]
         async with ServerProcess(place, command, {"GOMAXPROCS": "1"}) as process:
             await process.listens(port)
-            yield Running(process, _posting(place, port), _pion_version())
+            yield Running(process, _posting(place, port), _pion_version(), place.host)
 
 
 def _forwarder() -> Path:
@@ -98,7 +98,7 @@ class Aiortc:
         command = [sys.executable, str(_HERE / "aiortc" / "main.py"), "--host", place.host, "--port", str(port)]
         async with ServerProcess(place, command) as process:
             await process.listens(port)
-            yield Running(process, _posting(place, port), metadata.version("aiortc"))
+            yield Running(process, _posting(place, port), metadata.version("aiortc"), place.host)
 
 
 def _posting(place: Place, port: int) -> WhipWhep:
