@@ -45,10 +45,35 @@ impl Demux {
     }
 }
 
+/// A user fragment of a shard: two hexadecimal digits and what nobody can guess.
+pub(crate) fn ufrag_of(shard: u16, unguessable: &str) -> String {
+    format!("{shard:02x}{unguessable}")
+}
+
+/// The shard that a user fragment names, whosever it is. Holds for as many shards as two digits can count
+/// ([`MAX_SHARDS`]).
+pub fn shard_of_ufrag(ufrag: &str) -> Option<u16> {
+    let mut digits = ufrag.chars().map(|digit| digit.to_digit(16));
+    Some((digits.next()?? << 4 | digits.next()??) as u16)
+}
+
+/// So many shards can be told apart by their user fragments.
+pub const MAX_SHARDS: usize = 256;
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::arena::Id;
+
+    #[test]
+    fn a_user_fragment_names_its_shard() {
+        for shard in [0, 1, 16, 255] {
+            assert_eq!(shard_of_ufrag(&ufrag_of(shard, "a+/B09")), Some(shard));
+        }
+        for other in ["", "1", "g0aaaa", "é0aaaa", "+1aaaa"] {
+            assert_eq!(shard_of_ufrag(other), None, "{other:?}");
+        }
+    }
 
     #[test]
     fn a_path_that_another_connection_proved_stays_with_it() {

@@ -41,4 +41,5 @@ mod timers;
 mod track;
 pub mod transport;
 
+pub use demux::{MAX_SHARDS, shard_of_ufrag};
 pub use sfu::Sfu;

@@ -12,6 +12,7 @@ use crate::arena::ConnectionId;
 use crate::command::{CommandError, IceCredentials, Reply};
 use crate::config::{Offers, SessionConfig};
 use crate::connection::{Connection, Progress};
+use crate::demux::ufrag_of;
 use crate::event::{CloseReason, Event};
 use crate::id::{RoomId, SessionId};
 use crate::nack::responder::LookUps;
@@ -226,7 +227,7 @@ impl Sfu {
 
     /// Fresh local credentials; the user fragment begins with the shard, so that any shard can hand a first contact over.
     pub(super) fn credentials(&mut self) -> IceCredentials {
-        let ufrag = format!("{:02x}{}", self.config.shard, self.random.ice_string(6));
+        let ufrag = ufrag_of(self.config.shard, &self.random.ice_string(6));
         IceCredentials { ufrag, pwd: self.random.ice_string(24) }
     }
 

@@ -11,6 +11,16 @@ use crate::stats::{RelayStats, RoomStats, SessionStats, SfuStats, SubscriptionSt
 use crate::transport::ConnectionState;
 
 impl Sfu {
+    /// Sessions that exist.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Rooms that exist.
+    pub fn rooms(&self) -> usize {
+        self.rooms.len()
+    }
+
     /// Totals.
     pub fn stats(&self) -> SfuStats {
         SfuStats {

@@ -1,6 +1,7 @@
-//! The kernel: every system call that `std` and `socket2` do not wrap, and all `unsafe` of the workspace.
+//! The kernel: every system call that `std` and `socket2` do not wrap, memory that two threads share, and all `unsafe` of the
+//! workspace.
 //!
-//! Each file wraps one family of calls in a safe function or type; nothing outside this folder sees a raw pointer.
+//! Each file wraps one subject in a safe function or type; nothing outside this folder sees a raw pointer.
 //! Invariant: a pointer handed to the kernel points into a buffer that the same function borrows until the call is over.
 #![allow(unsafe_code)]
 
@@ -10,6 +11,7 @@ mod option;
 mod poll;
 mod random;
 mod receive;
+mod ring;
 mod send;
 
 pub(crate) use affinity::pin;
@@ -19,6 +21,7 @@ pub use poll::Wake;
 pub(crate) use poll::{Interest, Poll, wait_readable};
 pub(crate) use random::random_seed;
 pub use receive::{ReceiveBuffers, Received};
+pub(crate) use ring::{RingReader, RingWriter, ring};
 pub(crate) use send::SendBuffers;
 
 /// Room for the control messages of one datagram, aligned as `cmsghdr` wants it.
