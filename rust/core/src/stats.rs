@@ -11,7 +11,7 @@ use crate::layer::Layer;
 use crate::nack::Refusals;
 use crate::transport::{ConnectionState, TransportKind};
 
-/// Of one shard.
+/// Of one `Sfu`, or of all shards of a server together.
 #[derive(Debug, Clone, Default)]
 pub struct SfuStats {
     /// Rooms that exist.
@@ -48,6 +48,78 @@ pub struct SfuStats {
     pub relay: RelayStats,
     /// Messages that the kernel took, by how many datagrams each held: of one datagram, of two and so on.
     pub runs: Vec<u64>,
+    /// The threads, by their number.
+    pub shards: Vec<ShardStats>,
+}
+
+/// Of one shard as its thread sees it: known to who runs it, not to an `Sfu`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ShardStats {
+    /// Its number.
+    pub shard: u16,
+    /// Sessions that live there.
+    pub sessions: u64,
+    /// Datagrams that came in, over the last second.
+    pub received_per_second: f64,
+    /// Datagrams that went out, over the last second.
+    pub sent_per_second: f64,
+    /// The share of a processor that its thread took in the last second.
+    pub busy: f64,
+    /// The longest time of the last ten seconds in which something was ready and the thread did not take it.
+    pub stall: Duration,
+    /// Datagrams that came to it and belonged to another shard.
+    pub handed_over: u64,
+    /// Datagrams that belonged to it and came to another shard.
+    pub taken_over: u64,
+    /// Bytes that it relayed to other shards.
+    pub relayed_bytes: u64,
+    /// Datagrams and relayed media lost because a ring to another shard was full.
+    pub ring_drops: u64,
+}
+
+impl SfuStats {
+    /// Adds another shard's.
+    pub fn add(&mut self, other: &Self) {
+        // All by name, so that none is forgotten.
+        let Self {
+            rooms,
+            sessions,
+            tracks,
+            subscriptions,
+            channels,
+            datagrams_received,
+            packets_sent,
+            bytes_sent,
+            packets_received,
+            bytes_received,
+            checks,
+            keep_alives,
+            dtls,
+            dropped,
+            events_dropped,
+            runs,
+            shards,
+        } = other;
+        self.rooms += rooms;
+        self.sessions += sessions;
+        self.tracks += tracks;
+        self.subscriptions += subscriptions;
+        self.channels += channels;
+        self.datagrams_received += datagrams_received;
+        self.packets_sent += packets_sent;
+        self.bytes_sent += bytes_sent;
+        self.packets_received += packets_received;
+        self.bytes_received += bytes_received;
+        self.checks += checks;
+        self.keep_alives += keep_alives;
+        self.dtls += dtls;
+        self.dropped += *dropped;
+        self.events_dropped += events_dropped;
+        self.runs.resize(self.runs.len().max(runs.len()), 0);
+        self.runs.iter_mut().zip(runs).for_each(|(sum, count)| *sum += count);
+        self.shards.extend_from_slice(shards);
+        self.shards.sort_by_key(|shard| shard.shard);
+    }
 }
 
 /// What one shard has to do with others.

@@ -52,7 +52,8 @@ impl Core {
         let config = RuntimeConfig {
             udp: arguments::socket_addresses(udp)?,
             announce: arguments::ip_addresses(announce)?,
-            shards,
+            shards: Some(shards),
+            spread: false,
             pin: Vec::new(),
             receive_buffer,
             send_buffer,

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use log::LevelFilter;
+use sfu_core::MAX_SHARDS;
 use sfu_transport::{Certificate, CertificateError};
 use sfu_wire::Bitrate;
 
@@ -29,6 +30,13 @@ impl std::fmt::Debug for CertificatePem {
     }
 }
 
+/// As many processors as this process may use: those of its affinity, or of its control group's quota (v1 and v2) where that is
+/// less, rounded down; at least one.
+pub fn default_shards() -> usize {
+    // `std` reads both. It rounds a quota down.
+    std::thread::available_parallelism().map_or(1, usize::from).min(MAX_SHARDS)
+}
+
 /// Settings of a server.
 #[derive(Debug, Clone)]
 pub struct RuntimeConfig {
@@ -37,8 +45,11 @@ pub struct RuntimeConfig {
     pub udp: Vec<SocketAddr>,
     /// IP addresses of the host candidates; empty: what the sockets are bound to, or loopback and the interfaces.
     pub announce: Vec<IpAddr>,
-    /// Threads of the data plane.
-    pub shards: usize,
+    /// Threads of the data plane; `None`: as many as this process has processors ([`default_shards`]).
+    pub shards: Option<usize>,
+    /// Whether the sessions of a room go to all shards alike from the first on. For rooms of which it is known that they become
+    /// large. `false`: a room stays on one shard while that has little to do, and costs no relays.
+    pub spread: bool,
     /// The processor on which each shard stays, in the order of the shards; a shard without one goes where the system
     /// puts it. Pinned: warm caches, figures that repeat. Not pinned: room beside what else runs there.
     pub pin: Vec<usize>,

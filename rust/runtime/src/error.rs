@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use sfu_core::MAX_SHARDS;
 use sfu_core::command::CommandError;
 use sfu_transport::CertificateError;
 use thiserror::Error;
@@ -14,8 +15,8 @@ pub enum StartError {
     /// `udp` is empty.
     #[error("udp: no address to bind; give one, for example \"0.0.0.0:7882\"")]
     NoAddress,
-    /// More than one shard.
-    #[error("shards: {0} is not possible yet; 1 is the only number of shards")]
+    /// None, or more than can be told apart.
+    #[error("shards: {0} is not possible: give 1 to {MAX_SHARDS}, or none for as many as this process has processors")]
     Shards(usize),
     /// A shard cannot stay on the processor that it was given.
     #[error("pin: processor {processor} is not to be had: {source}")]

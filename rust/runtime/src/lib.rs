@@ -7,9 +7,11 @@
 mod config;
 pub mod datagrams;
 mod error;
+mod gather;
 mod logs;
 mod mailbox;
 mod outbox;
+mod placement;
 mod server;
 mod shard;
 #[cfg(test)]
@@ -17,7 +19,7 @@ mod skips;
 mod socket;
 mod sys;
 
-pub use config::{CertificatePem, CoreSettings, RuntimeConfig};
+pub use config::{CertificatePem, CoreSettings, RuntimeConfig, default_shards};
 pub use error::{CommandFailure, ServerGone, StartError};
 pub use outbox::{Drained, LogRecord, Ticket};
 pub use server::Server;

@@ -7,12 +7,14 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use log::Level;
 use sfu_core::command::Reply;
 use sfu_core::event::Event;
 
 use crate::error::CommandFailure;
+use crate::gather::Gatherings;
 use crate::sys::Wake;
 
 /// Payload bytes of channel messages and dumps that wait at most. Higher: a slower reader loses nothing. Lower: less memory.
@@ -90,6 +92,8 @@ struct Waiting {
     signalled: bool,
     /// All events ever dropped.
     events_dropped: u64,
+    /// Commands that several shards answer.
+    gatherings: Gatherings,
 }
 
 /// The way out of all shards of a server.
@@ -105,17 +109,30 @@ impl Outbox {
         Ok(Self { waiting: Mutex::default(), wake: Wake::new()?, event_capacity })
     }
 
+    /// Every one of `shards` will be asked under `ticket`; those in a stall will not, they are told of instead.
+    pub(crate) fn expect(&self, ticket: Ticket, shards: usize, stalled: &[(u16, Duration)]) {
+        let mut waiting = self.lock();
+        let stand_ins: Vec<_> =
+            stalled.iter().map(|(shard, stall)| waiting.gatherings.stand_in(*shard, *stall)).collect();
+        waiting.gatherings.expect(ticket, shards);
+        for stats in stand_ins {
+            self.answer(&mut waiting, ticket, Ok(Reply::SfuStats(Box::new(stats))));
+        }
+    }
+
     /// Moves a batch in; both vectors are left empty.
     pub(crate) fn publish(&self, replies: &mut Vec<(Ticket, Result<Reply, CommandFailure>)>, events: &mut Vec<Event>) {
         if replies.is_empty() && events.is_empty() {
             return;
         }
         let mut waiting = self.lock();
-        waiting.batch.replies.append(replies);
+        for (ticket, reply) in replies.drain(..) {
+            self.answer(&mut waiting, ticket, reply);
+        }
         for event in events.drain(..) {
             self.admit(&mut waiting, event);
+            self.signal(&mut waiting);
         }
-        self.signal(&mut waiting);
     }
 
     /// Adds a log record or counts it as dropped.
@@ -144,6 +161,13 @@ impl Outbox {
     /// How many events have been dropped since the start.
     pub(crate) fn events_dropped(&self) -> u64 {
         self.lock().events_dropped
+    }
+
+    fn answer(&self, waiting: &mut Waiting, ticket: Ticket, reply: Result<Reply, CommandFailure>) {
+        if let Some(whole) = waiting.gatherings.answer(ticket, reply) {
+            waiting.batch.replies.push((ticket, whole));
+            self.signal(waiting);
+        }
     }
 
     fn admit(&self, waiting: &mut Waiting, event: Event) {
@@ -193,8 +217,6 @@ fn bulk_bytes(event: &Event) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::time::Duration;
-
     use sfu_core::id::{ChannelId, TrackId};
 
     use super::*;

@@ -7,16 +7,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use sfu_core::Sfu;
-use sfu_core::command::Command;
+use sfu_core::command::{Command, CommandError};
 use sfu_core::config::SfuConfig;
+use sfu_core::{MAX_SHARDS, Sfu};
 use sfu_transport::Certificate;
 
-use crate::config::RuntimeConfig;
-use crate::error::{ServerGone, StartError};
+use crate::config::{RuntimeConfig, default_shards};
+use crate::error::{CommandFailure, ServerGone, StartError};
 use crate::logs;
 use crate::outbox::{Drained, Outbox, Ticket};
-use crate::shard::Shard;
+use crate::placement::{self, Load};
+use crate::shard::{Placed, Shard, Wiring};
 use crate::socket::{Bound, bind, candidates};
 use crate::sys::{interface_addresses, random_seed, wait_readable};
 
@@ -28,6 +29,7 @@ use crate::sys::{interface_addresses, random_seed, wait_readable};
 pub struct Server {
     /// Empty once closed.
     shards: RwLock<Vec<Shard>>,
+    spread: bool,
     outbox: Arc<Outbox>,
     next_ticket: AtomicU64,
     candidates: Vec<SocketAddr>,
@@ -39,25 +41,21 @@ pub struct Server {
 impl Server {
     /// Binds the sockets and starts the threads.
     pub fn start(config: &RuntimeConfig) -> Result<Self, StartError> {
-        if config.shards != 1 {
-            return Err(StartError::Shards(config.shards));
-        }
+        let shards = config.shards.unwrap_or_else(default_shards);
+        let count = u16::try_from(shards).ok().filter(|_| (1..=MAX_SHARDS).contains(&shards));
+        let count = count.ok_or(StartError::Shards(shards))?;
         let certificate = Arc::new(match &config.certificate {
             Some(pem) => pem.parse()?,
             None => Certificate::generate()?,
         });
-        let Bound { sockets, warnings } = bind(&config.udp, config.receive_buffer, config.send_buffer)?;
-        let bound: Vec<SocketAddr> = sockets.iter().map(crate::socket::UdpSocket::local).collect();
+        let Bound { sockets, warnings } = bind(&config.udp, shards, config.receive_buffer, config.send_buffer)?;
+        let bound: Vec<SocketAddr> = sockets.iter().take(1).flatten().map(crate::socket::UdpSocket::local).collect();
         let candidates = candidates(&bound, &config.announce, interface_addresses)?;
         let fingerprint = certificate.fingerprint().to_string();
         let outbox = Arc::new(Outbox::new(config.event_capacity).map_err(StartError::system("an eventfd"))?);
-        let core = core_config(config, candidates.clone(), certificate)?;
-        logs::listen(&outbox, config.log_level);
-        let number = core.shard;
-        let shard = Shard::start(number, sockets, &outbox, config.log_level, || Sfu::new(Instant::now(), core))
-            .inspect_err(|_| logs::forget(&outbox))?;
         let server = Self {
-            shards: RwLock::new(vec![shard]),
+            shards: RwLock::default(),
+            spread: config.spread,
             outbox,
             next_ticket: AtomicU64::new(1),
             candidates,
@@ -65,7 +63,15 @@ impl Server {
             warnings,
             process: process::id(),
         };
-        // What cannot be pinned ends with the server, which is dropped then.
+        logs::listen(&server.outbox, config.log_level);
+        // What has started ends with the server, which is dropped when one cannot.
+        let wiring = Wiring::of(count, config.core.consent_timeout).map_err(StartError::system("an eventfd"))?;
+        for (wiring, sockets) in wiring.into_iter().zip(sockets) {
+            let core = core_config(config, (wiring.shard(), count), server.candidates.clone(), certificate.clone())?;
+            let plane = || Sfu::new(Instant::now(), core);
+            let shard = Shard::start(wiring, sockets, &server.outbox, config.log_level, plane)?;
+            server.shards.write().unwrap_or_else(PoisonError::into_inner).push(shard);
+        }
         server.pin(&config.pin)?;
         Ok(server)
     }
@@ -74,11 +80,37 @@ impl Server {
     pub fn command(&self, command: Command) -> Result<Ticket, ServerGone> {
         self.same_process()?;
         let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner);
-        // An id of no shard is no id of ours: any shard says so.
-        let shard = shards.get(usize::from(shard_of(&command))).or(shards.first()).ok_or(ServerGone::Closed)?;
+        if shards.is_empty() {
+            return Err(ServerGone::Closed);
+        }
         let ticket = Ticket::new(self.next_ticket.fetch_add(1, Ordering::Relaxed));
-        shard.post(ticket, command);
+        match addressee(&command) {
+            // An id of no shard is no id of ours: any shard says so.
+            Addressee::Shard(shard) => shards.get(usize::from(shard)).unwrap_or(&shards[0]).post(ticket, command),
+            Addressee::All => self.ask_all(&shards, ticket, &command),
+            Addressee::NewRoom => place(&shards, Placed::Room, placement::place_room).post(ticket, command),
+            Addressee::NewSession(home) if usize::from(home) < shards.len() => {
+                let choose = |loads: &[Load]| placement::place_session(loads, home, self.spread);
+                place(&shards, Placed::Session, choose).post(ticket, command);
+            }
+            Addressee::NewSession(_) => {
+                let refused = Err(CommandFailure::Refused(CommandError::RoomClosed));
+                self.outbox.publish(&mut vec![(ticket, refused)], &mut Vec::new());
+            }
+        }
         Ok(ticket)
+    }
+
+    /// Asks every shard; their answers come out as one. Statistics of a shard in a stall are not waited for.
+    fn ask_all(&self, shards: &[Shard], ticket: Ticket, command: &Command) {
+        let now = Instant::now();
+        let stall = |shard: &Shard| shard.gauge().stalled(now).filter(|_| matches!(command, Command::SfuStats));
+        let stalls: Vec<Option<Duration>> = shards.iter().map(stall).collect();
+        let stalled: Vec<(u16, Duration)> = (0..).zip(&stalls).filter_map(|(n, stall)| Some((n, (*stall)?))).collect();
+        self.outbox.expect(ticket, shards.len(), &stalled);
+        for (shard, _) in shards.iter().zip(stalls).filter(|(_, stall)| stall.is_none()) {
+            shard.post(ticket, command.clone());
+        }
     }
 
     /// Takes out everything that waits. After a close it gives what was left.
@@ -151,13 +183,14 @@ impl Drop for Server {
 /// What the core is told; the seed and the wall clock come from here.
 fn core_config(
     config: &RuntimeConfig,
+    (shard, shards): (u16, u16),
     candidates: Vec<SocketAddr>,
     certificate: Arc<Certificate>,
 ) -> Result<SfuConfig, StartError> {
     let core = &config.core;
     Ok(SfuConfig {
-        shard: 0,
-        shards: 1,
+        shard,
+        shards,
         seed: random_seed().map_err(StartError::system("randomness"))?,
         unix_time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
         candidates,
@@ -165,18 +198,31 @@ fn core_config(
         consent_timeout: core.consent_timeout,
         close_timeout: core.close_timeout,
         connect_timeout: core.connect_timeout,
-        max_half_open: core.max_half_open,
+        max_half_open: core.max_half_open.div_ceil(usize::from(shards)),
         channel_buffer: core.channel_buffer,
         remb: core.remb,
         event_capacity: config.event_capacity,
     })
 }
 
-/// The shard that a command is for: the one whose id it carries.
-fn shard_of(command: &Command) -> u16 {
-    match command {
-        Command::CreateRoom(_) | Command::SfuStats => 0,
-        Command::CloseRoom(room) | Command::Join(room, _) | Command::RoomStats(room) => room.shard(),
+/// Whom a command is for.
+enum Addressee {
+    /// The shard whose id it carries.
+    Shard(u16),
+    /// All of them.
+    All,
+    /// The one on which a room is placed.
+    NewRoom,
+    /// The one on which a session is placed, of a room with this home.
+    NewSession(u16),
+}
+
+fn addressee(command: &Command) -> Addressee {
+    Addressee::Shard(match command {
+        Command::CreateRoom(_) => return Addressee::NewRoom,
+        Command::Join(room, _) => return Addressee::NewSession(room.shard()),
+        Command::SfuStats | Command::RoomStats(_) => return Addressee::All,
+        Command::CloseRoom(room) => room.shard(),
         Command::CloseSession(session)
         | Command::Receive(session, _)
         | Command::AddCandidate(session, ..)
@@ -194,5 +240,19 @@ fn shard_of(command: &Command) -> u16 {
         | Command::Tap { track, .. } => track.shard(),
         Command::TakeFrames(tap) | Command::Untap(tap) => tap.shard(),
         Command::SendMessage { channel, .. } | Command::CloseChannel(channel) => channel.shard(),
-    }
+    })
+}
+
+/// Chooses by the shards' loads, and lets the chosen one expect what comes.
+fn place(shards: &[Shard], what: Placed, choose: impl FnOnce(&[Load]) -> u16) -> &Shard {
+    let now = Instant::now();
+    let load = |shard: &Shard| {
+        let gauge = shard.gauge();
+        let busy = gauge.stalled(now).is_none().then(|| gauge.busy_permille());
+        Load { busy, rooms: gauge.count(Placed::Room), sessions: gauge.count(Placed::Session) }
+    };
+    let loads: Vec<Load> = shards.iter().map(load).collect();
+    let chosen = &shards[usize::from(choose(&loads))];
+    chosen.gauge().expect(what);
+    chosen
 }

@@ -19,7 +19,8 @@ fn config(udp: &str) -> RuntimeConfig {
     RuntimeConfig {
         udp: vec![udp.parse().expect("an address")],
         announce: Vec::new(),
-        shards: 1,
+        shards: Some(1),
+        spread: false,
         pin: Vec::new(),
         receive_buffer: 1 << 20,
         send_buffer: 1 << 20,
@@ -144,7 +145,7 @@ fn wrong_settings_say_what_to_change() {
         Server::start(&config).expect_err("refused").to_string()
     };
     assert!(refused(&|config| config.udp.clear()).contains("0.0.0.0:7882"));
-    assert!(refused(&|config| config.shards = 0).contains("shards"));
+    assert!(refused(&|config| config.shards = Some(0)).contains("shards"));
     assert!(refused(&|config| config.announce.push("2001:db8::1".parse().expect("an address"))).contains("[::]:7882"));
     let pem = CertificatePem { certificate: String::from("x"), private_key: String::from("y") };
     assert!(refused(&|config| config.certificate = Some(pem.clone())).contains("certificate"));

@@ -15,7 +15,8 @@ fn config() -> RuntimeConfig {
     RuntimeConfig {
         udp: vec!["127.0.0.1:0".parse().expect("an address"), "[::]:0".parse().expect("an address")],
         announce: Vec::new(),
-        shards: 1,
+        shards: Some(1),
+        spread: false,
         pin: Vec::new(),
         receive_buffer: 1 << 20,
         send_buffer: 1 << 20,

@@ -129,6 +129,8 @@ impl Sfu {
 
     /// One datagram of several that were read together at `now`: the media in it waits for [`Sfu::forward`], everything else is
     /// dealt with. Senders are told of `arrived`, because a reader that is late is no congestion.
+    ///
+    /// Says whether it was a check that proved its path to be one of a session here.
     pub fn take_datagram(
         &mut self,
         now: Instant,
@@ -136,22 +138,23 @@ impl Sfu {
         path: Path,
         datagram: &mut [u8],
         egress: &mut Egress,
-    ) {
+    ) -> bool {
         self.counts.datagrams_received += 1;
         let by_ufrag = stun_local_ufrag(datagram).and_then(|ufrag| self.demux.by_ufrag(ufrag));
         let Some(id) = by_ufrag.or_else(|| self.demux.by_path(&path)) else {
             self.counts.dropped.unknown_path += 1;
-            return;
+            return false;
         };
         let Some(connection) = self.connections.get_mut(id) else {
             self.counts.dropped.unknown_path += 1;
-            return;
+            return false;
         };
         if matches!(connection.progress, Progress::Waiting { .. }) && self.counts.half_open >= self.config.max_half_open
         {
             self.counts.dropped.half_open_limit += 1;
-            return;
+            return false;
         }
+        let mut proven = false;
         let is_dtls = classify(datagram) == DatagramKind::Dtls;
         match connection.transport.handle_datagram(now, path, datagram, egress) {
             Incoming::Rtp(packet) => self.ingress_rtp((now, arrived), id, packet, egress),
@@ -167,7 +170,8 @@ impl Sfu {
                 // Of two connections that prove one path (a NAT gave a port to somebody else), the last check decides.
                 let transport = &connection.transport;
                 let is_check = by_ufrag == Some(id) && transport.last_check() == Some(now);
-                if is_check && transport.paths().any(|known| known == path) {
+                proven = is_check && transport.paths().any(|known| known == path);
+                if proven {
                     self.demux.add_path(path, id);
                 }
                 self.settle_transport(now, id, egress);
@@ -186,6 +190,7 @@ impl Sfu {
                 }
             }
         }
+        proven
     }
 
     /// Sends on the media of all datagrams that were taken since the last time, until `enough` bytes wait in the egress: the

@@ -45,8 +45,9 @@ impl Sfu {
                 pending: self.relay.pending.len() as u64,
                 ..self.relay.stats
             },
-            // Known to who sends.
+            // Known to who sends, and runs.
             runs: Vec::new(),
+            shards: Vec::new(),
         }
     }
 

@@ -59,7 +59,8 @@ pub(crate) fn settings() -> RuntimeConfig {
     RuntimeConfig {
         udp: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
         announce: Vec::new(),
-        shards: 1,
+        shards: Some(1),
+        spread: false,
         pin: Vec::new(),
         receive_buffer: 8 << 20,
         send_buffer: 8 << 20,

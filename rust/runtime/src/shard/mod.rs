@@ -4,8 +4,15 @@
 //! thread ends, for whatever reason, every command that was accepted has its answer in the outbox.
 
 mod arrivals;
+mod doorbell;
+mod gauge;
+mod handover;
+mod lanes;
 mod plane;
+mod pulse;
 mod reactor;
+mod routes;
+mod wiring;
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
@@ -15,7 +22,9 @@ use std::thread::{self, JoinHandle};
 use log::{Level, LevelFilter};
 use sfu_core::command::Command;
 
+pub(crate) use gauge::{Gauge, Placed};
 pub(crate) use plane::Plane;
+pub(crate) use wiring::Wiring;
 
 use crate::error::{CommandFailure, StartError};
 use crate::logs;
@@ -30,13 +39,14 @@ use reactor::Reactor;
 pub(crate) struct Shard {
     mailbox: Arc<Mailbox>,
     outbox: Arc<Outbox>,
+    gauge: Arc<Gauge>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Shard {
     /// Starts the thread; `plane` makes the core on it.
     pub(crate) fn start<P: Plane>(
-        number: u16,
+        wiring: Wiring,
         sockets: Vec<UdpSocket>,
         outbox: &Arc<Outbox>,
         log_level: LevelFilter,
@@ -44,13 +54,14 @@ impl Shard {
     ) -> Result<Self, StartError> {
         let system = || StartError::system("starting a shard");
         let mailbox = Arc::new(Mailbox::new().map_err(system())?);
-        let poll = reactor::watch(&mailbox, &sockets).map_err(system())?;
+        let poll = reactor::watch(&mailbox, &wiring.bell, &sockets).map_err(system())?;
+        let (number, gauge) = (wiring.shard, Arc::clone(&wiring.gauge));
         let (mine, out) = (Arc::clone(&mailbox), Arc::clone(outbox));
         let run = move || {
             logs::own(&out, log_level);
             let mut unanswered = Vec::new();
             let ended = panic::catch_unwind(AssertUnwindSafe(|| {
-                Reactor::new(plane(), poll, sockets, Arc::clone(&mine), Arc::clone(&out)).run(&mut unanswered)
+                Reactor::new(plane(), wiring, (poll, sockets), Arc::clone(&mine), Arc::clone(&out)).run(&mut unanswered)
             }));
             let reason = match ended {
                 Ok(Ok(())) => None,
@@ -60,7 +71,12 @@ impl Shard {
             end(number, reason, unanswered, &mine, &out);
         };
         let thread = thread::Builder::new().name(format!("sfu-shard-{number}")).spawn(run).map_err(system())?;
-        Ok(Self { mailbox, outbox: Arc::clone(outbox), thread: Some(thread) })
+        Ok(Self { mailbox, outbox: Arc::clone(outbox), gauge, thread: Some(thread) })
+    }
+
+    /// How it does.
+    pub(crate) fn gauge(&self) -> &Gauge {
+        &self.gauge
     }
 
     /// Posts a command; its answer comes out of the outbox, whatever becomes of the shard.
@@ -140,7 +156,14 @@ mod tests {
     }
 
     impl Plane for Echo {
-        fn take_datagram(&mut self, _: Instant, _: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress) {
+        fn take_datagram(
+            &mut self,
+            _: Instant,
+            _: Instant,
+            path: Path,
+            datagram: &mut [u8],
+            egress: &mut Egress,
+        ) -> bool {
             for _ in 0..self.copies {
                 egress.push(path, Class::Video, datagram);
             }
@@ -149,6 +172,7 @@ mod tests {
                 binary: false,
                 payload: path.local.to_string().into_bytes(),
             });
+            false
         }
 
         fn forward(&mut self, _: Instant, _: usize, _: &mut Egress) -> bool {
@@ -181,14 +205,23 @@ mod tests {
         fn poll_event(&mut self) -> Option<Event> {
             self.events.pop()
         }
+
+        fn live(&self) -> (usize, usize) {
+            (0, 0)
+        }
+    }
+
+    fn wiring() -> Wiring {
+        Wiring::of(1, Duration::from_secs(10)).unwrap().remove(0)
     }
 
     fn start(udp: &str, copies: usize) -> (Shard, Arc<Outbox>, SocketAddr) {
-        let bound = bind(&[udp.parse().unwrap()], 1 << 20, 1 << 20).unwrap();
-        let local = bound.sockets[0].local();
+        let mut bound = bind(&[udp.parse().unwrap()], 1, 1 << 20, 1 << 20).unwrap();
+        let sockets = bound.sockets.remove(0);
+        let local = sockets[0].local();
         let outbox = Arc::new(Outbox::new(1024).unwrap());
         let plane = move || Echo { copies, events: Vec::new(), timeout: None };
-        let shard = Shard::start(0, bound.sockets, &outbox, LevelFilter::Off, plane).unwrap();
+        let shard = Shard::start(wiring(), sockets, &outbox, LevelFilter::Off, plane).unwrap();
         (shard, outbox, local)
     }
 
@@ -249,12 +282,13 @@ mod tests {
         if StdSocket::bind("[::1]:0").is_err() {
             return skip("this machine has no IPv6 loopback");
         }
-        let bound = bind(&["[::]:0".parse().unwrap()], 1 << 20, 1 << 20).unwrap();
-        assert_eq!(bound.sockets.len(), 2, "both families");
-        let port = bound.sockets[0].local().port();
+        let mut bound = bind(&["[::]:0".parse().unwrap()], 1, 1 << 20, 1 << 20).unwrap();
+        let sockets = bound.sockets.remove(0);
+        assert_eq!(sockets.len(), 2, "both families");
+        let port = sockets[0].local().port();
         let outbox = Arc::new(Outbox::new(1024).unwrap());
         let plane = || Echo { copies: 1, events: Vec::new(), timeout: None };
-        let shard = Shard::start(0, bound.sockets, &outbox, LevelFilter::Off, plane).unwrap();
+        let shard = Shard::start(wiring(), sockets, &outbox, LevelFilter::Off, plane).unwrap();
         for (own, reach) in [("[::1]:0", "::1"), ("127.0.0.1:0", "127.0.0.9")] {
             let target = SocketAddr::new(reach.parse().unwrap(), port);
             let socket = peer(own);

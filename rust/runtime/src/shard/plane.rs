@@ -10,8 +10,16 @@ use sfu_transport::{Egress, Path};
 /// Pure state that takes datagrams, commands and the time (`handle_*`), and gives datagrams (into the `Egress`), replies
 /// and events (`poll_*`). It need not be `Send`: it lives and dies on its shard's thread.
 pub(crate) trait Plane {
-    /// A datagram has been read at `now` that came at `arrived`. The media in it waits for `forward`.
-    fn take_datagram(&mut self, now: Instant, arrived: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress);
+    /// A datagram has been read at `now` that came at `arrived`. The media in it waits for `forward`. Says whether it was a check
+    /// that proved its path to be of a session here.
+    fn take_datagram(
+        &mut self,
+        now: Instant,
+        arrived: Instant,
+        path: Path,
+        datagram: &mut [u8],
+        egress: &mut Egress,
+    ) -> bool;
     /// All that was read together has been taken: its media goes on, until `enough` bytes wait in the egress. `true`: something is
     /// left.
     fn forward(&mut self, now: Instant, enough: usize, egress: &mut Egress) -> bool;
@@ -23,11 +31,20 @@ pub(crate) trait Plane {
     fn poll_timeout(&self) -> Option<Instant>;
     /// What happened.
     fn poll_event(&mut self) -> Option<Event>;
+    /// How many rooms and sessions exist.
+    fn live(&self) -> (usize, usize);
 }
 
 impl Plane for Sfu {
-    fn take_datagram(&mut self, now: Instant, arrived: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress) {
-        Sfu::take_datagram(self, now, arrived, path, datagram, egress);
+    fn take_datagram(
+        &mut self,
+        now: Instant,
+        arrived: Instant,
+        path: Path,
+        datagram: &mut [u8],
+        egress: &mut Egress,
+    ) -> bool {
+        Sfu::take_datagram(self, now, arrived, path, datagram, egress)
     }
 
     fn forward(&mut self, now: Instant, enough: usize, egress: &mut Egress) -> bool {
@@ -48,5 +65,9 @@ impl Plane for Sfu {
 
     fn poll_event(&mut self) -> Option<Event> {
         Sfu::poll_event(self)
+    }
+
+    fn live(&self) -> (usize, usize) {
+        (self.rooms(), self.sessions())
     }
 }

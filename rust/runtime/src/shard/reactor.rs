@@ -1,20 +1,26 @@
-//! The loop of a shard: wait, receive, obey, keep time, send, publish.
+//! The loop of a shard: wait, take what other shards have for it, receive, obey, keep time, publish, send.
 //!
 //! One turn reads at most one batch of each socket, so commands and timers wait for no flood. Invariants: the thread never
-//! waits for anything but the kernel's poll; after warm-up a datagram costs no allocation here; what a turn wrote has been
-//! given to the kernel, and what it reported to the outbox, before the next wait.
+//! waits for anything but the kernel's poll; after warm-up a datagram costs no allocation here; what a turn reported has been
+//! given to the outbox, then what it has for other shards to them, then what it wrote to the kernel, before the next wait.
 
 use std::io;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sfu_core::command::Reply;
+use sfu_core::command::{Command, Reply};
 use sfu_core::event::Event;
+use sfu_core::stats::ShardStats;
 use sfu_transport::{Egress, Path};
 
 use super::arrivals::Arrivals;
+use super::doorbell::Doorbell;
+use super::gauge::Placed;
+use super::handover::Handover;
 use super::plane::Plane;
+use super::pulse::Pulse;
+use super::wiring::Wiring;
 use crate::error::CommandFailure;
 use crate::mailbox::{Letter, Mailbox};
 use crate::outbox::{Outbox, Ticket};
@@ -30,15 +36,21 @@ const TICK: Duration = Duration::from_millis(1);
 const WARN_EVERY: Duration = Duration::from_secs(10);
 /// The mailbox's token; the sockets' are their indices.
 const MAILBOX: usize = usize::MAX;
+/// The doorbell's.
+const BELL: usize = usize::MAX - 1;
 
 /// Everything that lives on a shard's thread.
 pub(super) struct Reactor<P> {
+    shard: u16,
     plane: P,
     sockets: Vec<UdpSocket>,
     poll: Poll,
     interest: Interest,
     mailbox: Arc<Mailbox>,
+    bell: Arc<Doorbell>,
     outbox: Arc<Outbox>,
+    handover: Handover,
+    pulse: Pulse,
     incoming: ReceiveBuffers,
     arrivals: Arrivals,
     outgoing: SendBuffers,
@@ -75,9 +87,10 @@ enum Turn {
 }
 
 /// What a reactor waits with. Opened before its thread starts: what the kernel refuses, the start reports.
-pub(super) fn watch(mailbox: &Mailbox, sockets: &[UdpSocket]) -> io::Result<Poll> {
+pub(super) fn watch(mailbox: &Mailbox, bell: &Doorbell, sockets: &[UdpSocket]) -> io::Result<Poll> {
     let poll = Poll::new()?;
     poll.add(mailbox.as_fd(), MAILBOX, Interest::Read)?;
+    poll.add(bell.as_fd(), BELL, Interest::Read)?;
     for (token, socket) in sockets.iter().enumerate() {
         poll.add(socket.as_fd(), token, Interest::Read)?;
     }
@@ -85,22 +98,27 @@ pub(super) fn watch(mailbox: &Mailbox, sockets: &[UdpSocket]) -> io::Result<Poll
 }
 
 impl<P: Plane> Reactor<P> {
-    /// `poll` watches the mailbox and the sockets ([`watch`]).
+    /// `poll` watches the mailbox, the bell and the sockets ([`watch`]).
     pub(super) fn new(
         plane: P,
-        poll: Poll,
-        sockets: Vec<UdpSocket>,
+        wiring: Wiring,
+        (poll, sockets): (Poll, Vec<UdpSocket>),
         mailbox: Arc<Mailbox>,
         outbox: Arc<Outbox>,
     ) -> Self {
+        let Wiring { shard, gauge, bell, handover } = wiring;
         let sender = Sender::new(sockets.iter().map(UdpSocket::outlet).collect());
         Self {
+            shard,
             plane,
             sockets,
             poll,
             interest: Interest::Read,
             mailbox,
+            bell,
             outbox,
+            handover,
+            pulse: Pulse::new(Instant::now(), gauge),
             incoming: ReceiveBuffers::new(),
             arrivals: Arrivals::new(Instant::now()),
             outgoing: SendBuffers::default(),
@@ -118,22 +136,40 @@ impl<P: Plane> Reactor<P> {
         let mut letters = Vec::new();
         let mut now = Instant::now();
         loop {
-            self.poll.wait(self.patience(now), &mut ready)?;
+            self.wait(now, &mut ready)?;
             now = Instant::now();
+            self.pulse.begin(now);
             self.arrivals.begin(now);
-            for &token in ready.iter().filter(|token| **token != MAILBOX) {
+            self.take_over(now);
+            for &token in ready.iter().filter(|token| **token < BELL) {
                 self.receive(token, now);
             }
             let turn = if ready.contains(&MAILBOX) { self.obey(now, &mut letters, unanswered) } else { Turn::Again };
-            if self.plane.poll_timeout().is_some_and(|timeout| timeout <= now) {
+            if let Some(due) = self.plane.poll_timeout().filter(|due| *due <= now) {
+                self.pulse.waited(now.saturating_duration_since(due).saturating_sub(TICK));
                 self.plane.handle_timeout(now, &mut self.egress);
             }
-            self.send(now)?;
             self.publish(unanswered);
+            self.handover.publish();
+            self.send(now)?;
+            now = Instant::now();
+            self.pulse.end(now);
             if turn == Turn::Last {
                 return Ok(());
             }
         }
+    }
+
+    /// Waits until there is something to do.
+    fn wait(&mut self, now: Instant, ready: &mut Vec<usize>) -> io::Result<()> {
+        self.bell.lie_down();
+        let patience = if self.handover.is_quiet() { self.patience(now) } else { Some(Duration::ZERO) };
+        self.poll.wait(patience, ready)?;
+        self.bell.get_up();
+        if ready.contains(&BELL) {
+            self.bell.reset();
+        }
+        Ok(())
     }
 
     /// How long to wait at most.
@@ -141,9 +177,27 @@ impl<P: Plane> Reactor<P> {
         self.plane.poll_timeout().map(|timeout| timeout.saturating_duration_since(now).max(TICK))
     }
 
+    /// Takes what came to other shards and belongs here.
+    fn take_over(&mut self, now: Instant) {
+        let Self { plane, sockets, outgoing, sender, egress, handover, pulse, .. } = self;
+        let mut count = 0;
+        handover.take(now, |arrived, path, datagram| {
+            count += 1;
+            let proven = plane.take_datagram(now, arrived, path, datagram, egress);
+            if egress.bytes() >= PORTION {
+                flush(sender, sockets, outgoing, egress, pulse);
+            }
+            proven
+        });
+        if count > 0 {
+            pulse.received(count);
+            self.forward(now);
+        }
+    }
+
     /// Takes one batch out of a socket.
     fn receive(&mut self, token: usize, now: Instant) {
-        let Self { plane, sockets, incoming, arrivals, outgoing, sender, egress, losses, .. } = self;
+        let Self { plane, sockets, incoming, arrivals, outgoing, sender, egress, losses, handover, pulse, .. } = self;
         let Some(socket) = sockets.get(token) else {
             return;
         };
@@ -151,21 +205,39 @@ impl<P: Plane> Reactor<P> {
             log::debug!("receiving failed: {error}");
             return;
         }
+        let mut count = 0;
         for mut message in incoming.messages() {
             if let Some(overflow) = message.overflow {
                 losses.count_overflow(token, overflow);
             }
             let path = Path { local: socket.reached(message.local), remote: message.remote };
             let arrived = arrivals.time(message.stamp);
+            if count == 0 {
+                pulse.waited(now.saturating_duration_since(arrived));
+            }
+            let owner = handover.owner(now, &path);
             for datagram in message.datagrams() {
-                plane.take_datagram(now, arrived, path, datagram, egress);
+                count += 1;
+                if let Some(shard) = handover.destination(owner, datagram) {
+                    handover.give(shard, &path, arrived, datagram);
+                    continue;
+                }
+                if plane.take_datagram(now, arrived, path, datagram, egress) {
+                    handover.proven(&path);
+                }
                 if egress.bytes() >= PORTION {
-                    flush(sender, sockets, outgoing, egress);
+                    flush(sender, sockets, outgoing, egress, pulse);
                 }
             }
         }
-        while plane.forward(now, PORTION, egress) {
-            flush(sender, sockets, outgoing, egress);
+        pulse.received(count);
+        self.forward(now);
+    }
+
+    /// Sends on the media of what was taken.
+    fn forward(&mut self, now: Instant) {
+        while self.plane.forward(now, PORTION, &mut self.egress) {
+            self.flush();
         }
     }
 
@@ -180,9 +252,13 @@ impl<P: Plane> Reactor<P> {
         for letter in letters.drain(..) {
             match letter {
                 Letter::Command(ticket, command) => {
+                    let placed = placed(&command);
                     let reply = self.plane.handle_command(now, *command, &mut self.egress);
                     let reply = reply.map(|reply| self.complete(reply)).map_err(CommandFailure::from);
                     self.batch.replies.push((ticket, reply));
+                    if let Some(placed) = placed {
+                        self.pulse.gauge().arrived(placed);
+                    }
                 }
                 Letter::Stop => turn = Turn::Last,
             }
@@ -195,18 +271,34 @@ impl<P: Plane> Reactor<P> {
         match reply {
             Reply::SfuStats(mut stats) => {
                 stats.dropped.kernel += self.losses.received + self.sender.dropped().total();
-                stats.events_dropped += self.outbox.events_dropped();
+                // The outbox is that of all shards.
+                stats.events_dropped += if self.shard == 0 { self.outbox.events_dropped() } else { 0 };
                 stats.runs = self.sender.runs().to_vec();
+                stats.shards = vec![self.shard_stats(stats.sessions)];
                 Reply::SfuStats(stats)
             }
             other => other,
         }
     }
 
+    fn shard_stats(&self, sessions: u64) -> ShardStats {
+        let strays = self.handover.counts();
+        let mut stats = ShardStats {
+            shard: self.shard,
+            sessions,
+            handed_over: strays.given,
+            taken_over: strays.taken,
+            ring_drops: strays.lost,
+            ..ShardStats::default()
+        };
+        self.pulse.tell(&mut stats);
+        stats
+    }
+
     /// Gives the kernel what the turn wrote, and waits for room to write if something is left.
     fn send(&mut self, now: Instant) -> io::Result<()> {
         if !self.egress.is_empty() || self.sender.waits() {
-            flush(&mut self.sender, &self.sockets, &mut self.outgoing, &mut self.egress);
+            self.flush();
         }
         let interest = if self.sender.waits() { Interest::ReadWrite } else { Interest::Read };
         if interest != self.interest {
@@ -223,12 +315,35 @@ impl<P: Plane> Reactor<P> {
         while let Some(event) = self.plane.poll_event() {
             self.batch.events.push(event);
         }
+        let (rooms, sessions) = self.plane.live();
+        self.pulse.gauge().set_live(rooms, sessions);
         self.outbox.publish(&mut self.batch.replies, &mut self.batch.events);
         unanswered.clear();
     }
+
+    fn flush(&mut self) {
+        let Self { sockets, outgoing, sender, egress, pulse, .. } = self;
+        flush(sender, sockets, outgoing, egress, pulse);
+    }
 }
 
-fn flush(sender: &mut Sender, sockets: &[UdpSocket], buffers: &mut SendBuffers, egress: &mut Egress) {
+/// What a command makes that was placed on this shard.
+fn placed(command: &Command) -> Option<Placed> {
+    match command {
+        Command::CreateRoom(_) => Some(Placed::Room),
+        Command::Join(..) => Some(Placed::Session),
+        _ => None,
+    }
+}
+
+fn flush(
+    sender: &mut Sender,
+    sockets: &[UdpSocket],
+    buffers: &mut SendBuffers,
+    egress: &mut Egress,
+    pulse: &mut Pulse,
+) {
+    pulse.sent(egress.len());
     sender.flush(&mut SocketsKernel { sockets, buffers }, egress);
     egress.clear();
 }

@@ -17,19 +17,25 @@ const PORT_ATTEMPTS: usize = 16;
 /// Open sockets and what they had to put up with.
 #[derive(Debug)]
 pub(crate) struct Bound {
-    pub(crate) sockets: Vec<UdpSocket>,
+    /// By shard: one for each address, the same for all.
+    pub(crate) sockets: Vec<Vec<UdpSocket>>,
     pub(crate) warnings: Vec<String>,
 }
 
-/// Binds all addresses; those with port 0 share one port.
-pub(crate) fn bind(udp: &[SocketAddr], receive_buffer: usize, send_buffer: usize) -> Result<Bound, StartError> {
+/// Binds all addresses, once for each shard; those with port 0 share one port.
+pub(crate) fn bind(
+    udp: &[SocketAddr],
+    shards: usize,
+    receive_buffer: usize,
+    send_buffer: usize,
+) -> Result<Bound, StartError> {
     let addresses = both_families(udp);
     if addresses.is_empty() {
         return Err(StartError::NoAddress);
     }
     let mut attempt = 1;
     let mut bound = loop {
-        match bind_once(&addresses) {
+        match bind_once(&addresses, shards) {
             Err(StartError::PortInUse { .. })
                 if attempt < PORT_ATTEMPTS && addresses.iter().all(|address| address.port() == 0) =>
             {
@@ -38,12 +44,12 @@ pub(crate) fn bind(udp: &[SocketAddr], receive_buffer: usize, send_buffer: usize
             result => break result?,
         }
     };
-    for socket in &mut bound.sockets {
+    for socket in bound.sockets.iter_mut().flatten() {
         configure(socket).map_err(StartError::system("UDP socket options"))?;
     }
     // The kernel caps all sockets alike: one warning each way.
     let capped = |direction: &Buffer, asked| {
-        let granted = bound.sockets.iter().map(|socket| direction.resize(socket.as_fd(), asked)).min()?;
+        let granted = bound.sockets.iter().flatten().map(|socket| direction.resize(socket.as_fd(), asked)).min()?;
         (granted < asked).then(|| direction.warning(asked, granted))
     };
     let warnings = [capped(&RECEIVE, receive_buffer), capped(&SEND, send_buffer)];
@@ -70,20 +76,20 @@ fn both_families(udp: &[SocketAddr]) -> Vec<SocketAddr> {
     addresses
 }
 
-fn bind_once(addresses: &[SocketAddr]) -> Result<Bound, StartError> {
-    let mut bound = Bound { sockets: Vec::new(), warnings: Vec::new() };
+fn bind_once(addresses: &[SocketAddr], shards: usize) -> Result<Bound, StartError> {
+    let mut bound = Bound { sockets: (0..shards).map(|_| Vec::new()).collect(), warnings: Vec::new() };
     let mut picked = 0;
     let more_than_one = addresses.len() > 1;
     for &(mut address) in addresses {
         if address.port() == 0 {
             address.set_port(picked);
         }
-        match open(address) {
-            Ok((socket, local)) => {
-                if address.port() == 0 {
-                    picked = local.port();
+        match open_for_all(address, shards) {
+            Ok(sockets) => {
+                if let Some(first) = sockets.first().filter(|_| address.port() == 0) {
+                    picked = first.local.port();
                 }
-                bound.sockets.push(UdpSocket { socket, local, offload: false });
+                bound.sockets.iter_mut().zip(sockets).for_each(|(own, socket)| own.push(socket));
             }
             Err(error) if more_than_one && lacks_ipv6(address, &error) => {
                 bound.warnings.push(format!("udp: IPv6 is not available on this machine: {address} is left out"));
@@ -91,18 +97,31 @@ fn bind_once(addresses: &[SocketAddr]) -> Result<Bound, StartError> {
             Err(error) => return Err(StartError::bind(address, error)),
         }
     }
-    if bound.sockets.is_empty() { Err(StartError::NoAddress) } else { Ok(bound) }
+    if bound.sockets.iter().all(Vec::is_empty) { Err(StartError::NoAddress) } else { Ok(bound) }
 }
 
-fn open(address: SocketAddr) -> io::Result<(Socket, SocketAddr)> {
+/// One socket for each shard. Several share an address by `SO_REUSEPORT` (socket(7)): the kernel spreads flows over them.
+fn open_for_all(mut address: SocketAddr, shards: usize) -> io::Result<Vec<UdpSocket>> {
+    // Sharing asks nobody who shares already, such as another server of the same user: so the address must first be free.
+    let alone = open(address, false)?;
+    if shards == 1 {
+        return Ok(vec![alone]);
+    }
+    address.set_port(alone.local.port());
+    drop(alone);
+    (0..shards).map(|_| open(address, true)).collect()
+}
+
+fn open(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.set_nonblocking(true)?;
+    socket.set_reuse_port(shared)?;
     socket.bind(&address.into())?;
     let local = socket.local_addr()?.as_socket().unwrap_or(address);
-    Ok((socket, local))
+    Ok(UdpSocket { socket, local, offload: false })
 }
 
 /// Whether the machine has no IPv6 at all: then `[::]` is a wish, not an error.
@@ -188,31 +207,34 @@ mod tests {
 
     #[test]
     fn port_0_is_one_port_for_all() {
-        let bound = bind(&addresses(&["127.0.0.1:0", "[::1]:0"]), 1 << 16, 1 << 16).unwrap();
-        let ports: Vec<u16> = bound.sockets.iter().map(|socket| socket.local().port()).collect();
-        assert_ne!(ports[0], 0);
+        let bound = bind(&addresses(&["127.0.0.1:0", "[::1]:0"]), 2, 1 << 16, 1 << 16).unwrap();
+        let ports: Vec<u16> = bound.sockets.iter().flatten().map(|socket| socket.local().port()).collect();
+        assert_eq!(bound.sockets.len(), 2, "shards");
+        assert!(ports[0] != 0 && ports.len() == 4);
         assert!(ports.iter().all(|port| *port == ports[0]), "{ports:?}");
     }
 
     #[test]
     fn a_port_in_use_is_named() {
-        let first = bind(&addresses(&["127.0.0.1:0"]), 1 << 16, 1 << 16).unwrap();
-        let taken = first.sockets[0].local();
-        let error = bind(&[taken], 1 << 16, 1 << 16).unwrap_err();
-        assert!(error.to_string().contains(&format!("port {} is in use", taken.port())), "{error}");
+        for (first, second) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
+            let first = bind(&addresses(&["127.0.0.1:0"]), first, 1 << 16, 1 << 16).unwrap();
+            let taken = first.sockets[0][0].local();
+            let error = bind(&[taken], second, 1 << 16, 1 << 16).unwrap_err();
+            assert!(error.to_string().contains(&format!("port {} is in use", taken.port())), "{error}");
+        }
     }
 
     #[test]
     fn a_foreign_address_is_named() {
-        let error = bind(&addresses(&["192.0.2.1:0"]), 1 << 16, 1 << 16).unwrap_err();
+        let error = bind(&addresses(&["192.0.2.1:0"]), 1, 1 << 16, 1 << 16).unwrap_err();
         assert!(error.to_string().contains("192.0.2.1 is not an address of this machine"), "{error}");
-        assert!(matches!(bind(&[], 1, 1), Err(StartError::NoAddress)));
+        assert!(matches!(bind(&[], 1, 1, 1), Err(StartError::NoAddress)));
     }
 
     #[test]
     fn a_capped_buffer_is_a_warning() {
         let absurd = 1 << 40;
-        let bound = bind(&addresses(&["127.0.0.1:0"]), absurd, 1 << 16).unwrap();
+        let bound = bind(&addresses(&["127.0.0.1:0"]), 1, absurd, 1 << 16).unwrap();
         assert_eq!(bound.warnings.len(), 1, "{:?}", bound.warnings);
         assert!(bound.warnings[0].contains("net.core.rmem_max"));
     }

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 mod affinity;
+mod cpu_time;
 mod interface;
 mod option;
 mod poll;
@@ -15,6 +16,7 @@ mod ring;
 mod send;
 
 pub(crate) use affinity::pin;
+pub(crate) use cpu_time::thread_cpu_time;
 pub(crate) use interface::interface_addresses;
 pub(crate) use option::{get_option, set_option};
 pub use poll::Wake;

@@ -253,7 +253,7 @@ mod tests {
         let (mut writer, mut reader) = ring(1024);
         let (mut hidden, mut shown, mut number) = (Vec::new(), VecDeque::new(), 0);
         let mut random = 1_u64;
-        for _ in 0..200_000 {
+        for _ in 0..50_000 {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             match random >> 60 {
                 0..8 => {
@@ -273,12 +273,12 @@ mod tests {
                 _ => reader.release(),
             }
         }
-        assert!(number > 10_000);
+        assert!(number > 1_000);
     }
 
     #[test]
     fn two_threads_see_every_record_whole_and_in_order() {
-        const RECORDS: u64 = 300_000;
+        const RECORDS: u64 = 50_000;
         let (mut writer, mut reader) = ring(4096);
         let writing = thread::spawn(move || {
             for number in 0..RECORDS {

@@ -1,0 +1,40 @@
+//! What the shards of a server have in common, made before any of them starts.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::doorbell::Doorbell;
+use super::gauge::Gauge;
+use super::handover::{self, Handover};
+use super::lanes::Lanes;
+
+/// What one shard is given.
+pub(crate) struct Wiring {
+    pub(super) shard: u16,
+    pub(super) gauge: Arc<Gauge>,
+    pub(super) bell: Arc<Doorbell>,
+    pub(super) handover: Handover,
+}
+
+impl Wiring {
+    /// For so many shards; `consent`: for so long a session lives without a check.
+    pub(crate) fn of(shards: u16, consent: Duration) -> io::Result<Vec<Self>> {
+        let epoch = Instant::now();
+        let bells = (0..shards).map(|_| Doorbell::new().map(Arc::new)).collect::<io::Result<Vec<_>>>()?;
+        let strays = Lanes::mesh(&bells, handover::CAPACITY);
+        let parts = (0..shards).zip(bells).zip(strays);
+        let wiring = parts.map(|((shard, bell), strays)| Self {
+            shard,
+            gauge: Arc::new(Gauge::new(epoch)),
+            bell,
+            handover: Handover::new(shard, strays, epoch, consent),
+        });
+        Ok(wiring.collect())
+    }
+
+    /// The number of its shard.
+    pub(crate) fn shard(&self) -> u16 {
+        self.shard
+    }
+}
