@@ -97,6 +97,8 @@ class NativeBackend:
                 udp=config.udp_addresses,
                 announce=config.announced_addresses,
                 shards=config.shards,
+                pin=list(config.pin),
+                spread=config.spread,
                 certificate_pem=config.certificate_pem,
                 private_key_pem=config.private_key_pem,
                 consent_timeout=config.consent_timeout,

@@ -64,6 +64,13 @@ _OPTIONS: dict[str, Any] = {
         list[str] | None, typer.Option(help="HOST:PORT for media (\\[::]:7882, both families); repeatable.")
     ],
     "announce": Annotated[list[str] | None, typer.Option(help="IP address that peers are told; repeatable.")],
+    "shards": Annotated[int | None, typer.Option(help="Threads that carry media (as many as there are processors).")],
+    "pin": Annotated[
+        list[int] | None, typer.Option(help="Processor on which a thread stays, the first thread's first; repeatable.")
+    ],
+    "spread": Annotated[
+        bool | None, typer.Option("--spread", help="The sessions of a room go to all threads from the first on.")
+    ],
     "key": Annotated[str | None, typer.Option(help="Key of access tokens; without one the server is open.")],
     "secret": Annotated[str | None, typer.Option(help="Secret of that key.")],
     "tls_cert": Annotated[Path | None, typer.Option(help="PEM certificate: the page is served over https.")],

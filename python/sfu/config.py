@@ -30,8 +30,17 @@ class Config:
     announce: str | Sequence[str] = ()
     """IP addresses that peers are told to send to. Empty: loopback and the interfaces' addresses."""
 
-    shards: int = 1
-    """Data-plane threads."""
+    shards: int | None = 1
+    """Threads of the data plane. `None`: as many as this process has processors, by its affinity and its control group's
+    quota (rounded down)."""
+
+    pin: Sequence[int] = ()
+    """The processor on which each of these threads stays, in their order; those without one go where the system puts them.
+    Pinned: warm caches, figures that repeat. Not pinned: room beside what else runs there."""
+
+    spread: bool = False
+    """Whether the sessions of a room go to all threads alike from the first on: for rooms that are known to become large.
+    `False`: a room stays on one thread while that has little to do."""
 
     certificate: str | Path | None = None
     """The DTLS certificate: a PEM file's path or its text. `None`: a fresh P-256 certificate per server."""
@@ -89,7 +98,12 @@ class Config:
             raise ConfigError("udp needs at least one 'HOST:PORT', for example '0.0.0.0:7882'")
         for address in self.announced_addresses:
             _check_ip_address(address)
-        for name in ("shards", "max_half_open", "channel_buffer", "remb_bitrate", "receive_buffer", "send_buffer"):
+        if self.shards is not None:
+            _check_count("shards", self.shards)
+        _check_processors(self.pin)
+        if not isinstance(self.spread, bool):
+            raise TypeError(f"spread must be a bool, not {type(self.spread).__name__}")
+        for name in ("max_half_open", "channel_buffer", "remb_bitrate", "receive_buffer", "send_buffer"):
             _check_count(name, getattr(self, name))
         _check_count("event_queue", self.event_queue)
         for name in ("max_rooms", "max_sessions"):
@@ -170,6 +184,16 @@ def _check_count(name: str, value: object) -> None:
         raise TypeError(f"{name} must be an int, not {type(value).__name__}")
     if value < 1:
         raise ConfigError(f"{name} must be at least 1, not {value}")
+
+
+def _check_processors(numbers: object) -> None:
+    if isinstance(numbers, str) or not isinstance(numbers, Sequence):
+        raise TypeError(f"pin must be a sequence of processors' numbers, not {type(numbers).__name__}")
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise TypeError(f"pin must be a sequence of processors' numbers, not of {type(number).__name__}")
+        if number < 0:
+            raise ConfigError(f"pin names processors by numbers from 0, not {number}")
 
 
 def _check_seconds(name: str, value: Any, above: float | None = None) -> None:

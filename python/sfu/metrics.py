@@ -38,6 +38,21 @@ _COUNTED = {
     "events_dropped": "Events dropped because the event loop did not run.",
 }
 
+_SHARD: dict[str, str] = {
+    "sessions": "Sessions that live on the thread.",
+    "received_per_second": "Datagrams that came in, over the last second.",
+    "sent_per_second": "Datagrams that went out, over the last second.",
+    "busy": "Share of a processor in the last second.",
+    "stall": "Seconds: the longest that anything ready was not taken, in the last ten seconds.",
+}
+
+_SHARD_COUNTED: dict[str, str] = {
+    "handed_over": "Datagrams that belonged to another thread.",
+    "taken_over": "Datagrams that came to another thread.",
+    "relayed_bytes": "Bytes given to other threads for rooms that live on several.",
+    "ring_drops": "Datagrams and media lost because another thread was late.",
+}
+
 _ROOM_IN: dict[str, tuple[str, Callable[[EncodingStats], int]]] = {
     "received_packets": ("RTP packets received from the publishers.", lambda one: one.packets_received),
     "received_bytes": ("Bytes received from the publishers.", lambda one: one.bytes_received),
@@ -89,6 +104,19 @@ class _Snapshot(Collector):
         for reason, count in self._server.dropped.to_dict().items():
             dropped.add_metric([reason], count)
         yield dropped
+        yield from self._of_the_shards()
+
+    def _of_the_shards(self) -> Iterator[Metric]:
+        for name, text in _SHARD.items():
+            gauge = GaugeMetricFamily(f"sfu_shard_{name}", text, labels=["shard"])
+            for shard in self._server.shards:
+                gauge.add_metric([str(shard.shard)], getattr(shard, name))
+            yield gauge
+        for name, text in _SHARD_COUNTED.items():
+            counter = CounterMetricFamily(f"sfu_shard_{name}", text, labels=["shard"])
+            for shard in self._server.shards:
+                counter.add_metric([str(shard.shard)], getattr(shard, name))
+            yield counter
 
     def _of_the_rooms(self) -> Iterator[Metric]:
         sessions = GaugeMetricFamily("sfu_room_sessions", "Sessions in the room.", labels=["room"])

@@ -14,6 +14,9 @@ __all__ = ["Settings"]
 Strings = Annotated[list[str], NoDecode]
 """A list; in a variable its items stand between commas."""
 
+Processors = Annotated[list[Annotated[int, Field(ge=0)]], NoDecode]
+"""Numbers of processors, likewise."""
+
 
 class Settings(BaseSettings):
     """Settings of a served SFU. Options win over variables, variables over defaults.
@@ -34,6 +37,15 @@ class Settings(BaseSettings):
 
     announce: Strings = []
     """IP addresses that peers are told."""
+
+    shards: int | None = Field(default=None, ge=1)
+    """Threads of the data plane; `None`: as many as there are processors for this process."""
+
+    pin: Processors = []
+    """The processor on which each of them stays."""
+
+    spread: bool = False
+    """The sessions of a room go to all threads from the first on."""
 
     key: str | None = Field(default=None, validation_alias=AliasChoices("SFU_KEY", "LIVEKIT_API_KEY", "key"))
     """Key of access tokens."""
@@ -70,7 +82,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _split(cls, values: dict[str, Any]) -> dict[str, Any]:
-        for name in ("udp", "announce", "origins"):
+        for name in ("udp", "announce", "pin", "origins"):
             if isinstance(values.get(name), str):
                 values[name] = [one.strip() for one in values[name].split(",") if one.strip()]
         return values
@@ -98,6 +110,9 @@ class Settings(BaseSettings):
         return Config(
             udp=self.udp,
             announce=self.announce,
+            shards=self.shards,
+            pin=self.pin,
+            spread=self.spread,
             max_rooms=self.max_rooms,
             max_sessions=self.max_sessions,
             log_level=self.log_level,

@@ -24,6 +24,7 @@ __all__ = [
     "RoomStats",
     "ServerStats",
     "SessionStats",
+    "ShardStats",
     "SubscriptionStats",
     "TrackStats",
     "TransportStats",
@@ -58,6 +59,33 @@ class DropCounts(_Value):
 
 
 @dataclass(frozen=True)
+class ShardStats(_Value):
+    """Of one thread of the data plane."""
+
+    shard: int
+    """Its number, from 0."""
+    sessions: int
+    """Those that live there."""
+    received_per_second: float
+    """Datagrams that came in, over the last second."""
+    sent_per_second: float
+    """Datagrams that went out, over the last second."""
+    busy: float
+    """The share of a processor that it took in the last second: 0 … 1."""
+    stall: float
+    """Seconds: the longest time of the last ten seconds in which something was ready and the thread did not take it. One that
+    stands still now is told of with the time since then, and the rest as it was before."""
+    handed_over: int
+    """Datagrams that came to it and belonged to another thread's session."""
+    taken_over: int
+    """Datagrams that belonged to its sessions and came to another thread."""
+    relayed_bytes: int
+    """Bytes that it gave to other threads for rooms that live on several."""
+    ring_drops: int
+    """Datagrams and relayed media that were lost because another thread was too late to take them."""
+
+
+@dataclass(frozen=True)
 class ServerStats(_Value):
     """Of a whole server."""
 
@@ -81,11 +109,21 @@ class ServerStats(_Value):
     bytes_sent: int
     events_dropped: int
     dropped: DropCounts
+    runs: tuple[int, ...]
+    """Messages that the kernel took, by how many datagrams each held: of one, of two, and so on (`UDP_SEGMENT`)."""
+    shards: tuple[ShardStats, ...]
+    """The threads, by their number. Of a simulation: none."""
 
     @classmethod
     def of(cls, native: _core.SfuStats) -> ServerStats:
         """From the data plane's."""
-        return _copy(cls, native, dropped=_copy(DropCounts, native.dropped))
+        return _copy(
+            cls,
+            native,
+            dropped=_copy(DropCounts, native.dropped),
+            runs=tuple(native.runs),
+            shards=tuple(_copy(ShardStats, one) for one in native.shards),
+        )
 
 
 @dataclass(frozen=True)

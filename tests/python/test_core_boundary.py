@@ -203,7 +203,7 @@ def test_a_wrong_description_names_its_line(core: _core.Core) -> None:
         ({"announce": ["2001:db8::1"]}, r"\[::\]:7882"),
         ({"announce": ["0.0.0.0"]}, "announce"),
         ({"shards": 0}, "shards"),
-        ({"shards": 2}, "shards"),
+        ({"shards": 257}, "256"),
         ({"log_level": "loud"}, '"warning"'),
         ({"consent_timeout": -1.0}, "consent_timeout"),
         ({"close_timeout": float("nan")}, "close_timeout"),

@@ -39,6 +39,7 @@ __all__ = [
     "SessionEnded",
     "SessionStats",
     "SfuStats",
+    "ShardStats",
     "SpeakersChanged",
     "StateName",
     "Subscribed",
@@ -81,7 +82,9 @@ class Core:
         *,
         udp: list[str],
         announce: list[str],
-        shards: int = 1,
+        shards: int | None = None,
+        pin: list[int] = ...,
+        spread: bool = False,
         certificate_pem: str | None = None,
         private_key_pem: str | None = None,
         consent_timeout: float = 10.0,
@@ -99,6 +102,8 @@ class Core:
 
         `udp`: socket addresses to bind ("0.0.0.0:7882", "[::]:7882"); port 0 picks one port for all.
         `announce`: IP addresses for the host candidates; empty: loopback and interface addresses that match `udp`.
+        `shards`: threads; None: as many as this process has processors. `pin`: the processor of each. `spread`: whether a
+        room's sessions go to all of them alike from the first on.
         Raises OSError (port in use, address not available) or ValueError (not an address, bad PEM).
         """
 
@@ -474,6 +479,31 @@ class DropCounts:
     kernel: int
 
 @final
+class ShardStats:
+    __match_args__ = (
+        "shard",
+        "sessions",
+        "received_per_second",
+        "sent_per_second",
+        "busy",
+        "stall",
+        "handed_over",
+        "taken_over",
+        "relayed_bytes",
+        "ring_drops",
+    )
+    shard: int
+    sessions: int
+    received_per_second: float
+    sent_per_second: float
+    busy: float
+    stall: float
+    handed_over: int
+    taken_over: int
+    relayed_bytes: int
+    ring_drops: int
+
+@final
 class SfuStats:
     __match_args__ = (
         "rooms",
@@ -491,6 +521,8 @@ class SfuStats:
         "bytes_sent",
         "events_dropped",
         "dropped",
+        "runs",
+        "shards",
     )
     rooms: int
     sessions: int
@@ -507,6 +539,8 @@ class SfuStats:
     bytes_sent: int
     events_dropped: int
     dropped: DropCounts
+    runs: list[int]
+    shards: list[ShardStats]
 
 @final
 class RoomStats:

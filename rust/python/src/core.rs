@@ -26,8 +26,8 @@ impl Core {
     /// Bind the sockets and start the threads.
     #[new]
     #[pyo3(signature = (
-        *, udp, announce, shards=1, certificate_pem=None, private_key_pem=None, consent_timeout=10.0,
-        close_timeout=20.0, connect_timeout=20.0, max_half_open=1024, channel_buffer=4_194_304,
+        *, udp, announce, shards=None, pin=Vec::new(), spread=false, certificate_pem=None, private_key_pem=None,
+        consent_timeout=10.0, close_timeout=20.0, connect_timeout=20.0, max_half_open=1024, channel_buffer=4_194_304,
         remb_bitrate=8_000_000, receive_buffer=8_388_608, send_buffer=8_388_608, event_capacity=65536,
         log_level="info"
     ))]
@@ -35,7 +35,9 @@ impl Core {
         py: Python<'_>,
         udp: Vec<String>,
         announce: Vec<String>,
-        shards: usize,
+        shards: Option<usize>,
+        pin: Vec<usize>,
+        spread: bool,
         certificate_pem: Option<String>,
         private_key_pem: Option<String>,
         consent_timeout: f64,
@@ -52,9 +54,9 @@ impl Core {
         let config = RuntimeConfig {
             udp: arguments::socket_addresses(udp)?,
             announce: arguments::ip_addresses(announce)?,
-            shards: Some(shards),
-            spread: false,
-            pin: Vec::new(),
+            shards,
+            pin,
+            spread,
             receive_buffer,
             send_buffer,
             certificate: certificate(certificate_pem, private_key_pem)?,

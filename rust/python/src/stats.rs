@@ -22,7 +22,22 @@ record! {
     }
 }
 record! {
-    /// Of one shard.
+    /// Of one thread of the data plane.
+    ShardStats {
+        shard: u16,
+        sessions: u64,
+        received_per_second: f64,
+        sent_per_second: f64,
+        busy: f64,
+        stall: f64,
+        handed_over: u64,
+        taken_over: u64,
+        relayed_bytes: u64,
+        ring_drops: u64,
+    }
+}
+record! {
+    /// Of all shards together.
     SfuStats {
         rooms: u64,
         sessions: u64,
@@ -39,6 +54,8 @@ record! {
         bytes_sent: u64,
         events_dropped: u64,
         dropped: Py<DropCounts>,
+        runs: Vec<u64>,
+        shards: Py<PyList>,
     }
 }
 record! {
@@ -139,6 +156,7 @@ record! {
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<DropCounts>()?;
     module.add_class::<SfuStats>()?;
+    module.add_class::<ShardStats>()?;
     module.add_class::<RoomStats>()?;
     module.add_class::<SessionStats>()?;
     module.add_class::<TransportStats>()?;
@@ -181,8 +199,27 @@ impl SfuStats {
             bytes_sent: stats.bytes_sent,
             events_dropped: stats.events_dropped,
             dropped: DropCounts::from_core(py, &stats.dropped)?,
+            runs: stats.runs.clone(),
+            shards: list(py, &stats.shards, |_, of| Ok(ShardStats::from(of)))?,
         };
         Py::new(py, stats)
+    }
+}
+
+impl From<&core::ShardStats> for ShardStats {
+    fn from(stats: &core::ShardStats) -> Self {
+        Self {
+            shard: stats.shard,
+            sessions: stats.sessions,
+            received_per_second: stats.received_per_second,
+            sent_per_second: stats.sent_per_second,
+            busy: stats.busy,
+            stall: stats.stall.as_secs_f64(),
+            handed_over: stats.handed_over,
+            taken_over: stats.taken_over,
+            relayed_bytes: stats.relayed_bytes,
+            ring_drops: stats.ring_drops,
+        }
     }
 }
 
