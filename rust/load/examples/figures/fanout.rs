@@ -186,7 +186,8 @@ impl Call {
         let mut house = House::far(
             &RuntimeConfig {
                 udp: vec![SocketAddr::new(host, 0)],
-                shards: load.cores.len(),
+                shards: Some(load.cores.len()),
+                spread: true,
                 pin: load.cores.clone(),
                 ..support::settings()
             },
