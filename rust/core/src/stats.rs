@@ -97,6 +97,7 @@ impl SfuStats {
             dtls,
             dropped,
             events_dropped,
+            relay,
             runs,
             shards,
         } = other;
@@ -115,6 +116,7 @@ impl SfuStats {
         self.dtls += dtls;
         self.dropped += *dropped;
         self.events_dropped += events_dropped;
+        self.relay.add(*relay);
         self.runs.resize(self.runs.len().max(runs.len()), 0);
         self.runs.iter_mut().zip(runs).for_each(|(sum, count)| *sum += count);
         self.shards.extend_from_slice(shards);
@@ -147,6 +149,25 @@ pub struct RelayStats {
     pub messages_received: u64,
     /// Those that were none, or of another version.
     pub malformed: u64,
+}
+
+impl RelayStats {
+    /// Adds another shard's.
+    fn add(&mut self, other: Self) {
+        let Self { rooms, tracks, outlets, pending, packets_sent, packets_received, .. } = other;
+        let Self { packets_missed, messages_sent, bytes_sent, messages_received, malformed, .. } = other;
+        self.rooms += rooms;
+        self.tracks += tracks;
+        self.outlets += outlets;
+        self.pending += pending;
+        self.packets_sent += packets_sent;
+        self.packets_received += packets_received;
+        self.packets_missed += packets_missed;
+        self.messages_sent += messages_sent;
+        self.bytes_sent += bytes_sent;
+        self.messages_received += messages_received;
+        self.malformed += malformed;
+    }
 }
 
 /// Of one room.

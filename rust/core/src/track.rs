@@ -20,11 +20,11 @@ use crate::keyframe_start::KeyframeStarts;
 use crate::layer::{DependencyReader, Layer, Packet, Reading};
 use crate::negotiation::{KeyframeRequest, ReceiveParameters};
 use crate::relay::{Announcement, Inlet, Outlet, Outlets};
-use crate::timers::Timer;
 use crate::stream::{
     Activity, CaptureTimes, History, KeyframePart, LayerMeter, Mark, RecvStream, StoredExtensions, TimestampMap,
     ToldLayers,
 };
+use crate::timers::Timer;
 
 /// An encoding that was silent for so long and flows again may be reachable again. A screen share may rest for shorter.
 const SILENCE: Duration = Duration::from_secs(8);

@@ -33,7 +33,6 @@ pub(crate) fn place_room(loads: &[Load]) -> u16 {
     least(loads, |_, load| (load.step(), load.rooms, load.sessions))
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "until rooms span shards, a session lives at its room's home"))]
 /// Where a new session of a room lives. `spread`: whether a room is to be spread from its first session on.
 pub(crate) fn place_session(loads: &[Load], home: u16, spread: bool) -> u16 {
     least(loads, |shard, load| {

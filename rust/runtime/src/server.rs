@@ -29,6 +29,7 @@ use crate::sys::{interface_addresses, random_seed, wait_readable};
 pub struct Server {
     /// Empty once closed.
     shards: RwLock<Vec<Shard>>,
+    spread: bool,
     outbox: Arc<Outbox>,
     next_ticket: AtomicU64,
     candidates: Vec<SocketAddr>,
@@ -54,6 +55,7 @@ impl Server {
         let outbox = Arc::new(Outbox::new(config.event_capacity).map_err(StartError::system("an eventfd"))?);
         let server = Self {
             shards: RwLock::default(),
+            spread: config.spread,
             outbox,
             next_ticket: AtomicU64::new(1),
             candidates,
@@ -88,7 +90,8 @@ impl Server {
             Addressee::All => self.ask_all(&shards, ticket, &command),
             Addressee::NewRoom => place(&shards, Placed::Room, placement::place_room).post(ticket, command),
             Addressee::NewSession(home) if usize::from(home) < shards.len() => {
-                place(&shards, Placed::Session, |_| home).post(ticket, command);
+                let choose = |loads: &[Load]| placement::place_session(loads, home, self.spread);
+                place(&shards, Placed::Session, choose).post(ticket, command);
             }
             Addressee::NewSession(_) => {
                 let refused = Err(CommandFailure::Refused(CommandError::RoomClosed));

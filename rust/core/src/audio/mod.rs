@@ -11,8 +11,8 @@ mod slots;
 mod talkspurt;
 
 pub(crate) use form::{MAX_RED, Material, Way, has_frame};
-pub(crate) use loudest::{Changed, is_speech};
 use loudest::Loudest;
+pub(crate) use loudest::{Changed, is_speech};
 use past_voices::PastVoices;
 pub(crate) use recovery::{Found, Recovered, Recovery};
 pub(crate) use slots::{Slot, Slots, Voice};

@@ -30,15 +30,8 @@ pub(super) const MAX_LEN: usize = (1 << 16) - 4;
 /// What a message begins with before its body.
 pub(super) const HEAD: usize = 5;
 
-const CODECS: [CodecName; 7] = [
-    CodecName::Opus,
-    CodecName::Red,
-    CodecName::Vp8,
-    CodecName::Vp9,
-    CodecName::Av1,
-    CodecName::H264,
-    CodecName::H265,
-];
+const CODECS: [CodecName; 7] =
+    [CodecName::Opus, CodecName::Red, CodecName::Vp8, CodecName::Vp9, CodecName::Av1, CodecName::H264, CodecName::H265];
 
 /// A published track as every shard with somebody in its room knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,46 +75,97 @@ pub(crate) struct RelayedPacket<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Message<'a> {
     /// The first of each pair.
-    Hello { version: u16 },
+    Hello {
+        version: u16,
+    },
 
     // To a room's home.
     /// A session wants to join; [`Message::Entered`] or [`Message::Refused`] answers.
-    Enter { room: RoomId, session: SessionId },
+    Enter {
+        room: RoomId,
+        session: SessionId,
+    },
     /// It is gone, or does not wait any more.
-    Leave { room: RoomId, session: SessionId },
+    Leave {
+        room: RoomId,
+        session: SessionId,
+    },
     /// One packet of audio that counts for who speaks. `measured`: the publisher says so.
-    Level { track: TrackId, level: AudioLevel, measured: bool },
+    Level {
+        track: TrackId,
+        level: AudioLevel,
+        measured: bool,
+    },
 
     // From a room's home.
     /// What the first session of a shard finds: the room, all its tracks behind it.
-    Room { room: RoomId, config: RoomConfig },
-    Entered { session: SessionId },
+    Room {
+        room: RoomId,
+        config: RoomConfig,
+    },
+    Entered {
+        session: SessionId,
+    },
     /// `full`: so many are in; else the room is closed.
-    Refused { session: SessionId, full: Option<u32> },
-    RoomClosed { room: RoomId },
+    Refused {
+        session: SessionId,
+        full: Option<u32>,
+    },
+    RoomClosed {
+        room: RoomId,
+    },
     /// Who is heard in the slots of a room, the spare voice last.
-    Places { room: RoomId, voices: Vec<Option<Voice>> },
+    Places {
+        room: RoomId,
+        voices: Vec<Option<Voice>>,
+    },
 
     // About a track: to the home, from there to all others; and to those that it is carried to.
     Track(Announcement),
-    Ended { room: RoomId, track: TrackId },
+    Ended {
+        room: RoomId,
+        track: TrackId,
+    },
 
     // To the shard of its publisher.
-    Start { track: TrackId },
-    Stop { track: TrackId },
-    Wants { track: TrackId, wants: Wants },
+    Start {
+        track: TrackId,
+    },
+    Stop {
+        track: TrackId,
+    },
+    Wants {
+        track: TrackId,
+        wants: Wants,
+    },
     /// Packets that did not arrive, by the relay's numbers.
-    Missing { track: TrackId, counters: Vec<u64> },
+    Missing {
+        track: TrackId,
+        counters: Vec<u64>,
+    },
     /// Somebody subscribes to a track that was not heard of in this room.
-    Ask { track: TrackId, room: RoomId },
+    Ask {
+        track: TrackId,
+        room: RoomId,
+    },
 
     // From the shard of its publisher.
     /// What is relayed begins here; so far these encodings flow.
-    Started { track: TrackId, flowing: Encodings },
+    Started {
+        track: TrackId,
+        flowing: Encodings,
+    },
     /// How its timestamps stand to each other and to the publisher's clock.
-    Clock { track: TrackId, timestamps: TimestampState, publisher: Option<PublisherState> },
+    Clock {
+        track: TrackId,
+        timestamps: TimestampState,
+        publisher: Option<PublisherState>,
+    },
     /// There is no such track; `elsewhere`: it is in another room.
-    Gone { track: TrackId, elsewhere: bool },
+    Gone {
+        track: TrackId,
+        elsewhere: bool,
+    },
     Packet(RelayedPacket<'a>),
 }
 

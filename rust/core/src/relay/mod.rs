@@ -15,8 +15,8 @@ mod wants;
 use std::collections::{BTreeMap, VecDeque};
 
 pub(crate) use inlet::Inlet;
-use message::{HEAD, MAX_LEN, MEDIA, VERSION};
 pub(crate) use message::{Announcement, Message, RelayedPacket};
+use message::{HEAD, MAX_LEN, MEDIA, VERSION};
 pub(crate) use outlet::{Outlet, Outlets};
 pub(crate) use pending::{PATIENCE, Pending, Wait};
 pub(crate) use wants::Wants;

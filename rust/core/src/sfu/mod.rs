@@ -231,9 +231,7 @@ impl Sfu {
             Command::OfferIceRestart(session, transport) => {
                 self.offer_ice_restart(now, session, transport).map(|()| Reply::Done)
             }
-            Command::Subscribe { session, track, max_layer } => {
-                self.subscribe(now, session, track, max_layer, egress)
-            }
+            Command::Subscribe { session, track, max_layer } => self.subscribe(now, session, track, max_layer, egress),
             Command::Unsubscribe(subscription) => self.unsubscribe(now, subscription).map(|()| Reply::Done),
             Command::SetLayer(subscription, layer) => {
                 self.set_layer(now, subscription, layer, egress).map(|()| Reply::Done)

@@ -26,12 +26,7 @@ impl Sfu {
     }
 
     /// A session wants to join a room of another shard: that one is asked.
-    pub(super) fn enter(
-        &mut self,
-        now: Instant,
-        room: RoomId,
-        config: SessionConfig,
-    ) -> Result<Reply, CommandError> {
+    pub(super) fn enter(&mut self, now: Instant, room: RoomId, config: SessionConfig) -> Result<Reply, CommandError> {
         if !self.relay.reaches(room.shard()) {
             return Err(CommandError::RoomClosed);
         }

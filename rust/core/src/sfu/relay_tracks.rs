@@ -147,7 +147,8 @@ impl Sfu {
     }
 
     pub(super) fn relayed_stop(&mut self, now: Instant, to: u16, id: TrackId, egress: &mut Egress) {
-        let Some(track) = self.tracks.get_mut(id).filter(|track| track.outlets.iter().any(|one| one.shard == to)) else {
+        let Some(track) = self.tracks.get_mut(id).filter(|track| track.outlets.iter().any(|one| one.shard == to))
+        else {
             return;
         };
         track.outlets.retain(|outlet| outlet.shard != to);

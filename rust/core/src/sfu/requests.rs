@@ -9,11 +9,11 @@ use crate::change::Applied;
 use crate::codec::Kind;
 use crate::command::CommandError;
 use crate::demand::Layers;
-use crate::relay::{Message, Wants};
 use crate::event::Event;
 use crate::id::{SubscriptionId, TrackId};
 use crate::keyframe::Wish;
 use crate::layer::{Encodings, Layer};
+use crate::relay::{Message, Wants};
 use crate::subscription::Subscription;
 use crate::track::Encoding;
 

@@ -26,12 +26,7 @@ use crate::transport::ConnectionState;
 use crate::transport::TransportKind;
 
 impl Sfu {
-    pub(super) fn join(
-        &mut self,
-        now: Instant,
-        room: RoomId,
-        config: SessionConfig,
-    ) -> Result<Reply, CommandError> {
+    pub(super) fn join(&mut self, now: Instant, room: RoomId, config: SessionConfig) -> Result<Reply, CommandError> {
         if !self.is_home(room) {
             return self.enter(now, room, config);
         }

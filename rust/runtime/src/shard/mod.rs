@@ -11,6 +11,7 @@ mod lanes;
 mod plane;
 mod pulse;
 mod reactor;
+mod relays;
 mod routes;
 mod wiring;
 
@@ -136,7 +137,7 @@ mod tests {
     use std::os::fd::AsFd as _;
     use std::time::{Duration, Instant};
 
-    use sfu_core::command::{CommandError, Reply};
+    use sfu_core::command::{CommandError, PendingId, Reply};
     use sfu_core::event::Event;
     use sfu_core::id::{ChannelId, RoomId, TrackId};
     use sfu_core::stats::SfuStats;
@@ -208,6 +209,16 @@ mod tests {
 
         fn live(&self) -> (usize, usize) {
             (0, 0)
+        }
+
+        fn handle_relay(&mut self, _: Instant, _: u16, _: &[u8], _: &mut Egress) {}
+
+        fn poll_relay(&mut self) -> Option<(u16, &[u8])> {
+            None
+        }
+
+        fn poll_reply(&mut self) -> Option<(PendingId, Result<Reply, CommandError>)> {
+            None
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use sfu_core::Sfu;
-use sfu_core::command::{Command, CommandError, Reply};
+use sfu_core::command::{Command, CommandError, PendingId, Reply};
 use sfu_core::event::Event;
 use sfu_transport::{Egress, Path};
 
@@ -33,6 +33,12 @@ pub(crate) trait Plane {
     fn poll_event(&mut self) -> Option<Event>;
     /// How many rooms and sessions exist.
     fn live(&self) -> (usize, usize);
+    /// Whole messages of another shard, as its `poll_relay` gave them. The media in them waits for `forward`.
+    fn handle_relay(&mut self, now: Instant, from: u16, messages: &[u8], egress: &mut Egress);
+    /// All that waits for one other shard, given once.
+    fn poll_relay(&mut self) -> Option<(u16, &[u8])>;
+    /// The answer to a command that was answered by `Reply::Pending`.
+    fn poll_reply(&mut self) -> Option<(PendingId, Result<Reply, CommandError>)>;
 }
 
 impl Plane for Sfu {
@@ -69,5 +75,17 @@ impl Plane for Sfu {
 
     fn live(&self) -> (usize, usize) {
         (self.rooms(), self.sessions())
+    }
+
+    fn handle_relay(&mut self, now: Instant, from: u16, messages: &[u8], egress: &mut Egress) {
+        Sfu::handle_relay(self, now, from, messages, egress);
+    }
+
+    fn poll_relay(&mut self) -> Option<(u16, &[u8])> {
+        Sfu::poll_relay(self)
+    }
+
+    fn poll_reply(&mut self) -> Option<(PendingId, Result<Reply, CommandError>)> {
+        Sfu::poll_reply(self)
     }
 }

@@ -4,12 +4,13 @@
 //! waits for anything but the kernel's poll; after warm-up a datagram costs no allocation here; what a turn reported has been
 //! given to the outbox, then what it has for other shards to them, then what it wrote to the kernel, before the next wait.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sfu_core::command::{Command, Reply};
+use sfu_core::command::{Command, PendingId, Reply};
 use sfu_core::event::Event;
 use sfu_core::stats::ShardStats;
 use sfu_transport::{Egress, Path};
@@ -20,6 +21,7 @@ use super::gauge::Placed;
 use super::handover::Handover;
 use super::plane::Plane;
 use super::pulse::Pulse;
+use super::relays::Relays;
 use super::wiring::Wiring;
 use crate::error::CommandFailure;
 use crate::mailbox::{Letter, Mailbox};
@@ -50,6 +52,7 @@ pub(super) struct Reactor<P> {
     bell: Arc<Doorbell>,
     outbox: Arc<Outbox>,
     handover: Handover,
+    relays: Relays,
     pulse: Pulse,
     incoming: ReceiveBuffers,
     arrivals: Arrivals,
@@ -57,6 +60,8 @@ pub(super) struct Reactor<P> {
     sender: Sender,
     egress: Egress,
     batch: Batch,
+    /// Commands that wait for another shard.
+    pending: BTreeMap<PendingId, Ticket>,
     losses: Losses,
 }
 
@@ -106,7 +111,7 @@ impl<P: Plane> Reactor<P> {
         mailbox: Arc<Mailbox>,
         outbox: Arc<Outbox>,
     ) -> Self {
-        let Wiring { shard, gauge, bell, handover } = wiring;
+        let Wiring { shard, gauge, bell, handover, relays } = wiring;
         let sender = Sender::new(sockets.iter().map(UdpSocket::outlet).collect());
         Self {
             shard,
@@ -118,6 +123,7 @@ impl<P: Plane> Reactor<P> {
             bell,
             outbox,
             handover,
+            relays,
             pulse: Pulse::new(Instant::now(), gauge),
             incoming: ReceiveBuffers::new(),
             arrivals: Arrivals::new(Instant::now()),
@@ -125,6 +131,7 @@ impl<P: Plane> Reactor<P> {
             sender,
             egress: Egress::new(),
             batch: Batch::default(),
+            pending: BTreeMap::new(),
             losses: Losses::default(),
         }
     }
@@ -141,6 +148,7 @@ impl<P: Plane> Reactor<P> {
             self.pulse.begin(now);
             self.arrivals.begin(now);
             self.take_over(now);
+            self.take_relayed(now);
             for &token in ready.iter().filter(|token| **token < BELL) {
                 self.receive(token, now);
             }
@@ -150,7 +158,7 @@ impl<P: Plane> Reactor<P> {
                 self.plane.handle_timeout(now, &mut self.egress);
             }
             self.publish(unanswered);
-            self.handover.publish();
+            self.give();
             self.send(now)?;
             now = Instant::now();
             self.pulse.end(now);
@@ -163,7 +171,8 @@ impl<P: Plane> Reactor<P> {
     /// Waits until there is something to do.
     fn wait(&mut self, now: Instant, ready: &mut Vec<usize>) -> io::Result<()> {
         self.bell.lie_down();
-        let patience = if self.handover.is_quiet() { self.patience(now) } else { Some(Duration::ZERO) };
+        let is_quiet = self.handover.is_quiet() && self.relays.is_quiet();
+        let patience = if is_quiet { self.patience(now) } else { Some(Duration::ZERO) };
         self.poll.wait(patience, ready)?;
         self.bell.get_up();
         if ready.contains(&BELL) {
@@ -174,7 +183,10 @@ impl<P: Plane> Reactor<P> {
 
     /// How long to wait at most.
     fn patience(&self, now: Instant) -> Option<Duration> {
-        self.plane.poll_timeout().map(|timeout| timeout.saturating_duration_since(now).max(TICK))
+        // What waits for room in a ring is tried again soon: nobody tells when there is room.
+        let retry = self.relays.waits().then(|| now + TICK);
+        let next = self.plane.poll_timeout().into_iter().chain(retry).min();
+        next.map(|time| time.saturating_duration_since(now).max(TICK))
     }
 
     /// Takes what came to other shards and belongs here.
@@ -193,6 +205,31 @@ impl<P: Plane> Reactor<P> {
             pulse.received(count);
             self.forward(now);
         }
+    }
+
+    /// Takes what the other shards' cores have for this one's.
+    fn take_relayed(&mut self, now: Instant) {
+        let Self { plane, sockets, outgoing, sender, egress, relays, pulse, .. } = self;
+        let mut any = false;
+        relays.take(|from, messages| {
+            any = true;
+            plane.handle_relay(now, from, messages, egress);
+            if egress.bytes() >= PORTION {
+                flush(sender, sockets, outgoing, egress, pulse);
+            }
+        });
+        if any {
+            self.forward(now);
+        }
+    }
+
+    /// Gives the other shards what the turn has for them.
+    fn give(&mut self) {
+        while let Some((shard, messages)) = self.plane.poll_relay() {
+            self.relays.send(shard, messages);
+        }
+        self.relays.publish();
+        self.handover.publish();
     }
 
     /// Takes one batch out of a socket.
@@ -253,9 +290,13 @@ impl<P: Plane> Reactor<P> {
             match letter {
                 Letter::Command(ticket, command) => {
                     let placed = placed(&command);
-                    let reply = self.plane.handle_command(now, *command, &mut self.egress);
-                    let reply = reply.map(|reply| self.complete(reply)).map_err(CommandFailure::from);
-                    self.batch.replies.push((ticket, reply));
+                    match self.plane.handle_command(now, *command, &mut self.egress) {
+                        Ok(Reply::Pending(id)) => _ = self.pending.insert(id, ticket),
+                        reply => {
+                            let reply = reply.map(|reply| self.complete(reply)).map_err(CommandFailure::from);
+                            self.batch.replies.push((ticket, reply));
+                        }
+                    }
                     if let Some(placed) = placed {
                         self.pulse.gauge().arrived(placed);
                     }
@@ -282,13 +323,14 @@ impl<P: Plane> Reactor<P> {
     }
 
     fn shard_stats(&self, sessions: u64) -> ShardStats {
-        let strays = self.handover.counts();
+        let (strays, relays) = (self.handover.counts(), self.relays.counts());
         let mut stats = ShardStats {
             shard: self.shard,
             sessions,
             handed_over: strays.given,
             taken_over: strays.taken,
-            ring_drops: strays.lost,
+            relayed_bytes: relays.bytes,
+            ring_drops: strays.lost + relays.lost,
             ..ShardStats::default()
         };
         self.pulse.tell(&mut stats);
@@ -315,10 +357,16 @@ impl<P: Plane> Reactor<P> {
         while let Some(event) = self.plane.poll_event() {
             self.batch.events.push(event);
         }
+        while let Some((id, reply)) = self.plane.poll_reply() {
+            if let Some(ticket) = self.pending.remove(&id) {
+                self.batch.replies.push((ticket, reply.map_err(CommandFailure::from)));
+            }
+        }
         let (rooms, sessions) = self.plane.live();
         self.pulse.gauge().set_live(rooms, sessions);
         self.outbox.publish(&mut self.batch.replies, &mut self.batch.events);
         unanswered.clear();
+        unanswered.extend(self.pending.values());
     }
 
     fn flush(&mut self) {

@@ -8,6 +8,7 @@ use super::doorbell::Doorbell;
 use super::gauge::Gauge;
 use super::handover::{self, Handover};
 use super::lanes::Lanes;
+use super::relays::{self, Relays};
 
 /// What one shard is given.
 pub(crate) struct Wiring {
@@ -15,6 +16,7 @@ pub(crate) struct Wiring {
     pub(super) gauge: Arc<Gauge>,
     pub(super) bell: Arc<Doorbell>,
     pub(super) handover: Handover,
+    pub(super) relays: Relays,
 }
 
 impl Wiring {
@@ -23,12 +25,14 @@ impl Wiring {
         let epoch = Instant::now();
         let bells = (0..shards).map(|_| Doorbell::new().map(Arc::new)).collect::<io::Result<Vec<_>>>()?;
         let strays = Lanes::mesh(&bells, handover::CAPACITY);
-        let parts = (0..shards).zip(bells).zip(strays);
-        let wiring = parts.map(|((shard, bell), strays)| Self {
+        let relays = Lanes::mesh(&bells, relays::CAPACITY);
+        let parts = (0..shards).zip(bells).zip(strays).zip(relays);
+        let wiring = parts.map(|(((shard, bell), strays), relays)| Self {
             shard,
             gauge: Arc::new(Gauge::new(epoch)),
             bell,
             handover: Handover::new(shard, strays, epoch, consent),
+            relays: Relays::new(relays),
         });
         Ok(wiring.collect())
     }

@@ -88,7 +88,6 @@ pub(crate) fn ring(capacity: usize) -> (RingWriter, RingReader) {
 }
 
 impl RingWriter {
-    #[cfg_attr(not(test), expect(dead_code, reason = "for relays"))]
     /// The longest record that fits into an empty ring wherever it begins.
     pub(crate) const fn longest(capacity: usize) -> usize {
         capacity / 2 - HEAD
@@ -124,7 +123,6 @@ impl RingWriter {
         new
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "for relays"))]
     /// Whether nobody reads any more.
     pub(crate) fn is_orphaned(&self) -> bool {
         Arc::strong_count(&self.shared) == 1
