@@ -1,10 +1,75 @@
-"""How fast a viewer is in: from the command to its first packets, joins a second, 200 sections negotiated at once."""
+"""How fast a viewer is in: from the command to its first packets, joins a second, 200 sections negotiated at once.
 
-from support.measure import Bench
+`whep`: viewers of one publisher over HTTP, the Python server on one core, everything that it does on the bill; and the
+delay of what it forwards to ten others meanwhile, when 50 a second come.
+"""
+
+import asyncio
+import sys
+
+from support.behind import behind
+from support.limit import cores
+from support.measure import Bench, Figures
+from support.server import Between, Viewers, endpoints, server
+
+from sfu.load import LoadConfig, LoadResult, Video, run
+
+# Little media, so that it is joining what is measured.
+VIDEO = Video(size=1200, rate=20, frame=2)
+WATCHERS = 10
+JOINS_A_SECOND = 50.0
+
+
+async def whep(server_core: int, load_core: int, joins: int, seconds: float) -> Figures:
+    """As many as the server takes, then a steady stream of them beside those who watch already."""
+    async with server(server_core) as (process, url):
+        cpu = Between(process.cpu_ns)
+        config = LoadConfig(subscribers=joins, video=VIDEO, warm_up=0, seconds=1, cores=(load_core,))
+        crowd = _good(await run(config, Viewers(url, "crowd", cpu.begin), cpu))
+        calm = LoadConfig(subscribers=WATCHERS, verify=WATCHERS, video=Video(), seconds=seconds, cores=(load_core,))
+        steady = LoadConfig(
+            publishers=0,
+            subscribers=round(JOINS_A_SECOND * (seconds + 2)),
+            ramp=JOINS_A_SECOND,
+            feedback="none",
+            cores=(load_core,),
+        )
+        stream = asyncio.create_task(run(calm, endpoints(url, "stream")))
+        # The publisher and the watchers come first.
+        await asyncio.sleep(0.5)
+        async with behind(steady, endpoints(url, "stream")):
+            watched = _good(await stream)
+    joined = crowd.subscribers.to_dict()
+    assert watched.figures is not None
+    return {
+        "joins": joins,
+        "joins_per_core_second": joins / cpu.grown * 1e9,
+        "joins_per_second": joined["per_second"],
+        "first_packet_p50_ms": joined["media_p50_ms"],
+        "first_packet_p99_ms": joined["media_p99_ms"],
+        "forwarding_p50_us": watched.figures["delay_p50_us"],
+        "forwarding_p99_us": watched.figures["delay_p99_us"],
+    }
+
+
+def _good(result: LoadResult) -> LoadResult:
+    if problems := result.problems():
+        sys.exit("; ".join(problems))
+    return result
+
+
+def main() -> None:
+    """All three in turn, round after round."""
+    bench = Bench(__doc__)
+    server_core, load_core = cores()
+    taken: dict[str, list[Figures]] = {"join": [], "negotiation": [], "whep": []}
+    for number in range(bench.rounds):
+        taken["join"].append(bench.take(number, ["joins", "3" if bench.quick else "50"]))
+        taken["negotiation"].append(bench.take(number, ["sections", "200"]))
+        joins, seconds = (10, 1.0) if bench.quick else (500, 10.0)
+        taken["whep"].append(asyncio.run(whep(server_core, load_core, joins, seconds)))
+    bench.report(taken)
+
 
 if __name__ == "__main__":
-    bench = Bench(__doc__)
-    bench.run(
-        join=["joins", "3" if bench.quick else "50"],
-        negotiation=["sections", "200"],
-    )
+    main()

@@ -11,10 +11,12 @@ from skips import missing
 
 ROOT = Path(__file__).parents[2]
 BESIDE = {"ns_per_packet", "limit_ns_per_packet", "ratio", "kpps_per_core"}
+CROWD = {"ns_per_packet", "packets_per_second", "delay_p95_ms", "sessions"}
 FIGURES = {
     "join.py": {
         "join": {"first_packet_ms", "first_packets_of_both_ms", "joins_per_second", "server_cpu_ms_per_join"},
         "negotiation": {"sections", "answer_ms"},
+        "whep": {"joins_per_core_second", "joins_per_second", "first_packet_p50_ms", "forwarding_p99_us"},
     },
     "packet_cost.py": {"room_of_30": {"cpu_ns_per_packet", "packets_forwarded"}, "room_of_3": {"cpu_ns_per_packet"}},
     "layers.py": {"layers": {"seal_ns", "vp8_ns", "h264_ns", "h265_ns", "vp9_ns", "av1_dd_ns", "vp8_percent"}},
@@ -27,8 +29,18 @@ FIGURES = {
         name: {"ns_per_packet_without_fixed", "fixed_us_per_subscriber_second"}
         for name in ("subscribers_20", "publishers_2")
     },
+    "meeting.py": {"meeting": CROWD},
+    "hundred.py": {"hundred": CROWD},
+    "node.py": {"node": CROWD},
+    "latency.py": dict.fromkeys(
+        ("single", "burst"), {"p50_us", "p99_us", "p999_us", "echo_p50_us", "echo_p99_us", "core_percent"}
+    ),
     "voices.py": {"voices": {"ranked_10_ns", "ranked_1000_ns", "change_us", "changes_percent"}},
-    "memory.py": {"idle": {"bytes_per_idle_session"}, "receiving": {"bytes_per_subscriber"}},
+    "memory.py": {
+        "idle": {"bytes_per_idle_session"},
+        "receiving_200": {"bytes_per_subscriber"},
+        "viewers": {"bytes_per_subscriber"},
+    },
 }
 
 
