@@ -47,6 +47,12 @@ bench: ready-for-tests ## every figure of benches/ (release build)
 	@$(STEP) "release build" scripts/extension.sh --release
 	@for script in benches/*.py; do $(STEP) "$$script" $(PYTHON) "$$script" $(ARGS); done
 
+.PHONY: bench-guard
+bench-guard: $(VENV)/bin/python ## instructions of the packet path against those accepted (ARGS=--accept, ARGS="--runs 5")
+	@scripts/system_packages.sh build guard
+	@$(STEP) "release build" cargo build --release --locked --quiet -p sfu-core --example guard
+	@$(STEP) "bench-guard"  $(PYTHON) scripts/bench_guard.py $(ARGS)
+
 .PHONY: picture
 picture: ready-for-tests extension ## take the README's picture of the page again (docs/page.png)
 	@SFU_PICTURE=docs/page.png $(PYTHON) -m pytest -q tests/interop/test_picture.py

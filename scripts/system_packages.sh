@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install the Debian packages that are missing, by subject: system_packages.sh build browsers gstreamer node.
+# Install the Debian packages that are missing, by subject: system_packages.sh build browsers gstreamer guard node.
 # Nothing missing: no apt call at all. Another distribution: says what to install and goes on.
 set -euo pipefail
 
@@ -11,6 +11,7 @@ declare -A packages=(
     [browsers]="chromium firefox-esr fonts-dejavu-core fonts-noto-color-emoji iproute2 nftables"
     [gstreamer]="python3-gi python3-gst-1.0 gir1.2-gst-plugins-bad-1.0 gir1.2-gst-plugins-base-1.0 gstreamer1.0-nice
         gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly"
+    [guard]="valgrind"
     [node]=""
 )
 # Node comes from many places; what counts is that its commands are there.

@@ -1,5 +1,7 @@
 //! What the measuring programs of this folder run an `Sfu` with.
 
+pub(crate) mod scene;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;

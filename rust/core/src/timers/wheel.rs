@@ -70,7 +70,7 @@ impl Wheel {
     /// Holds an entry that it does not hold yet, and whose deadline is ahead.
     pub(super) fn insert(&mut self, index: u32, deadline: Instant) {
         let tick = self.tick(deadline);
-        let level = (63 - (tick ^ self.cursor).leading_zeros()) / DIGIT;
+        let level = (tick ^ self.cursor).ilog2() / DIGIT;
         let slot = digit(tick, level);
         let Level { occupied, slots } = &mut self.levels[level as usize];
         let place = &mut slots[slot];
@@ -99,14 +99,13 @@ impl Wheel {
         if let Some(next) = self.entries.get_mut(next as usize) {
             next.previous = previous;
         }
-        match self.entries.get_mut(previous as usize) {
-            Some(previous) => previous.next = next,
-            None => {
-                let level = &mut self.levels[usize::from(level)];
-                level.slots[usize::from(slot)].first = next;
-                if next == NONE {
-                    level.occupied &= !(1 << slot);
-                }
+        if let Some(previous) = self.entries.get_mut(previous as usize) {
+            previous.next = next;
+        } else {
+            let Level { occupied, slots } = &mut self.levels[usize::from(level)];
+            slots[usize::from(slot)].first = next;
+            if next == NONE {
+                *occupied &= !(1 << slot);
             }
         }
     }
