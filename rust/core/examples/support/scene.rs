@@ -109,6 +109,15 @@ impl Scene {
         self.sfu.handle_datagram(self.now, self.clients[index].path, datagram, &mut self.egress);
     }
 
+    /// Datagrams of a client arrive that are read together.
+    pub(crate) fn give_together(&mut self, index: usize, datagrams: &mut [Vec<u8>]) {
+        let path = self.clients[index].path;
+        for datagram in datagrams {
+            self.sfu.take_datagram(self.now, self.now, path, datagram, &mut self.egress);
+        }
+        while self.sfu.forward(self.now, usize::MAX, &mut self.egress) {}
+    }
+
     /// What waits for a client and has this payload type, opened.
     pub(crate) fn open(&mut self, index: usize, pt: u8) -> Vec<Vec<u8>> {
         let Client { path, receiver, .. } = &mut self.clients[index];

@@ -100,7 +100,8 @@ impl Sfu {
     /// Sends the offers that are due and tells a client that must offer how many sections it lacks.
     pub(super) fn settle_negotiation(&mut self, now: Instant, id: SessionId) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        for (kind, connection_id) in &session.connections.clone() {
+        let sending = session.sending_connection();
+        for (kind, connection_id) in &session.connections {
             let Some(connection) = self.connections.get_mut(*connection_id) else { continue };
             if let Some((offer, sdp)) = connection.negotiator.poll_offer() {
                 if let Some(offered) = connection.negotiator.offered_credentials().cloned() {
@@ -117,7 +118,7 @@ impl Sfu {
             // With none missing there are free ones, which the client's next offer puts to use.
             let wanted = connection.negotiator.wants_client_offer();
             let needed = wanted.then(|| connection.negotiator.missing_sections());
-            if session.sending_connection() == Some(*connection_id) && needed != session.sections_needed {
+            if sending == Some(*connection_id) && needed != session.sections_needed {
                 session.sections_needed = needed;
                 if let Some((audio, video)) = needed {
                     self.outbox.push(Event::SectionsNeeded { session: id, audio, video });

@@ -8,6 +8,7 @@ mod audio;
 mod audio_slots;
 mod batch;
 mod channels;
+mod compound;
 mod describe;
 mod fan_out;
 mod feedback;
@@ -50,6 +51,7 @@ use crate::tap::Tap;
 use crate::timers::Timers;
 use crate::track::Track;
 use batch::Batch;
+use compound::Compound;
 use fan_out::Sent;
 
 /// Totals over the life of an `Sfu`.
@@ -91,8 +93,7 @@ pub struct Sfu {
     batch: Batch,
     counts: Counts,
     relay: Relay,
-    /// Where RTCP is put together.
-    scratch: Vec<u8>,
+    rtcp: Compound,
 }
 
 impl Sfu {
@@ -116,7 +117,7 @@ impl Sfu {
             batch: Batch::default(),
             counts: Counts::default(),
             relay: Relay::new(shard, config.shards),
-            scratch: Vec::new(),
+            rtcp: Compound::default(),
             config,
         }
     }

@@ -1,4 +1,4 @@
-//! RTCP out: reports, requests and transport-wide feedback, several packets to a datagram.
+//! RTCP out: reports, requests and transport-wide feedback. What one peer is told at one time goes as one compound.
 
 use std::time::Instant;
 
@@ -10,6 +10,7 @@ use sfu_wire::rtcp::{
 use sfu_wire::{NtpTime, Ssrc};
 
 use super::Sfu;
+use super::compound::Compound;
 use crate::arena::{Arena, ConnectionId};
 use crate::connection::Connection;
 use crate::id::{SessionId, SubscriptionId, TrackId};
@@ -18,8 +19,6 @@ use crate::session::Session;
 use crate::timers::Timer;
 use crate::track::{Origin, Track};
 
-/// A compound stays below the usual MTU with room for SRTCP, UDP and IPv6.
-const MAX_COMPOUND: usize = 1100;
 /// Report blocks of one RR; five bits count them, and this many fit a compound (RFC 3550 §6.4.2).
 const MAX_BLOCKS: usize = 31;
 /// NACK pairs of one packet: enough for a burst, small enough for a compound.
@@ -27,17 +26,27 @@ const MAX_PAIRS: usize = 64;
 
 impl Sfu {
     /// RR with REMB for what comes in, SR with SDES for what goes out.
-    pub(super) fn send_reports(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
-        self.send_receiver_reports(now, id, egress);
-        let Some(connection) = self.connections.get(id) else { return };
-        let subscriptions = connection.subscriptions.clone();
-        for subscription in subscriptions {
-            self.send_sender_report(now, subscription, egress);
+    pub(super) fn write_reports(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
+        self.write_receiver_reports(now, id, egress);
+        let subscriptions = |sfu: &Self| sfu.connections.get(id).map_or(0, |connection| connection.subscriptions.len());
+        for index in 0..subscriptions(self) {
+            let subscription = self.connections.get(id).and_then(|connection| connection.subscriptions.get(index));
+            if let Some(subscription) = subscription.copied() {
+                self.write_sender_report(now, subscription, egress);
+            }
+        }
+    }
+
+    /// A sender report that cannot wait for the next ones.
+    pub(super) fn send_sender_report(&mut self, now: Instant, id: SubscriptionId, egress: &mut Egress) {
+        self.write_sender_report(now, id, egress);
+        if let Some(subscription) = self.subscriptions.get(id) {
+            self.send_rtcp(subscription.connection, egress);
         }
     }
 
     /// Where the subscriber's timeline stands in wall-clock time: lip sync hangs on it (RFC 3550 §6.4.1).
-    pub(super) fn send_sender_report(&mut self, now: Instant, id: SubscriptionId, egress: &mut Egress) {
+    fn write_sender_report(&mut self, now: Instant, id: SubscriptionId, egress: &mut Egress) {
         let unix = self.clock.unix(now);
         let Some(subscription) = self.subscriptions.get_mut(id) else { return };
         let Some(track) = self.tracks.get(subscription.track) else { return };
@@ -62,42 +71,40 @@ impl Sfu {
             octet_count: sent.payload_bytes_sent as u32,
             reports: List::default(),
         };
-        send(&mut self.scratch, &mut connection.transport, egress, |writer| {
-            writer.push(&report);
-            writer.push(&Sdes::new(&[SdesChunk { ssrc, cname: label.as_bytes() }]));
+        self.rtcp.add(&mut connection.transport, egress, |writer, _| {
+            writer.push(&report) && push_name(writer, ssrc, label.as_bytes())
         });
     }
 
-    fn send_receiver_reports(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
+    fn write_receiver_reports(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let mut blocks: Vec<ReportBlock> = Vec::new();
+        let mut blocks = Blocks::default();
         let mut without_twcc: Vec<Ssrc> = Vec::new();
+        let (opening, sender) = (Opening::of(connection), connection.rtcp_ssrc);
         for (_, track_id) in &connection.tracks {
             let Some(track) = self.tracks.get_mut(*track_id) else { continue };
             for encoding in &mut track.encodings {
                 let Some(ssrc) = encoding.ssrc else { continue };
-                blocks.extend(encoding.stream.report_block(now, ssrc));
+                if let Some(block) = encoding.stream.report_block(now, ssrc) {
+                    if blocks.is_full() {
+                        blocks.report(sender, &mut self.rtcp, &mut connection.transport, egress);
+                    }
+                    blocks.push(block);
+                }
                 if track.parameters.remb && !track.parameters.twcc {
                     without_twcc.push(ssrc);
                 }
             }
         }
-        let (opening, sender) = (Opening::of(connection), connection.rtcp_ssrc);
-        for blocks in blocks.chunks(MAX_BLOCKS) {
-            let report = ReceiverReport { ssrc: sender, reports: blocks.into() };
-            send(&mut self.scratch, &mut connection.transport, egress, |writer| {
-                writer.push(&report);
-                push_name(writer, sender);
-            });
-        }
+        blocks.report(sender, &mut self.rtcp, &mut connection.transport, egress);
         if !without_twcc.is_empty() {
             let remb = Remb { sender, bitrate: self.config.remb, ssrcs: without_twcc.as_slice().into() };
-            opening.send(&mut self.scratch, &mut connection.transport, egress, &remb);
+            opening.add(&mut self.rtcp, &mut connection.transport, egress, &remb);
         }
     }
 
     /// Asks again for what is missing (RFC 4585 §6.2.1).
-    pub(super) fn send_nacks(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
+    pub(super) fn write_nacks(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         if connection.next_nack.is_none_or(|deadline| deadline > now) {
             return;
@@ -114,10 +121,12 @@ impl Sfu {
                     continue;
                 }
                 let missing = encoding.stream.poll_nacks(now, connection.rtt);
-                let pairs: Vec<NackPair> = NackPair::pack(missing.iter().map(|seq| seq.as_u16())).collect();
-                for pairs in pairs.chunks(MAX_PAIRS) {
-                    let nack = Nack { sender, media, pairs: pairs.into() };
-                    opening.send(&mut self.scratch, &mut connection.transport, egress, &nack);
+                for missing in missing.chunks(MAX_PAIRS) {
+                    let mut pairs = [NackPair { first: 0, following: 0 }; MAX_PAIRS];
+                    let packed = NackPair::pack(missing.iter().map(|seq| seq.as_u16()));
+                    let count = pairs.iter_mut().zip(packed).map(|(place, pair)| *place = pair).count();
+                    let nack = Nack { sender, media, pairs: pairs[..count].into() };
+                    opening.add(&mut self.rtcp, &mut connection.transport, egress, &nack);
                 }
                 next = [next, encoding.stream.poll_timeout()].into_iter().flatten().min();
             }
@@ -126,11 +135,18 @@ impl Sfu {
     }
 
     /// Feedback on every packet's arrival: without it a browser never sends its upper layers.
-    pub(super) fn send_transport_feedback(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
+    pub(super) fn write_transport_feedback(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let (opening, sender) = (Opening::of(connection), connection.rtcp_ssrc);
         while let Some(feedback) = connection.twcc_receiver.poll_feedback(now, sender) {
-            opening.send(&mut self.scratch, &mut connection.transport, egress, &feedback);
+            opening.add(&mut self.rtcp, &mut connection.transport, egress, &feedback);
+        }
+    }
+
+    /// Sends what was written for a peer. To be called after each `write_…` and before one for another peer.
+    pub(super) fn send_rtcp(&mut self, id: ConnectionId, egress: &mut Egress) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            self.rtcp.send(&mut connection.transport, egress);
         }
     }
 
@@ -143,14 +159,14 @@ impl Sfu {
             let Some(media) = encoding.ssrc else { continue };
             if encoding.keyframes.poll(now) {
                 let (opening, sender) = (Opening::of(connection), connection.rtcp_ssrc);
-                let (scratch, transport) = (&mut self.scratch, &mut connection.transport);
+                let (rtcp, transport) = (&mut self.rtcp, &mut connection.transport);
                 match track.parameters.keyframe_request {
-                    KeyframeRequest::Pli => opening.send(scratch, transport, egress, &Pli { sender, media }),
+                    KeyframeRequest::Pli => opening.add(rtcp, transport, egress, &Pli { sender, media }),
                     KeyframeRequest::Fir => {
                         // Each request has a number of its own (RFC 5104 §4.3.1.2).
                         let entries = [FirEntry { ssrc: media, request: encoding.keyframes.sent() as u8 }];
                         let fir = Fir { sender, entries: entries.as_slice().into() };
-                        opening.send(scratch, transport, egress, &fir);
+                        opening.add(rtcp, transport, egress, &fir);
                     }
                 }
             }
@@ -158,6 +174,7 @@ impl Sfu {
                 self.timers.set(Timer::Connection(connection_id), deadline);
             }
         }
+        self.rtcp.send(&mut connection.transport, egress);
     }
 
     /// Lets a peer that only receives measure its round trip (RFC 3611 §4.5).
@@ -166,7 +183,8 @@ impl Sfu {
         let (opening, reports) = (Opening::of(connection), [report]);
         let blocks = [XrBlock::Delays(reports.as_slice().into())];
         let delays = Xr { sender: connection.rtcp_ssrc, blocks: XrBlocks::new(&blocks) };
-        opening.send(&mut self.scratch, &mut connection.transport, egress, &delays);
+        opening.add(&mut self.rtcp, &mut connection.transport, egress, &delays);
+        self.rtcp.send(&mut connection.transport, egress);
     }
 }
 
@@ -194,33 +212,43 @@ impl Opening {
         Self { sender: connection.rtcp_ssrc, reduced: connection.reduced_reports }
     }
 
-    /// Sends one packet of feedback.
-    fn send(self, scratch: &mut Vec<u8>, transport: &mut Transport, egress: &mut Egress, feedback: &impl WriteRtcp) {
-        send(scratch, transport, egress, |writer| {
-            if !self.reduced {
-                writer.push(&ReceiverReport { ssrc: self.sender, reports: List::default() });
-                push_name(writer, self.sender);
-            }
-            writer.push(feedback);
+    /// Adds one packet of feedback, behind whatever the compound begins with.
+    fn add(self, rtcp: &mut Compound, transport: &mut Transport, egress: &mut Egress, feedback: &impl WriteRtcp) {
+        let report = ReceiverReport { ssrc: self.sender, reports: List::default() };
+        rtcp.add(transport, egress, |writer, first| {
+            let opens = first && !self.reduced;
+            (!opens || writer.push(&report) && push_name(writer, self.sender, CNAME)) && writer.push(feedback)
         });
     }
 }
 
-fn push_name(writer: &mut CompoundWriter<'_>, ssrc: Ssrc) {
-    writer.push(&Sdes::new(&[SdesChunk { ssrc, cname: CNAME }]));
+/// Report blocks of one RR.
+#[derive(Default)]
+struct Blocks {
+    blocks: [ReportBlock; MAX_BLOCKS],
+    count: usize,
 }
 
-fn send(
-    scratch: &mut Vec<u8>,
-    transport: &mut Transport,
-    egress: &mut Egress,
-    write: impl FnOnce(&mut CompoundWriter<'_>),
-) {
-    scratch.resize(MAX_COMPOUND, 0);
-    let mut writer = CompoundWriter::new(scratch);
-    write(&mut writer);
-    if !writer.is_empty() {
-        let len = writer.len();
-        transport.send_rtcp(egress, &scratch[..len]);
+impl Blocks {
+    const fn is_full(&self) -> bool {
+        self.count == MAX_BLOCKS
     }
+
+    fn push(&mut self, block: ReportBlock) {
+        self.blocks[self.count] = block;
+        self.count += 1;
+    }
+
+    /// Adds an RR with them, if there are any, and begins anew.
+    fn report(&mut self, sender: Ssrc, rtcp: &mut Compound, transport: &mut Transport, egress: &mut Egress) {
+        let blocks = &self.blocks[..std::mem::take(&mut self.count)];
+        if !blocks.is_empty() {
+            let report = ReceiverReport { ssrc: sender, reports: blocks.into() };
+            rtcp.add(transport, egress, |writer, _| writer.push(&report) && push_name(writer, sender, CNAME));
+        }
+    }
+}
+
+fn push_name(writer: &mut CompoundWriter<'_>, ssrc: Ssrc, cname: &[u8]) -> bool {
+    writer.push(&Sdes::new(&[SdesChunk { ssrc, cname }]))
 }

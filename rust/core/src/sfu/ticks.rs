@@ -8,7 +8,7 @@ use super::Sfu;
 use crate::arena::ConnectionId;
 use crate::connection::Progress;
 use crate::event::{CloseReason, Event};
-use crate::id::RoomId;
+use crate::id::{RoomId, TrackId};
 use crate::timers::Timer;
 
 /// Between reports (RFC 3550 §6.2 with the reduced minimum; browsers send every second for video).
@@ -37,26 +37,30 @@ impl Sfu {
             self.close_session(now, session, CloseReason::Timeout, egress);
             return;
         }
-        connection.transport.handle_timeout(now, egress);
-        self.settle_transport(now, id, egress);
+        if connection.transport.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            connection.transport.handle_timeout(now, egress);
+            self.settle_transport(now, id, egress);
+        }
         let Some(connection) = self.connections.get_mut(id) else { return };
         if connection.progress == Progress::Connected {
-            self.send_transport_feedback(now, id, egress);
-            self.send_nacks(now, id, egress);
-            let Some(connection) = self.connections.get_mut(id) else { return };
-            if connection.next_report <= now {
+            let reports = connection.next_report <= now;
+            let session = connection.session;
+            if reports {
                 connection.next_report = now + REPORT_INTERVAL;
-                let session = connection.session;
-                self.send_reports(now, id, egress);
+                self.write_reports(now, id, egress);
+            }
+            // Behind the reports, if it is their time: they begin a compound as it must begin.
+            self.write_transport_feedback(now, id, egress);
+            self.write_nacks(now, id, egress);
+            self.send_rtcp(id, egress);
+            if reports {
                 self.settle_negotiation(now, session);
                 self.find_stalled(now, id, egress);
             }
         }
-        let tracks: Vec<_> = self
-            .connections
-            .get(id)
-            .map_or_else(Vec::new, |connection| connection.tracks.iter().map(|(_, track)| *track).collect());
-        for track in tracks {
+        let mut index = 0;
+        while let Some(track) = self.track_of(id, index) {
+            index += 1;
             self.settle_track(now, track, egress);
             let over =
                 self.tracks.get(track).and_then(|track| track.dump.as_ref()).is_some_and(|dump| dump.is_over(now));
@@ -65,6 +69,11 @@ impl Sfu {
             }
         }
         self.set_deadlines(id);
+    }
+
+    /// What a connection publishes, one after another.
+    fn track_of(&self, id: ConnectionId, index: usize) -> Option<TrackId> {
+        self.connections.get(id)?.tracks.get(index).map(|(_, track)| *track)
     }
 
     /// Everything that has a time of its own; a later tick finds what is due.
@@ -87,9 +96,9 @@ impl Sfu {
 
     /// Encodings that stopped, so that selection falls back; and whole tracks, so that the application knows.
     fn find_stalled(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
-        let Some(connection) = self.connections.get(id) else { return };
-        let tracks: Vec<_> = connection.tracks.iter().map(|(_, track)| *track).collect();
-        for track_id in tracks {
+        let mut index = 0;
+        while let Some(track_id) = self.track_of(id, index) {
+            index += 1;
             self.find_playable(now, track_id);
             let Some(track) = self.tracks.get_mut(track_id).filter(|track| track.is_published()) else { continue };
             let active = track.activity.flowing(now);

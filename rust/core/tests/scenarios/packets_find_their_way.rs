@@ -108,6 +108,7 @@ fn reports_are_whole_compounds_for_those_who_do_not_take_reduced_ones() {
     assert!(count(&hall.clients[0], "NACK") > 0);
 
     let mut hall = two(&[&extension, "rtcp-rsize"], &["rtcp-rsize"]);
+    hall.wait(100);
     hall.send(0, &frame(5, DELTA));
     hall.wait(100);
     assert!(hall.clients[0].reports.iter().any(|report| kinds(report) == ["NACK"]), "a NACK alone (RFC 5506)");
