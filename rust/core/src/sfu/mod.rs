@@ -94,6 +94,8 @@ pub struct Sfu {
     counts: Counts,
     relay: Relay,
     rtcp: Compound,
+    /// Where a packet of another shard is put together.
+    scratch: Vec<u8>,
 }
 
 impl Sfu {
@@ -118,6 +120,7 @@ impl Sfu {
             counts: Counts::default(),
             relay: Relay::new(shard, config.shards),
             rtcp: Compound::default(),
+            scratch: Vec::new(),
             config,
         }
     }

@@ -28,12 +28,10 @@ impl Sfu {
     /// RR with REMB for what comes in, SR with SDES for what goes out.
     pub(super) fn write_reports(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
         self.write_receiver_reports(now, id, egress);
-        let subscriptions = |sfu: &Self| sfu.connections.get(id).map_or(0, |connection| connection.subscriptions.len());
-        for index in 0..subscriptions(self) {
-            let subscription = self.connections.get(id).and_then(|connection| connection.subscriptions.get(index));
-            if let Some(subscription) = subscription.copied() {
-                self.write_sender_report(now, subscription, egress);
-            }
+        let mut index = 0;
+        while let Some(subscription) = self.connections.get(id).and_then(|carrier| carrier.subscriptions.get(index)) {
+            index += 1;
+            self.write_sender_report(now, *subscription, egress);
         }
     }
 
