@@ -87,7 +87,7 @@ class Swarm:
         self._loop = asyncio.get_running_loop()
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self._peers: dict[int, Peer] = {}
-        self.generator = Generator(config.ip, coalesce=config.gro)
+        self.generator = Generator(config.ip, coalesce=config.gro, cipher=config.cipher)
         self._loop.add_reader(self.generator.fileno(), self._drain)
 
     async def __aenter__(self) -> Swarm:

@@ -82,7 +82,8 @@ class LoadConfig:
     subscriber goes from the lowest layer to the highest and back, where the signalling can say so. `ip`: the peers'
     own address. `cores`: processors on which the thread of the peers stays. `gro`: sockets take coalesced datagrams
     (UDP_GRO): cheaper for this program, and on loopback for the server's too, which then does what no browser's
-    socket lets it do.
+    socket lets it do. `cipher`: the one SRTP profile that the peers take, such as "AEAD_AES_128_GCM"; else the server
+    chooses.
     """
 
     publishers: int = 1
@@ -103,6 +104,7 @@ class LoadConfig:
     ip: str = "127.0.0.1"
     cores: tuple[int, ...] = ()
     gro: bool = False
+    cipher: str | None = None
 
     @property
     def sections(self) -> tuple[int, int]:

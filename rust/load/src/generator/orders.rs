@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sfu_runtime::datagrams::Wake;
-use sfu_transport::CertificateError;
+use sfu_transport::{CertificateError, SrtpProfile};
 use thiserror::Error;
 
 use super::figures::Figures;
@@ -34,6 +34,8 @@ pub struct GeneratorConfig {
     pub ip: IpAddr,
     /// `SwarmConfig::coalesce`.
     pub coalesce: bool,
+    /// `PeerConfig::profile` of all.
+    pub profile: Option<SrtpProfile>,
 }
 
 /// What to do with one peer.

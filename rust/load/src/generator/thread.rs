@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use sfu_peer::{Delays, Peer, PeerConfig, PeerEvent, SdpError};
-use sfu_transport::Certificate;
+use sfu_transport::{Certificate, SrtpProfile};
 
 use super::figures::{Figures, Totals};
 use super::orders::{Answer, Ask, GeneratorConfig, GeneratorError, News, Order, Outbox};
@@ -24,8 +24,10 @@ pub(super) struct Load {
     outbox: Arc<Outbox>,
     certificate: Arc<Certificate>,
     seed: [u8; 32],
+    profile: Option<SrtpProfile>,
     peers: BTreeMap<u64, PeerId>,
     numbers: BTreeMap<PeerId, u64>,
+    subscribers: BTreeSet<PeerId>,
     /// Connected, and no packet yet.
     waiting: BTreeSet<PeerId>,
     /// What those counted that have left.
@@ -66,8 +68,10 @@ impl Load {
             outbox,
             certificate: Arc::new(Certificate::generate()?),
             seed,
+            profile: config.profile,
             peers: BTreeMap::new(),
             numbers: BTreeMap::new(),
+            subscribers: BTreeSet::new(),
             waiting: BTreeSet::new(),
             gone: Totals::default(),
             beginning,
@@ -148,14 +152,17 @@ impl Load {
         for (byte, of_number) in seed.iter_mut().zip(number.to_le_bytes()) {
             *byte ^= of_number;
         }
-        let certificate = self.certificate.clone();
-        let added = self
-            .swarm
-            .add(|local| peer.configure(PeerConfig { seed, ..PeerConfig::new(number as u32, local, certificate) }));
+        let (certificate, profile) = (self.certificate.clone(), self.profile);
+        let added = self.swarm.add(|local| {
+            peer.configure(PeerConfig { seed, profile, ..PeerConfig::new(number as u32, local, certificate) })
+        });
         match added {
             Ok(id) => {
                 self.peers.insert(number, id);
                 self.numbers.insert(id, number);
+                if matches!(peer, LoadPeer::Subscriber { .. }) {
+                    self.subscribers.insert(id);
+                }
             }
             Err(error) => self.news.push(News::Ended(number, format!("no socket for it: {error}"))),
         }
@@ -188,6 +195,7 @@ impl Load {
         self.peers.remove(&number);
         self.numbers.remove(&id);
         self.waiting.remove(&id);
+        self.subscribers.remove(&id);
         if let Some(peer) = self.swarm.remove(id) {
             self.gone.add(&Totals::of(&peer));
         }
@@ -197,7 +205,7 @@ impl Load {
         let (mut totals, mut delays, mut received) = (self.gone, Delays::default(), BTreeMap::new());
         for (id, peer) in self.swarm.peers() {
             let of_peer = Totals::of(peer);
-            if of_peer.sent == 0 {
+            if self.subscribers.contains(&id) {
                 received.insert(id, of_peer.received);
             }
             totals.add(&of_peer);

@@ -18,10 +18,12 @@ pub(super) struct Generator(Mutex<sfu_load::Generator>);
 #[pymethods]
 impl Generator {
     #[new]
-    #[pyo3(signature = (ip, *, coalesce=false))]
-    fn new(py: Python<'_>, ip: &str, coalesce: bool) -> PyResult<Self> {
+    #[pyo3(signature = (ip, *, coalesce=false, cipher=None))]
+    fn new(py: Python<'_>, ip: &str, coalesce: bool, cipher: Option<&str>) -> PyResult<Self> {
         let ip = ip.parse().map_err(|_| PyValueError::new_err(format!("ip: {ip:?} is not an IP address")))?;
-        let generator = py.detach(|| sfu_load::Generator::start(GeneratorConfig { ip, coalesce }));
+        let profile = cipher.map(str::parse).transpose();
+        let profile = profile.map_err(|_| PyValueError::new_err(format!("cipher: {cipher:?} is no SRTP profile")))?;
+        let generator = py.detach(|| sfu_load::Generator::start(GeneratorConfig { ip, coalesce, profile }));
         Ok(Self(Mutex::new(generator.map_err(|error| refusal(&error))?)))
     }
 
