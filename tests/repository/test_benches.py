@@ -20,6 +20,8 @@ FIGURES = {
         "whep": {"joins_per_core_second", "joins_per_second", "first_packet_p50_ms", "forwarding_p99_us"},
     },
     "packet_cost.py": {"room_of_30": {"cpu_ns_per_packet", "packets_forwarded"}, "room_of_3": {"cpu_ns_per_packet"}},
+    # Who else is there is compared, too; nobody has to be.
+    "compare.py": {"sfu": {"ns_per_packet", "kpps_per_core", "packets_per_second", "kb_per_subscriber"}},
     "layers.py": {"layers": {"seal_ns", "vp8_ns", "h264_ns", "h265_ns", "vp9_ns", "av1_dd_ns", "vp8_percent"}},
     "fanout.py": dict.fromkeys(("none", "twcc"), BESIDE | {"repaired"}),
     "sha1.py": {"none": BESIDE},

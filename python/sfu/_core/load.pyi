@@ -15,8 +15,8 @@ class Generator:
     def __new__(cls, ip: str, *, coalesce: bool = False, cipher: str | None = None) -> Generator:
         """Start the thread; the peers' sockets are on `ip`. `coalesce`: they take datagrams together (UDP_GRO).
 
-        `cipher`: the one SRTP profile that they take, by its registered name. Raises ValueError for what is no IP address
-        and no profile, OSError when there is no thread for it.
+        `cipher`: the one SRTP profile that they take, by its registered name. Raises ValueError for what is no IP
+        address and no profile, OSError when there is no thread for it.
         """
 
     def fileno(self) -> int:
