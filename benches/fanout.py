@@ -6,6 +6,8 @@ asks for 1 % of its packets again and verifies what comes, one changes its tempo
 more than 0.1 % is void.
 """
 
+from dataclasses import replace
+
 from support.limit import SETTINGS, Shape, compare, frames
 from support.measure import Bench
 
@@ -25,5 +27,5 @@ if __name__ == "__main__":
     shape = Shape(10 if bench.quick else options.subscribers, rate=rate, frame=options.frame)
     # Who gets nothing at the far end of the wire has nothing to report.
     feedbacks = ("none",) if options.setting == "wire" else ("none", "twcc")
-    shapes = {feedback: Shape(**{**vars(shape), "feedback": feedback}) for feedback in feedbacks}
+    shapes = {feedback: replace(shape, feedback=feedback) for feedback in feedbacks}
     compare(bench, shapes, 1 if bench.quick else options.seconds, options.setting, options.profile)

@@ -26,10 +26,9 @@ class Room:
 
 
 def scaled(room: Room) -> Room:
-    """The same with a few people, to show that it works."""
-    return replace(
-        room, people=5, high=1, middle=min(room.middle, 1), low=2, voices=1, rooms=min(room.rooms, 2), fps=15
-    )
+    """The same in rooms of ten, three at most, at half the rate: what any machine carries."""
+    middle = min(room.middle, 2)
+    return replace(room, people=10, middle=middle, low=9 - room.high - middle, fps=15, rooms=min(room.rooms, 3))
 
 
 def measure(bench: Bench, rooms: dict[str, Room], seconds: int) -> None:

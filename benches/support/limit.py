@@ -34,6 +34,7 @@ class Shape:
     frame: int = 8
     bytes: int = 1200
     feedback: str = "none"
+    shards: int = 1
 
     def words(self) -> list[str]:
         """As the measuring program takes it."""

@@ -30,7 +30,7 @@ FIGURES = {
     "sparse.py": {"thirty": BESIDE, "one": BESIDE | {"us_per_subscriber_second"}},
     "scaling.py": {
         name: {"ns_per_packet_without_fixed", "fixed_us_per_subscriber_second"}
-        for name in ("subscribers_20", "publishers_2")
+        for name in ("subscribers_20", "publishers_2", "shards_2")
     },
     "meeting.py": {"meeting": CROWD},
     "hundred.py": {"hundred": CROWD},
