@@ -41,7 +41,9 @@ pub(crate) fn crowd(settings: Settings) -> Figures {
     let rooms: Vec<Vec<PeerId>> = (0..crowd.rooms).map(|_| crowd.come(&mut house)).collect();
     let sessions = crowd.rooms * crowd.people;
     house.run_until("tracks", |house| house.tracks.len() == 2 * sessions);
-    rooms.iter().for_each(|room| crowd.subscribe(&mut house, room));
+    for room in &rooms {
+        crowd.subscribe(&mut house, room);
+    }
     let wanted = sessions * crowd.of_each();
     house.run_until("subscriptions", |house| house.subscriptions.len() == wanted);
     let counting: Vec<PeerId> = rooms.iter().flat_map(|room| room[1..].iter().copied()).collect();
