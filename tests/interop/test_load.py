@@ -72,8 +72,10 @@ async def test_one_subscriber_switches_layers(live_sfu: Live) -> None:
     config = LoadConfig(subscribers=2, video=Video(), simulcast=True, verify=2, seconds=4, switch=1.0)
     result = await run(config, RoomSignaling(live_sfu.url, "switching"))
     figures = check(result, streams=0)
-    assert figures["keyframes"] > 0
-    assert figures["expected"] < 2 * figures["sent"], "the lower layer is smaller"
+    share = figures["received"] / figures["sent"]
+    assert 0.95 < share < 1.3, (
+        "of eleven packets two viewers of the highest layer get sixteen; one has the lowest at times"
+    )
 
 
 async def test_each_peer_gets_a_token_of_its_own_or_is_refused() -> None:

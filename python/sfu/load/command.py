@@ -61,6 +61,7 @@ JoinTimeout = Annotated[float, typer.Option(metavar="T", help="When a join count
 Ip = Annotated[str | None, typer.Option(help="The peers' own address; else the one that leads to the server.")]
 Cores = Annotated[str, typer.Option(metavar="LIST", help="Processors for the thread of the peers: 1 or 1,3 or 2-5.")]
 Gro = Annotated[bool, typer.Option("--gro", help="Receive with UDP_GRO: cheaper, on loopback for the server as well.")]
+Cipher = Annotated[str | None, typer.Option(metavar="NAME", help="The one SRTP profile: AEAD_AES_128_GCM or others.")]
 Token = Annotated[str | None, typer.Option(envvar="SFU_TOKEN", help="One access token for all.")]
 Key = Annotated[str | None, typer.Option(envvar="SFU_KEY", help="The server's key: a token for each peer.")]
 Secret = Annotated[str | None, typer.Option(envvar="SFU_SECRET", help="The secret of that key.")]
@@ -93,6 +94,7 @@ def load(
     ip: Ip = None,
     cores: Cores = "",
     gro: Gro = False,
+    cipher: Cipher = None,
     token: Token = None,
     key: Key = None,
     secret: Secret = None,
@@ -128,6 +130,7 @@ def load(
             ip=ip or _address_towards(target),
             cores=_cores(cores),
             gro=gro,
+            cipher=cipher,
         )
     except ValueError as error:
         _fail(str(error), 2)
