@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,9 +16,10 @@ from peers.contestant import Contestant
 from peers.janus import Janus
 from peers.livekit import LiveKit
 from peers.whip import Aiortc, Ours, Pion
-from support.limit import cores
+from support.limit import HEADERS, SETTINGS, cores, far_end
 from support.measure import Bench, Figures, build_extension
 from support.process import Place, ServerProcess
+from support.wire import Wire
 
 from sfu.load import LoadConfig, Video, run
 
@@ -28,6 +29,10 @@ LEAST_SENT = 0.98
 # All have it, none would choose it of itself but ours.
 CIPHER = "AEAD_AES_128_GCM"
 AUDIO_RATE = 50
+# There the share that arrived is known by the time that passed, which cuts a frame at either end.
+MAX_LOSS_ON_A_WIRE = 0.01
+# Seconds.
+COUNTED = 1.0
 LOWEST_RATE = 8
 OURS = Ours()
 OTHERS: tuple[Contestant, ...] = (LiveKit(), Pion(), Janus(1), Janus(None), Aiortc())
@@ -44,6 +49,11 @@ class Shape:
     def __str__(self) -> str:
         what = "audio" if self.rate is None else f"{self.rate} packets/s"
         return f"1 → {self.subscribers}, {what}"
+
+    @property
+    def packets_per_second(self) -> int:
+        """To all subscribers together."""
+        return self.subscribers * (self.rate or AUDIO_RATE)
 
     def less(self) -> "Shape | None":
         """What somebody may carry who did not carry this; `None`: nothing is left."""
@@ -63,6 +73,7 @@ def main() -> None:
             "--rate": {"type": int, "default": 304, "help": "packets a second, in frames of 8"},
             "--seconds": {"type": float, "default": 10.0, "help": "of each run, joins not counted"},
             "--feedback": {"choices": FEEDBACK, "default": "none", "help": "of the subscribers"},
+            "--setting": SETTINGS["--setting"],
             "--only": {"nargs": "*", "metavar": "NAME", "help": f"of {', '.join(one.name for one in OTHERS)}"},
         },
     )
@@ -87,6 +98,7 @@ class Comparison:
         self._taken: dict[str, list[Figures]] = {}
         self._overloaded: set[Contestant] = set()
         self._void = 0
+        self._far: Wire | None = None
         subscribers = 5 if bench.quick else bench.options.subscribers
         video = Shape(subscribers, bench.options.rate // 8 * 8)
         audio = Shape(min(20, subscribers), None)
@@ -97,13 +109,15 @@ class Comparison:
         """All rounds, and the report."""
         for number in range(self._bench.rounds):
             self._bench.say(f"round {number + 1} of {self._bench.rounds}")
-            self._round()
+            with far_end(self._bench.options.setting) as self._far:
+                self._round()
         if not self._taken:
             sys.exit("every run is void: nothing to report; the machine is too busy for this rate")
         self._bench.report(
             self._taken,
             servers=self._about,
             skipped=self._skipped,
+            setting=self._bench.options.setting,
             feedback=self._bench.options.feedback,
             void=self._void,
         )
@@ -159,26 +173,29 @@ class Comparison:
         """Ours is measured in several shapes."""
         return contestant.name if contestant is not OURS or shape == self._default else f"{OURS.name}, {shape}"
 
+    def _place(self, folder: Path) -> Place:
+        return Place(self._server_core, folder, self._far.far.host if self._far else "127.0.0.1")
+
     def _load(self, shape: Shape, address: str) -> LoadConfig:
         return LoadConfig(
             subscribers=shape.subscribers,
             video=None if shape.rate is None else Video(rate=shape.rate),
             audio=shape.rate is None,
             feedback=self._bench.options.feedback,
-            seconds=self._seconds,
-            ip=address,
+            seconds=self._seconds + (COUNTED if self._far else 0),
+            ip=self._far.far.address if self._far else address,
             cores=(self._load_core,),
             cipher=CIPHER,
         )
 
     async def _measure(self, contestant: Contestant, shape: Shape) -> Figures:
         """Serve, load, stop. Raises `ValueError` for a run that says nothing."""
-        meter: dict[str, float] = {}
         with tempfile.TemporaryDirectory(prefix="sfu-compare-") as folder:
-            async with contestant.serve(Place(self._server_core, Path(folder))) as running:
+            async with contestant.serve(self._place(Path(folder))) as running:
                 empty = running.process.resident_bytes()
-                config = self._load(shape, running.address)
-                result = await run(config, running.signaling, _metered(running.process, meter))
+                window = Window(running.process, self._far)
+                with self._far.far.entered() if self._far else contextlib.nullcontext():
+                    result = await run(self._load(shape, running.address), running.signaling, window)
         if problems := result.problems(MAX_LOSS):
             everybody = not result.publishers.failed + result.subscribers.failed
             raise (Overload if everybody else ValueError)("; ".join(problems))
@@ -191,24 +208,59 @@ class Comparison:
             "load": str(shape),
             "cipher": ", ".join(result.figures["profiles"]),
         }
-        ns = meter["cpu_ns"] / result.figures["received"]
+        packets, loss = result.figures["received"], result.loss or 0.0
+        if self._far:
+            packets = window.bytes / (result.figures["bytes_received"] / result.figures["received"])
+            loss = 1 - packets / (shape.packets_per_second * window.seconds)
+            if not self._bench.quick and abs(loss) > MAX_LOSS_ON_A_WIRE:
+                raise Overload(f"{loss:.1%} did not arrive at the far end")
+        ns = window.cpu_ns / packets
         return {
             "ns_per_packet": ns,
             "kpps_per_core": 1e6 / ns,
-            "core_percent": meter["cpu_ns"] / result.figures["seconds"] / 1e7,
-            "packets_per_second": result.rate("received"),
-            "loss": result.loss or 0.0,
-            "kb_per_subscriber": (meter["resident_bytes"] - empty) / shape.subscribers / 1e3,
+            "core_percent": window.cpu_ns / window.seconds / 1e7,
+            "packets_per_second": packets / window.seconds,
+            "loss": loss,
+            "kb_per_subscriber": (window.resident_bytes - empty) / shape.subscribers / 1e3,
         }
 
 
-@contextlib.asynccontextmanager
-async def _metered(process: ServerProcess, meter: dict[str, float]) -> AsyncIterator[None]:
-    """What the whole process takes meanwhile."""
-    begun = process.cpu_ns()
-    yield
-    meter["cpu_ns"] = process.cpu_ns() - begun
-    meter["resident_bytes"] = process.resident_bytes()
+class Window:
+    """What a whole process takes while the load measures; on a wire from when media is dropped at its far end."""
+
+    def __init__(self, process: ServerProcess, far: Wire | None) -> None:
+        self._process = process
+        self._far = far
+        self.resident_bytes = 0
+        self.cpu_ns = 0
+        self.seconds = 0.0
+        self.bytes = 0
+        """Of datagrams that were dropped."""
+
+    async def __aenter__(self) -> None:
+        self._beginning = asyncio.create_task(self._begin())
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._beginning
+        self.cpu_ns += self._process.cpu_ns()
+        self.seconds += time.monotonic()
+        self.bytes += self._dropped()
+        self.resident_bytes = self._process.resident_bytes()
+
+    async def _begin(self) -> None:
+        if self._far:
+            # Until then the load counts what comes: so it is known how long packets are.
+            await asyncio.sleep(COUNTED)
+            self._far.drop(["1-65535"])
+        self.cpu_ns -= self._process.cpu_ns()
+        self.seconds -= time.monotonic()
+        self.bytes -= self._dropped()
+
+    def _dropped(self) -> int:
+        if self._far is None:
+            return 0
+        messages, count = self._far.dropped()
+        return count - messages * HEADERS
 
 
 if __name__ == "__main__":

@@ -58,7 +58,13 @@ class Pion:
     async def serve(self, place: Place) -> AsyncIterator[Running]:
         """One process."""
         port = free_port()
-        command = [_build(), "-http", f"{place.host}:{port}", "-udp", f"{place.host}:{free_port(socket.SOCK_DGRAM)}"]
+        command: list[str | Path] = [
+            _build(),
+            "-http",
+            f"{place.host}:{port}",
+            "-udp",
+            f"{place.host}:{free_port(socket.SOCK_DGRAM)}",
+        ]
         async with ServerProcess(place, command, {"GOMAXPROCS": "1"}) as process:
             await process.listens(port)
             yield Running(process, _posting(place, port), _pion_version(), place.host)

@@ -20,7 +20,7 @@ _WAYS = ("by_sendto", "by_sendmmsg", "by_gso", "by_gso_by_8", "by_gso_by_64")
 # Of the far end's addresses; nobody listens there.
 _FIRST_PORT = 20_000
 # IP and UDP, once a message.
-_HEADERS = 28
+HEADERS = 28
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def compare(
     server_core, load_core = cores()
     taken: dict[str, list[Figures]] = {name: [] for name in shapes}
     void = 0
-    with _far(setting) as far:
+    with far_end(setting) as far:
         for number in range(bench.rounds):
             limits: dict[Shape, Figures] = {}
             for name, shape in shapes.items():
@@ -91,7 +91,8 @@ def compare(
 
 
 @contextlib.contextmanager
-def _far(setting: str) -> Iterator[Wire | None]:
+def far_end(setting: str) -> Iterator[Wire | None]:
+    """The wire of a setting that has one."""
     if setting == "wire":
         with wire() as far:
             yield far
@@ -122,7 +123,7 @@ def _limit(bench: Bench, number: int, program: Path, arguments: list[str], shape
     best = min(_WAYS, key=lambda way: figures[way])
     if far is not None:
         messages, dropped = (after - earlier for after, earlier in zip(far.dropped(), before, strict=True))
-        loss = 1 - (dropped - messages * _HEADERS) / (figures["sent"] * shape.bytes)
+        loss = 1 - (dropped - messages * HEADERS) / (figures["sent"] * shape.bytes)
     else:
         loss = figures[f"{best}_loss"]
     costs = {f"limit_{way}": figures[way] for way in _WAYS}

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-_PATIENCE = 10.0
-"""Seconds until a server must listen, and until it must have ended."""
+_STARTS = 30.0
+"""Seconds until a server must listen."""
+_ENDS = 10.0
+"""Seconds until it must have ended by itself."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class ServerProcess:
 
     async def listens(self, port: int) -> None:
         """Wait until it takes TCP connections. Raises `RuntimeError` with its last words if it ends or never does."""
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + _STARTS
         while time.monotonic() < end and self._process.poll() is None:
             try:
                 _, writer = await asyncio.open_connection(self._place.host, port)
@@ -80,7 +82,7 @@ class ServerProcess:
         """End it; it has a while to do so itself."""
         self._process.send_signal(signal.SIGTERM)
         try:
-            await asyncio.to_thread(self._process.wait, _PATIENCE)
+            await asyncio.to_thread(self._process.wait, _ENDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -37,19 +37,26 @@ class Namespace:
         """The command line that runs `words` inside."""
         return ["ip", "netns", "exec", self.name, *words]
 
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """This thread is inside meanwhile, and so are the sockets that it makes and the threads that it starts."""
+        with Path("/proc/thread-self/ns/net").open() as home, Path(f"/run/netns/{self.name}").open() as inside:
+            _enter(inside.fileno())
+            try:
+                yield
+            finally:
+                _enter(home.fileno())
+
     def connect(self, port: int) -> socket.socket:
         """A TCP connection to the loopback of the namespace: a socket belongs to where it was made."""
         made: list[socket.socket] = []
         failed: list[OSError] = []
 
         def inside() -> None:
-            # In a thread of its own: entering a namespace concerns only the calling thread, which ends here.
+            # In a thread of its own: the caller's other tasks stay outside.
             try:
-                with Path(f"/run/netns/{self.name}").open() as handle:
-                    libc = ctypes.CDLL(None, use_errno=True)
-                    if libc.setns(handle.fileno(), _CLONE_NEWNET) != 0:
-                        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-                made.append(socket.create_connection(("127.0.0.1", port), timeout=10))
+                with self.entered():
+                    made.append(socket.create_connection(("127.0.0.1", port), timeout=10))
             except OSError as error:
                 failed.append(error)
 
@@ -60,6 +67,12 @@ class Namespace:
             raise failed[0]
         made[0].setblocking(False)
         return made[0]
+
+
+def _enter(network: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(network, _CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 @contextmanager
