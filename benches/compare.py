@@ -29,7 +29,7 @@ LEAST_SENT = 0.98
 # All have it, none would choose it of itself but ours.
 CIPHER = "AEAD_AES_128_GCM"
 AUDIO_RATE = 50
-# There the share that arrived is known by the time that passed, which cuts a frame at either end.
+# There the share that arrived is known by the time that passed, which cuts frames at either end.
 MAX_LOSS_ON_A_WIRE = 0.01
 # Seconds.
 COUNTED = 1.0
@@ -49,11 +49,6 @@ class Shape:
     def __str__(self) -> str:
         what = "audio" if self.rate is None else f"{self.rate} packets/s"
         return f"1 → {self.subscribers}, {what}"
-
-    @property
-    def packets_per_second(self) -> int:
-        """To all subscribers together."""
-        return self.subscribers * (self.rate or AUDIO_RATE)
 
     def less(self) -> "Shape | None":
         """What somebody may carry who did not carry this; `None`: nothing is left."""
@@ -211,7 +206,7 @@ class Comparison:
         packets, loss = result.figures["received"], result.loss or 0.0
         if self._far:
             packets = window.bytes / (result.figures["bytes_received"] / result.figures["received"])
-            loss = 1 - packets / (shape.packets_per_second * window.seconds)
+            loss = 1 - packets / (result.rate("sent") * window.seconds * shape.subscribers)
             if not self._bench.quick and abs(loss) > MAX_LOSS_ON_A_WIRE:
                 raise Overload(f"{loss:.1%} did not arrive at the far end")
         ns = window.cpu_ns / packets
@@ -245,6 +240,8 @@ class Window:
         self.cpu_ns += self._process.cpu_ns()
         self.seconds += time.monotonic()
         self.bytes += self._dropped()
+        if self._far:
+            self._far.let_through()
         self.resident_bytes = self._process.resident_bytes()
 
     async def _begin(self) -> None:

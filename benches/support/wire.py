@@ -42,9 +42,13 @@ class Wire:
 
     def drop(self, ports: Iterable[int | str]) -> None:
         """From now on media to these ports is dropped at the far end, and nothing else."""
+        self.let_through()
+        self._nft("-f", "-", rules=_RULES.format(table=_TABLE, ports=", ".join(map(str, ports))))
+
+    def let_through(self) -> None:
+        """Nothing is dropped any more."""
         self._nft("add", "table", *_TABLE.split())
         self._nft("delete", "table", *_TABLE.split())
-        self._nft("-f", "-", rules=_RULES.format(table=_TABLE, ports=", ".join(map(str, ports))))
 
     def dropped(self) -> tuple[int, int]:
         """Messages, and their bytes from the header of IP on."""
