@@ -140,6 +140,9 @@ class Comparison:
             if shape not in ours:
                 ours[shape] = self._take(OURS, shape)
             reference, theirs = ours[shape], self._take(contestant, shape)
+            if contestant in self._overloaded:
+                # It may have been the machine.
+                theirs = self._take(contestant, shape)
             if reference is not None and theirs is not None:
                 theirs["ratio"] = theirs["ns_per_packet"] / reference["ns_per_packet"]
                 self._taken.setdefault(contestant.name, []).append(theirs)
@@ -205,7 +208,7 @@ class Comparison:
         }
         packets, loss = result.figures["received"], result.loss or 0.0
         if self._far:
-            packets = window.bytes / (result.figures["bytes_received"] / result.figures["received"])
+            packets = window.bytes / (result.figures["counted_bytes"] / result.figures["counted"])
             loss = 1 - packets / (result.rate("sent") * window.seconds * shape.subscribers)
             if not self._bench.quick and abs(loss) > MAX_LOSS_ON_A_WIRE:
                 raise Overload(f"{loss:.1%} did not arrive at the far end")
