@@ -45,6 +45,8 @@ FIGURES = {
 }
 
 
+# It may have to compile.
+@pytest.mark.timeout(900)
 def test_the_far_end_of_a_wire_counts_what_it_drops() -> None:
     """Refused with a word where namespaces are not allowed."""
     if shutil.which("cargo") is None:
