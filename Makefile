@@ -105,6 +105,7 @@ doc: $(VENV)/.stamp-run
 .PHONY: test-rust
 test-rust: $(VENV)/.stamp-run
 	@$(STEP) "cargo test"   cargo test --workspace --locked
+	@$(STEP) "two shards"   env SFU_SHARDS=2 cargo test -p sfu-core --test scenarios --locked --quiet
 
 .PHONY: stubtest
 stubtest: extension

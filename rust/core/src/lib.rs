@@ -26,6 +26,7 @@ pub mod layer;
 pub mod nack;
 pub mod negotiation;
 mod outbox;
+mod pending;
 pub mod relay;
 mod replaced;
 mod rewrite;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sfu_sim::LinkConfig;
 use sfu_sim::encoder::Structure;
 use sfu_sim::judge::Verdict;
-use sfu_sim::torture::{Codec, Scene, SceneConfig, further, run_structure};
+use sfu_sim::torture::{Codec, RelayConfig, Scene, SceneConfig, counts, further, run_over_shards, run_structure};
 
 /// One frame: nobody waits longer than until the wanted keyframe is there.
 const FRAME: Duration = Duration::from_micros(33_334);
@@ -45,7 +45,8 @@ fn without_loss_a_switch_takes_its_turn_the_way_the_encoder_and_a_frame() {
     for codec in [Codec::H264, Codec::Vp9Ksvc, Codec::Av1L3t3Key] {
         let (structure, uplink) = (codec.structure(), LinkConfig::delayed(millis(25)));
         let duration = Duration::from_secs(60);
-        let config = SceneConfig { structure, viewers: 30, duration, switches: u64::MAX, uplink, seed: 1 };
+        let relay = RelayConfig::default();
+        let config = SceneConfig { structure, viewers: 30, duration, switches: u64::MAX, uplink, relay, seed: 1 };
         let verdict = Scene::play(Instant::now(), &config).expect("the SFU forwards it");
         let longest = verdict.waits.iter().max().copied().unwrap_or_default();
         // A turn of a second, there and back, 50 ms to encode; a frame rate that is raised too has three pictures to come.
@@ -55,6 +56,48 @@ fn without_loss_a_switch_takes_its_turn_the_way_the_encoder_and_a_frame() {
         assert!(longest > millis(150), "nobody had to wait for a turn: {longest:?}");
         assert_eq!(verdict.errors(), 0, "{:#?}", verdict.problems);
     }
+}
+
+/// Half of the viewers watch over a relay that takes no time: the judge sees no difference.
+fn torture_over_shards(codec: Codec) {
+    let relay = RelayConfig { shards: 2, delay: Duration::ZERO, loss: 0.0 };
+    let play =
+        |relay| run_over_shards(Instant::now(), codec.structure(), (2_000, 1), relay).expect("the SFU forwards it");
+    let (over_two, on_one) = (play(relay), play(RelayConfig::default()));
+    assert_eq!(counts(&over_two), counts(&on_one));
+    assert!(over_two.frames_forwarded > 10 * over_two.switches, "{} frames", over_two.frames_forwarded);
+}
+
+/// The relay takes a while and loses media. What a viewer may expect of it when, the judge cannot know; what it gets must be whole.
+fn torture_over_a_bad_relay(codec: Codec) {
+    let relay = RelayConfig { shards: 2, delay: Duration::from_micros(300), loss: 0.02 };
+    let verdict = run_over_shards(Instant::now(), codec.structure(), (2_000, 1), relay).expect("the SFU forwards it");
+    let problems: Vec<String> = verdict.problems.iter().map(ToString::to_string).collect();
+    let undecodable = verdict.undecodable_frames;
+    assert!(undecodable * 1000 < verdict.frames_forwarded, "{undecodable} of {}", verdict.frames_forwarded);
+    assert_eq!((verdict.reused_sequence_numbers, verdict.timestamps_backwards), (0, 0), "{problems:#?}");
+    assert!(verdict.frames_forwarded > 10 * verdict.switches, "{} frames", verdict.frames_forwarded);
+}
+
+macro_rules! over_shards {
+    ($($name:ident: $codec:ident, $torture:ident;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                $torture(Codec::$codec);
+            }
+        )*
+    };
+}
+
+over_shards! {
+    vp8_over_two_shards: Vp8, torture_over_shards;
+    vp9_k_svc_over_two_shards: Vp9Ksvc, torture_over_shards;
+    av1_l3t3_key_over_two_shards: Av1L3t3Key, torture_over_shards;
+    h264_over_two_shards: H264, torture_over_shards;
+    vp8_over_a_relay_that_loses_media: Vp8, torture_over_a_bad_relay;
+    av1_over_a_relay_that_loses_media: Av1L3t3, torture_over_a_bad_relay;
+    h264_over_a_relay_that_loses_media: H264, torture_over_a_bad_relay;
 }
 
 macro_rules! structures {

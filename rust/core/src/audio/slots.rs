@@ -107,7 +107,14 @@ impl Slots {
     pub(crate) fn remove_voice(&mut self, voice: Voice) -> Changed {
         match &mut self.ranking {
             Ranking::Own(loudest) => loudest.remove(voice),
-            Ranking::Told(_) => Changed::Nothing,
+            Ranking::Told(voices) => match voices.iter_mut().find(|place| **place == Some(voice)) {
+                // The home will tell who has its place.
+                Some(place) => {
+                    *place = None;
+                    Changed::Places
+                }
+                None => Changed::Nothing,
+            },
         }
     }
 

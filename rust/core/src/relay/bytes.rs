@@ -16,6 +16,12 @@ impl Writer<'_> {
         self.0.push(value);
     }
 
+    /// A kind, and what the message is about.
+    pub(super) fn head(&mut self, kind: u8, id: u64) {
+        self.u8(kind);
+        self.u64(id);
+    }
+
     pub(super) fn u16(&mut self, value: u16) {
         self.bytes(&value.to_be_bytes());
     }
@@ -50,7 +56,9 @@ impl Writer<'_> {
     pub(super) fn list<T: Copy>(&mut self, values: &[T], mut write: impl FnMut(&mut Self, T)) {
         let values = &values[..values.len().min(usize::from(u8::MAX))];
         self.u8(values.len() as u8);
-        values.iter().for_each(|value| write(self, *value));
+        for value in values {
+            write(self, *value);
+        }
     }
 }
 
@@ -119,6 +127,8 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Outer `None`: it could not be read.
+    #[allow(clippy::option_option, reason = "whether it could be read, and whether it is there")]
     pub(super) fn option<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
         if self.bool()? { read(self).map(Some) } else { Some(None) }
     }

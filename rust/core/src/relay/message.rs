@@ -7,16 +7,20 @@
 use std::sync::Arc;
 
 use sfu_wire::rtp::extension_value::AudioLevel;
-use sfu_wire::{Extension, ExtensionMap, Mid, NtpTime, Rid, SeqNo};
+use sfu_wire::{ExtensionMap, Mid, NtpTime, Rid, SeqNo};
 
 use super::bytes::{Reader, Writer};
+use super::parts::{
+    read_announcement, read_config, read_packet, read_timestamps, room, session, track, write_announcement,
+    write_config, write_packet, write_timestamps,
+};
 use super::wants::Wants;
 use crate::audio::Voice;
 use crate::codec::{CodecName, Kind};
 use crate::config::RoomConfig;
 use crate::id::{RoomId, SessionId, TrackId};
 use crate::layer::Encodings;
-use crate::stream::{PlaceState, PublisherState, TimestampState, ToldNumbers};
+use crate::stream::{PublisherState, TimestampState, ToldNumbers};
 
 /// Raised when a message changes its meaning: shards of one process always have the same, machines may not.
 pub(crate) const VERSION: u16 = 1;
@@ -24,14 +28,15 @@ pub(crate) const VERSION: u16 = 1;
 /// Marks kinds that may be dropped.
 pub(super) const MEDIA: u8 = 0x80;
 
+/// The kinds that are media.
+const LEVEL: u8 = MEDIA | 0x03;
+const PACKET: u8 = MEDIA | 0x13;
+
 /// No message is longer with its length in front: shards of a process have no more room for one.
 pub(super) const MAX_LEN: usize = (1 << 16) - 4;
 
 /// What a message begins with before its body.
 pub(super) const HEAD: usize = 5;
-
-const CODECS: [CodecName; 7] =
-    [CodecName::Opus, CodecName::Red, CodecName::Vp8, CodecName::Vp9, CodecName::Av1, CodecName::H264, CodecName::H265];
 
 /// A published track as every shard with somebody in its room knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +78,7 @@ pub(crate) struct RelayedPacket<'a> {
 
 /// See the module's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "it lives for one call: a box would be an allocation for nothing")]
 pub(crate) enum Message<'a> {
     /// The first of each pair.
     Hello {
@@ -192,42 +198,34 @@ impl<'a> Message<'a> {
                 w.u16(*version);
             }
             Self::Enter { room, session } => {
-                w.u8(1);
-                w.u64(room.get());
+                w.head(1, room.get());
                 w.u64(session.get());
             }
             Self::Leave { room, session } => {
-                w.u8(2);
-                w.u64(room.get());
+                w.head(2, room.get());
                 w.u64(session.get());
             }
             Self::Level { track, level, measured } => {
-                w.u8(MEDIA | 3);
-                w.u64(track.get());
+                w.head(LEVEL, track.get());
                 w.bytes(&level.to_bytes());
                 w.u8(u8::from(*measured));
             }
             Self::Room { room, config } => {
-                w.u8(4);
-                w.u64(room.get());
+                w.head(4, room.get());
                 write_config(w, config);
             }
             Self::Entered { session } => {
-                w.u8(5);
-                w.u64(session.get());
+                w.head(5, session.get());
             }
             Self::Refused { session, full } => {
-                w.u8(6);
-                w.u64(session.get());
+                w.head(6, session.get());
                 w.option(*full, Writer::u32);
             }
             Self::RoomClosed { room } => {
-                w.u8(7);
-                w.u64(room.get());
+                w.head(7, room.get());
             }
             Self::Places { room, voices } => {
-                w.u8(8);
-                w.u64(room.get());
+                w.head(8, room.get());
                 w.list(voices, |w, voice| {
                     w.option(voice, |w, voice| {
                         w.u64(voice.track.get());
@@ -240,41 +238,33 @@ impl<'a> Message<'a> {
                 write_announcement(w, announcement);
             }
             Self::Ended { room, track } => {
-                w.u8(10);
-                w.u64(room.get());
+                w.head(10, room.get());
                 w.u64(track.get());
             }
             Self::Start { track } => {
-                w.u8(11);
-                w.u64(track.get());
+                w.head(11, track.get());
             }
             Self::Stop { track } => {
-                w.u8(12);
-                w.u64(track.get());
+                w.head(12, track.get());
             }
             Self::Wants { track, wants } => {
-                w.u8(13);
-                w.u64(track.get());
+                w.head(13, track.get());
                 w.bytes(&wants.to_bytes());
             }
             Self::Missing { track, counters } => {
-                w.u8(14);
-                w.u64(track.get());
+                w.head(14, track.get());
                 w.list(counters, Writer::u64);
             }
             Self::Ask { track, room } => {
-                w.u8(15);
-                w.u64(track.get());
+                w.head(15, track.get());
                 w.u64(room.get());
             }
             Self::Started { track, flowing } => {
-                w.u8(16);
-                w.u64(track.get());
+                w.head(16, track.get());
                 w.u8((0..Encodings::MAX).fold(0, |bits, one| bits | u8::from(flowing.contains(one)) << one));
             }
             Self::Clock { track, timestamps, publisher } => {
-                w.u8(17);
-                w.u64(track.get());
+                w.head(17, track.get());
                 write_timestamps(w, timestamps);
                 w.option(*publisher, |w, state| {
                     w.u64(state.unix_nanos);
@@ -283,12 +273,11 @@ impl<'a> Message<'a> {
                 });
             }
             Self::Gone { track, elsewhere } => {
-                w.u8(18);
-                w.u64(track.get());
+                w.head(18, track.get());
                 w.u8(u8::from(*elsewhere));
             }
             Self::Packet(packet) => {
-                w.u8(MEDIA | 19);
+                w.u8(PACKET);
                 write_packet(w, packet);
             }
         }
@@ -297,8 +286,6 @@ impl<'a> Message<'a> {
     /// Reads kind and body; `None`: it is none of this version.
     pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let r = &mut Reader(bytes);
-        const LEVEL: u8 = MEDIA | 3;
-        const PACKET: u8 = MEDIA | 19;
         let message = match r.u8()? {
             0 => Self::Hello { version: r.u16()? },
             1 => Self::Enter { room: room(r)?, session: session(r)? },
@@ -336,142 +323,6 @@ impl<'a> Message<'a> {
         };
         r.rest().is_empty().then_some(message)
     }
-}
-
-fn room(r: &mut Reader<'_>) -> Option<RoomId> {
-    r.u64().map(RoomId::new)
-}
-
-fn session(r: &mut Reader<'_>) -> Option<SessionId> {
-    r.u64().map(SessionId::new)
-}
-
-fn track(r: &mut Reader<'_>) -> Option<TrackId> {
-    r.u64().map(TrackId::new)
-}
-
-fn write_codec(w: &mut Writer<'_>, codec: CodecName) {
-    w.u8(CODECS.iter().position(|known| *known == codec).unwrap_or_default() as u8);
-}
-
-fn read_codec(r: &mut Reader<'_>) -> Option<CodecName> {
-    CODECS.get(usize::from(r.u8()?)).copied()
-}
-
-fn write_config(w: &mut Writer<'_>, config: &RoomConfig) {
-    w.option(config.max_sessions, Writer::u32);
-    w.list(&config.video_codecs, write_codec);
-    w.list(&config.audio_codecs, write_codec);
-    w.u8(config.red);
-    w.option(config.audio_slots, Writer::u8);
-}
-
-fn read_config(r: &mut Reader<'_>) -> Option<RoomConfig> {
-    Some(RoomConfig {
-        max_sessions: r.option(Reader::u32)?,
-        video_codecs: r.list(read_codec)?,
-        audio_codecs: r.list(read_codec)?,
-        red: r.u8()?,
-        audio_slots: r.option(Reader::u8)?,
-    })
-}
-
-fn write_announcement(w: &mut Writer<'_>, announcement: &Announcement) {
-    let Announcement { room, session, track, revision, label, mid, codec, muted, fmtp, msid, extensions, rids } =
-        announcement;
-    w.u64(room.get());
-    w.u64(session.get());
-    w.u64(track.get());
-    w.u32(*revision);
-    w.text(label);
-    w.text(mid.as_str());
-    write_codec(w, *codec);
-    w.u8(u8::from(*muted));
-    w.text(fmtp);
-    w.text(&msid.0);
-    w.text(&msid.1);
-    for extension in Extension::ALL {
-        w.u8(extensions.id(extension).unwrap_or(0));
-    }
-    w.list(rids, |w, rid| w.text(rid.as_str()));
-}
-
-fn read_announcement(r: &mut Reader<'_>) -> Option<Announcement> {
-    Some(Announcement {
-        room: room(r)?,
-        session: session(r)?,
-        track: track(r)?,
-        revision: r.u32()?,
-        label: r.text()?.into(),
-        mid: Mid::new(r.text()?)?,
-        codec: read_codec(r)?,
-        muted: r.bool()?,
-        fmtp: r.text()?.into(),
-        msid: (r.text()?.to_owned(), r.text()?.to_owned()),
-        extensions: {
-            let ids: [u8; Extension::COUNT] = r.array()?;
-            ids.into_iter().zip(Extension::ALL).collect()
-        },
-        rids: r.list(|r| Rid::new(r.text()?)).filter(|rids| rids.len() <= usize::from(Encodings::MAX))?,
-    })
-}
-
-fn write_timestamps(w: &mut Writer<'_>, state: &TimestampState) {
-    for place in &state.places {
-        w.option(place.offset, Writer::i64);
-        w.option(place.tie, |w, (ntp, timestamp, reported)| {
-            w.u64(ntp.get());
-            w.i64(timestamp);
-            w.u8(u8::from(reported));
-        });
-    }
-    w.option(state.reference, Writer::u8);
-    w.option(state.anchor, |w, (ntp, timeline)| {
-        w.u64(ntp.get());
-        w.i64(timeline);
-    });
-}
-
-fn read_timestamps(r: &mut Reader<'_>) -> Option<TimestampState> {
-    let mut state = TimestampState::default();
-    for place in &mut state.places {
-        let offset = r.option(Reader::offset)?;
-        let tie = r.option(|r| Some((NtpTime::new(r.u64()?), r.offset()?, r.bool()?)))?;
-        *place = PlaceState { offset, tie };
-    }
-    state.reference = r.option(Reader::u8)?;
-    state.anchor = r.option(|r| Some((NtpTime::new(r.u64()?), r.offset()?)))?;
-    Some(state)
-}
-
-fn write_packet(w: &mut Writer<'_>, packet: &RelayedPacket<'_>) {
-    let RelayedPacket { track, counter, encoding, epoch, seq, timestamp, marker, repaired, codec, packet } = *packet;
-    w.u64(track.get());
-    w.u64(counter.get());
-    w.u64(seq.get());
-    w.u64(timestamp);
-    w.u16(epoch);
-    w.u8(encoding);
-    w.u8(u8::from(marker) | u8::from(repaired) << 1);
-    write_codec(w, codec);
-    w.bytes(packet);
-}
-
-fn read_packet<'a>(r: &mut Reader<'a>) -> Option<RelayedPacket<'a>> {
-    let (track, counter, seq) = (track(r)?, r.count()?, r.count()?);
-    let (timestamp, epoch, encoding, flags) = (r.count()?, r.u16()?, r.u8()?, r.u8()?);
-    Some(RelayedPacket {
-        track,
-        counter: SeqNo::new(counter),
-        encoding,
-        epoch,
-        seq: SeqNo::new(seq),
-        timestamp,
-        marker: flags & 1 != 0,
-        repaired: flags & 2 != 0,
-        codec: read_codec(r)?,
-        packet: r.rest(),
-    })
 }
 
 impl RelayedPacket<'_> {

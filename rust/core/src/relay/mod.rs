@@ -9,7 +9,7 @@ mod bytes;
 mod inlet;
 mod message;
 mod outlet;
-mod pending;
+mod parts;
 mod wants;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -18,7 +18,6 @@ pub(crate) use inlet::Inlet;
 pub(crate) use message::{Announcement, Message, RelayedPacket};
 use message::{HEAD, MAX_LEN, MEDIA, VERSION};
 pub(crate) use outlet::{Outlet, Outlets};
-pub(crate) use pending::{PATIENCE, Pending, Wait};
 pub(crate) use wants::Wants;
 
 use crate::arena::{Arena, ReplicaId};
@@ -75,7 +74,6 @@ pub(crate) struct Relay {
     /// What replicas of tracks are called under.
     pub(crate) replicas: Arena<ReplicaId, TrackId>,
     pub(crate) publishers: BTreeMap<SessionId, Publisher>,
-    pub(crate) pending: Pending,
     pub(crate) stats: RelayStats,
 }
 
@@ -88,7 +86,6 @@ impl Relay {
             taken: Vec::new(),
             replicas: Arena::new(shard),
             publishers: BTreeMap::new(),
-            pending: Pending::default(),
             stats: RelayStats::default(),
         }
     }

@@ -31,7 +31,9 @@ impl Wants {
     /// Those of others too.
     pub(crate) fn add(&mut self, others: &Self) {
         for (encoding, wish) in others.keyframes.iter().enumerate() {
-            wish.iter().for_each(|wish| self.keyframe(encoding, *wish));
+            if let Some(wish) = wish {
+                self.keyframe(encoding, *wish);
+            }
         }
         self.layers = self.layers.or(others.layers);
     }

@@ -181,7 +181,9 @@ impl Sfu {
             }
             self.carry(*to);
         }
-        left.into_iter().for_each(|track| self.carry(track));
+        for track in left {
+            self.carry(track);
+        }
     }
 
     /// Tells who is in a slot, once it has a section.

@@ -43,6 +43,7 @@ use crate::demux::Demux;
 use crate::event::Event;
 use crate::id::{ChannelId, RoomId, SessionId, SubscriptionId, TapId, TrackId};
 use crate::outbox::Outbox;
+use crate::pending::Pending;
 use crate::relay::Relay;
 use crate::room::Room;
 use crate::session::Session;
@@ -93,6 +94,8 @@ pub struct Sfu {
     batch: Batch,
     counts: Counts,
     relay: Relay,
+    /// Commands that wait for another shard.
+    pending: Pending,
     rtcp: Compound,
     /// Where a packet of another shard is put together.
     scratch: Vec<u8>,
@@ -120,6 +123,7 @@ impl Sfu {
             counts: Counts::default(),
             relay: Relay::new(shard, config.shards),
             rtcp: Compound::default(),
+            pending: Pending::default(),
             scratch: Vec::new(),
             config,
         }

@@ -8,7 +8,8 @@ use super::Sfu;
 use crate::command::{CommandError, PendingId, Reply};
 use crate::id::{SessionId, TrackId};
 use crate::layer::Layer;
-use crate::relay::{Message, PATIENCE, Wait, messages};
+use crate::pending::{PATIENCE, Wait};
+use crate::relay::{Message, messages};
 use crate::timers::Timer;
 
 impl Sfu {
@@ -37,7 +38,7 @@ impl Sfu {
 
     /// The reply of a command that was answered by [`Reply::Pending`].
     pub fn poll_reply(&mut self) -> Option<(PendingId, Result<Reply, CommandError>)> {
-        self.relay.pending.poll_reply()
+        self.pending.poll_reply()
     }
 
     fn relayed(&mut self, now: Instant, from: u16, message: Message<'_>, egress: &mut Egress) {
@@ -49,7 +50,8 @@ impl Sfu {
             Message::Room { room, config } => self.relayed_room(now, from, room, config),
             Message::Entered { session } => self.relayed_entered(now, session),
             Message::Refused { session, full } => {
-                self.relayed_refused(now, session, full.map_or(CommandError::RoomClosed, CommandError::RoomFull));
+                let error = full.map_or(CommandError::RoomClosed, CommandError::RoomFull);
+                self.relayed_refused(now, session, &error);
             }
             Message::RoomClosed { room } => self.relayed_close(now, from, room, egress),
             Message::Places { room, voices } => self.relayed_places(now, from, room, voices),
@@ -64,8 +66,8 @@ impl Sfu {
             Message::Clock { track, timestamps, publisher } => self.relayed_clock(track, &timestamps, publisher),
             Message::Gone { track, elsewhere } => {
                 let error = if elsewhere { CommandError::NotInRoom } else { CommandError::TrackEnded };
-                for (id, _) in self.relay.pending.take(|wait| wait.track() == Some(track)) {
-                    self.relay.pending.answer(id, Err(error.clone()));
+                for (id, _) in self.pending.take(|wait| wait.track() == Some(track)) {
+                    self.pending.answer(id, Err(error.clone()));
                 }
             }
         }
@@ -74,7 +76,7 @@ impl Sfu {
     /// The reply of a command comes later.
     pub(super) fn wait(&mut self, now: Instant, wait: Wait) -> Reply {
         self.timers.set(Timer::Pending, now + PATIENCE);
-        Reply::Pending(self.relay.pending.add(now, wait))
+        Reply::Pending(self.pending.add(now, wait))
     }
 
     /// Somebody in a room wants a track of another shard that was not heard of: it may have been published just now.
@@ -95,23 +97,23 @@ impl Sfu {
 
     /// A track is known now: who waited for it gets it.
     pub(super) fn resume_subscriptions(&mut self, now: Instant, track: TrackId, egress: &mut Egress) {
-        for (id, wait) in self.relay.pending.take(|wait| wait.track() == Some(track)) {
+        for (id, wait) in self.pending.take(|wait| wait.track() == Some(track)) {
             let Wait::Subscribe { session, max_layer, .. } = wait else { continue };
             let reply = self.subscribe(now, session, track, max_layer, egress);
-            self.relay.pending.answer(id, reply);
+            self.pending.answer(id, reply);
         }
     }
 
     /// The session is gone: nothing is waited for on its behalf.
     pub(super) fn forsake(&mut self, session: SessionId) {
-        for (id, _) in self.relay.pending.take(|wait| wait.subscriber() == Some(session)) {
-            self.relay.pending.answer(id, Err(CommandError::SessionClosed));
+        for (id, _) in self.pending.take(|wait| wait.subscriber() == Some(session)) {
+            self.pending.answer(id, Err(CommandError::SessionClosed));
         }
     }
 
     /// Shards that do not answer.
     pub(super) fn tick_pending(&mut self, now: Instant) {
-        while let Some((id, wait)) = self.relay.pending.take_overdue(now) {
+        while let Some((id, wait)) = self.pending.take_overdue(now) {
             let error = match wait {
                 Wait::Join { session, room } => {
                     self.relay.send(room.shard(), &Message::Leave { room, session });
@@ -121,9 +123,9 @@ impl Sfu {
                 }
                 Wait::Subscribe { .. } => CommandError::TrackEnded,
             };
-            self.relay.pending.answer(id, Err(error));
+            self.pending.answer(id, Err(error));
         }
-        if let Some(deadline) = self.relay.pending.poll_timeout() {
+        if let Some(deadline) = self.pending.poll_timeout() {
             self.timers.set(Timer::Pending, deadline);
         }
     }

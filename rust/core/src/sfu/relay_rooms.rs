@@ -15,7 +15,8 @@ use crate::command::{CommandError, Reply};
 use crate::config::{RoomConfig, SessionConfig};
 use crate::event::CloseReason;
 use crate::id::{RoomId, SessionId, TrackId};
-use crate::relay::{Message, Wait};
+use crate::pending::Wait;
+use crate::relay::Message;
 use crate::room::Room;
 use crate::session::Session;
 
@@ -47,7 +48,7 @@ impl Sfu {
     /// The last of this shard's sessions is gone from a room of another one.
     pub(super) fn release_room(&mut self, now: Instant, id: RoomId) {
         let unused = self.rooms.get(id).is_some_and(|room| room.sessions.is_empty());
-        if unused && !self.is_home(id) && !self.relay.pending.awaits(id) {
+        if unused && !self.is_home(id) && !self.pending.awaits(id) {
             self.drop_replica(now, id);
         }
     }
@@ -97,7 +98,7 @@ impl Sfu {
 
     pub(super) fn relayed_room(&mut self, now: Instant, from: u16, id: RoomId, config: RoomConfig) {
         // Who asked may have given up.
-        if id.shard() != from || !self.relay.pending.awaits(id) {
+        if id.shard() != from || !self.pending.awaits(id) {
             return;
         }
         // An older one is of somebody who gave up: since then nothing was told.
@@ -106,7 +107,7 @@ impl Sfu {
     }
 
     pub(super) fn relayed_entered(&mut self, now: Instant, session: SessionId) {
-        for (id, wait) in self.relay.pending.take(|wait| wait.joiner() == Some(session)) {
+        for (id, wait) in self.pending.take(|wait| wait.joiner() == Some(session)) {
             let Wait::Join { room, .. } = wait else { continue };
             let reply = if self.rooms.get(room).is_some() {
                 self.seat(now, session);
@@ -115,14 +116,14 @@ impl Sfu {
                 self.sessions.remove(session);
                 Err(CommandError::RoomClosed)
             };
-            self.relay.pending.answer(id, reply);
+            self.pending.answer(id, reply);
         }
     }
 
-    pub(super) fn relayed_refused(&mut self, now: Instant, session: SessionId, error: CommandError) {
-        for (id, wait) in self.relay.pending.take(|wait| wait.joiner() == Some(session)) {
+    pub(super) fn relayed_refused(&mut self, now: Instant, session: SessionId, error: &CommandError) {
+        for (id, wait) in self.pending.take(|wait| wait.joiner() == Some(session)) {
             self.sessions.remove(session);
-            self.relay.pending.answer(id, Err(error.clone()));
+            self.pending.answer(id, Err(error.clone()));
             if let Wait::Join { room, .. } = wait {
                 self.release_room(now, room);
             }
@@ -133,10 +134,10 @@ impl Sfu {
         if id.shard() != from {
             return;
         }
-        let waiting = self.relay.pending.take(|wait| matches!(wait, Wait::Join { room, .. } if *room == id));
+        let waiting = self.pending.take(|wait| matches!(wait, Wait::Join { room, .. } if *room == id));
         for (pending, wait) in waiting {
             wait.joiner().map(|session| self.sessions.remove(session));
-            self.relay.pending.answer(pending, Err(CommandError::RoomClosed));
+            self.pending.answer(pending, Err(CommandError::RoomClosed));
         }
         let sessions = self.rooms.get(id).map(|room| room.sessions.clone()).unwrap_or_default();
         for session in sessions {

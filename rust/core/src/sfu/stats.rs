@@ -42,7 +42,7 @@ impl Sfu {
             relay: RelayStats {
                 rooms: self.rooms.foreign_len() as u64,
                 tracks: self.tracks.foreign_len() as u64,
-                pending: self.relay.pending.len() as u64,
+                pending: self.pending.len() as u64,
                 ..self.relay.stats
             },
             // Known to who sends, and runs.

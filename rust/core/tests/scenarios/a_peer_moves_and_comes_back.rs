@@ -176,6 +176,7 @@ fn silence_is_disconnected_then_closed_and_the_others_are_told() {
         world.events.iter().any(|event| matches!(event, Event::SessionClosed(_, CloseReason::Timeout)))
     };
     assert!(world.run_until(seconds(25), gone));
+    world.word_gets_around();
     let stats = world.stats();
     assert_eq!((stats.sessions, stats.tracks, stats.subscriptions), (1, 2, 0));
 }

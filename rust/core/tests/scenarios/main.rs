@@ -23,6 +23,7 @@ mod publishers_start_over;
 mod repairs_are_what_was_sent;
 mod reports_go_together;
 mod rooms_have_limits;
+mod rooms_span_shards;
 mod sections_become_playable;
 mod the_application_taps_a_track;
 mod the_loudest_of_a_thousand;

@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use sfu_core::Sfu;
 use sfu_core::command::{Command, CommandError, Description, Reply, SdpType};
 use sfu_core::config::{Offers, RoomConfig, SessionConfig, SfuConfig};
 use sfu_core::event::Event;
@@ -15,6 +14,7 @@ use sfu_core::id::{RoomId, SessionId, SubscriptionId, TrackId};
 use sfu_core::stats::{SessionStats, SfuStats};
 use sfu_core::transport::{ConnectionState, TransportKind};
 use sfu_peer::{Peer, PeerConfig, PeerEvent, VideoSource};
+use sfu_sim::world::{RelayConfig, Shards};
 use sfu_transport::{Certificate, Egress, Path, Random};
 use sfu_wire::Bitrate;
 
@@ -54,7 +54,8 @@ pub(crate) struct Client {
 
 pub(crate) struct World {
     pub(crate) now: Instant,
-    pub(crate) sfu: Sfu,
+    pub(crate) sfu: Shards,
+    relay: RelayConfig,
     pub(crate) room: RoomId,
     pub(crate) clients: Vec<Client>,
     pub(crate) events: Vec<Event>,
@@ -88,21 +89,32 @@ pub(crate) fn config() -> SfuConfig {
     }
 }
 
+/// All scenarios hold for one shard as for several: `SFU_SHARDS=2` plays them over two.
+pub(crate) fn relay_config() -> RelayConfig {
+    let shards = std::env::var("SFU_SHARDS").ok().and_then(|shards| shards.parse().ok());
+    RelayConfig { shards: shards.unwrap_or(1), ..RelayConfig::default() }
+}
+
 impl World {
     pub(crate) fn new() -> Self {
         Self::with(config(), RoomConfig::default())
     }
 
     pub(crate) fn with(config: SfuConfig, room: RoomConfig) -> Self {
-        let start = Instant::now();
-        let mut sfu = Sfu::new(start, config);
+        Self::over(config, room, relay_config())
+    }
+
+    pub(crate) fn over(config: SfuConfig, room: RoomConfig, relay: RelayConfig) -> Self {
+        let mut now = Instant::now();
+        let mut sfu = Shards::new(now, &config, relay);
         let mut egress = Egress::new();
-        let Ok(Reply::Room(room)) = sfu.handle_command(start, Command::CreateRoom(room), &mut egress) else {
+        let Ok(Reply::Room(room)) = sfu.handle_command(&mut now, Command::CreateRoom(room), &mut egress) else {
             panic!("a room is made")
         };
         Self {
-            now: start,
+            now,
             sfu,
+            relay,
             room,
             clients: Vec::new(),
             events: Vec::new(),
@@ -183,8 +195,8 @@ impl World {
         let description = Description { transport: client.transport, kind: SdpType::Offer, sdp, id: None };
         let session = client.session;
         // The answer reaches the peer before an offer that the server made after it.
-        let now = self.now;
-        match self.sfu.handle_command(now, Command::Receive(session, description), &mut self.egress) {
+        let mut now = self.now;
+        match self.sfu.handle_command(&mut now, Command::Receive(session, description), &mut self.egress) {
             Ok(Reply::Description(Some(answer))) => {
                 self.clients[index].peer.receive_answer(now, &answer.sdp).expect("the peer takes the answer");
             }
@@ -195,10 +207,18 @@ impl World {
     }
 
     pub(crate) fn command(&mut self, command: Command) -> Result<Reply, CommandError> {
-        let reply = self.sfu.handle_command(self.now, command, &mut self.egress);
+        let reply = self.sfu.handle_command(&mut self.now, command, &mut self.egress);
         self.launch();
         self.drain_events();
+        self.word_gets_around();
         reply
+    }
+
+    /// All shards hear of what has happened.
+    pub(crate) fn word_gets_around(&mut self) {
+        if self.relay.shards > 1 {
+            self.run(self.relay.delay * 4);
+        }
     }
 
     pub(crate) fn run(&mut self, duration: Duration) {
@@ -352,7 +372,7 @@ impl World {
 
     /// The peer answers an offer of the server, at once.
     pub(crate) fn answer(&mut self, session: SessionId, offer: &Description) {
-        let now = self.now;
+        let mut now = self.now;
         let found = self
             .clients
             .iter_mut()
@@ -360,7 +380,7 @@ impl World {
         let Some(client) = found else { return };
         let sdp = client.peer.receive_offer(now, &offer.sdp).expect("the peer takes the offer");
         let answer = Description { kind: SdpType::Answer, sdp, ..offer.clone() };
-        let reply = self.sfu.handle_command(now, Command::Receive(session, answer), &mut self.egress);
+        let reply = self.sfu.handle_command(&mut now, Command::Receive(session, answer), &mut self.egress);
         reply.expect("the server takes the answer");
         self.launch();
     }

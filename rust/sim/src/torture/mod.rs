@@ -13,6 +13,7 @@ use crate::encoder::Structure;
 use crate::error::SimError;
 use crate::judge::Verdict;
 
+pub use crate::world::RelayConfig;
 pub use codec::Codec;
 pub use further::{FURTHER, further};
 pub use scene::{Scene, SceneConfig};
@@ -54,11 +55,36 @@ pub fn run_structure(
     (switches, seed): (u64, u64),
     mut go_on: impl FnMut(&Verdict) -> bool,
 ) -> Result<Verdict, SimError> {
+    let scene = |left, number| SceneConfig::of(structure, left, seed, number);
+    run_scenes(start, switches, scene, &mut go_on)
+}
+
+/// The same for an SFU of several shards: every viewer of a share of them watches over the relay, and is judged as if the
+/// publisher were on its own.
+///
+/// # Errors
+/// The SFU does not know the codec.
+pub fn run_over_shards(
+    start: Instant,
+    structure: Structure,
+    (switches, seed): (u64, u64),
+    relay: RelayConfig,
+) -> Result<Verdict, SimError> {
+    let scene = |left, number| SceneConfig { relay, ..SceneConfig::of(structure, left, seed, number) };
+    run_scenes(start, switches, scene, &mut |_| true)
+}
+
+/// Scene after scene, each for the switches that are left.
+fn run_scenes(
+    start: Instant,
+    switches: u64,
+    scene: impl Fn(u64, u64) -> SceneConfig,
+    go_on: &mut dyn FnMut(&Verdict) -> bool,
+) -> Result<Verdict, SimError> {
     let mut total = Verdict::default();
     let mut number = 0;
     while total.switches < switches {
-        let config = SceneConfig::of(structure, switches - total.switches, seed, number);
-        total += Scene::play(start, &config)?;
+        total += Scene::play(start, &scene(switches - total.switches, number))?;
         number += 1;
         if !go_on(&total) {
             break;

@@ -19,7 +19,7 @@ use crate::link::{LinkConfig, Loss};
 use crate::publisher::{Publisher, PublisherConfig, format};
 use crate::random::Random;
 use crate::sdp::{self, Direction, Section};
-use crate::world::{Arrived, World, WorldConfig};
+use crate::world::{Arrived, RelayConfig, World, WorldConfig};
 
 /// Between the publisher and the SFU.
 const ONE_WAY: Duration = Duration::from_millis(25);
@@ -47,6 +47,8 @@ pub struct SceneConfig {
     pub switches: u64,
     /// From the publisher to the SFU.
     pub uplink: LinkConfig,
+    /// Of how many shards the SFU is, and what is between them; the publisher is on the first.
+    pub relay: RelayConfig,
     /// Decides everything random.
     pub seed: u64,
 }
@@ -78,6 +80,7 @@ impl SceneConfig {
             duration: Duration::from_secs_f64(seconds).min(LONGEST),
             switches,
             uplink,
+            relay: RelayConfig::default(),
             seed: random.next(),
         }
     }
@@ -120,7 +123,8 @@ impl Scene {
 
     fn new(start: Instant, config: &SceneConfig) -> Result<Self, SimError> {
         let mut random = Random::new(config.seed);
-        let mut world = World::new(WorldConfig::new(config.seed, start));
+        let world = WorldConfig { relay: config.relay, ..WorldConfig::new(config.seed, start) };
+        let mut world = World::new(world);
         // Long enough that parameter sets do not make keyframes dear: the governor counts bytes.
         let publisher = PublisherConfig { filler: 60, ..PublisherConfig::new(config.structure) };
         let publisher = Publisher::join(&mut world, publisher, random.fork(1))?;

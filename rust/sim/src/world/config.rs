@@ -8,6 +8,7 @@ use sfu_transport::{Certificate, SrtpProfile};
 use sfu_wire::Bitrate;
 
 use super::participant;
+use super::shards::RelayConfig;
 use crate::link::LinkConfig;
 
 /// So far ahead no scenario reaches.
@@ -29,6 +30,8 @@ pub struct WorldConfig {
     pub uplink: LinkConfig,
     /// From the SFU to each participant, unless told otherwise.
     pub downlink: LinkConfig,
+    /// How many shards the SFU has, and what is between them.
+    pub relay: RelayConfig,
 }
 
 impl WorldConfig {
@@ -40,6 +43,7 @@ impl WorldConfig {
             profile: SrtpProfile::AeadAes128Gcm,
             uplink: LinkConfig::default(),
             downlink: LinkConfig::default(),
+            relay: RelayConfig::default(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! [`World`]: one `Sfu`, its participants and the links between them, in virtual time.
+//! [`World`]: one `Sfu`, or several with a relay between them, its participants and the links between them, in virtual time.
 //!
 //! [`World::next`] jumps from one event to the next and returns what arrives at a participant, opened; what a participant
 //! sends is sealed here. Who publishes and who receives is the caller's business. Invariant: nothing depends on the clock,
@@ -8,11 +8,11 @@ mod config;
 mod keys;
 mod participant;
 pub(crate) mod queue;
+mod shards;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use sfu_core::Sfu;
 use sfu_core::command::{Command, CommandError, Description, Reply, SdpType};
 use sfu_core::config::{RoomConfig, SessionConfig, SfuConfig};
 use sfu_core::event::Event;
@@ -29,6 +29,7 @@ use participant::Participant;
 use queue::Queue;
 
 pub use config::{WorldConfig, sfu_config};
+pub use shards::{RelayConfig, Shards};
 
 /// One transport of one session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,7 +75,7 @@ pub struct Reached {
 pub struct World {
     config: WorldConfig,
     now: Instant,
-    sfu: Sfu,
+    sfu: Shards,
     room: RoomId,
     participants: Vec<Participant>,
     queue: Queue,
@@ -97,13 +98,14 @@ impl World {
     /// The same with settings of the caller's for the SFU and the room.
     pub fn with(config: WorldConfig, sfu: SfuConfig, room: RoomConfig) -> Self {
         let mut egress = Egress::new();
-        let mut sfu = Sfu::new(config.start, sfu);
-        let room = match sfu.handle_command(config.start, Command::CreateRoom(room), &mut egress) {
+        let mut sfu = Shards::new(config.start, &sfu, config.relay);
+        let mut now = config.start;
+        let room = match sfu.handle_command(&mut now, Command::CreateRoom(room), &mut egress) {
             Ok(Reply::Room(room)) => room,
             other => unreachable!("a new SFU makes a room, not {other:?}"),
         };
         Self {
-            now: config.start,
+            now,
             config,
             sfu,
             room,
@@ -214,7 +216,7 @@ impl World {
     /// The command's.
     pub fn command(&mut self, command: Command) -> Result<Reply, CommandError> {
         self.step += 1;
-        let reply = self.sfu.handle_command(self.now, command, &mut self.egress);
+        let reply = self.sfu.handle_command(&mut self.now, command, &mut self.egress);
         self.launch();
         reply
     }
@@ -265,6 +267,11 @@ impl World {
                 }
             }
         }
+    }
+
+    /// The SFU, or the shards that it is made of.
+    pub const fn shards(&mut self) -> &mut Shards {
+        &mut self.sfu
     }
 
     /// What the SFU reported since the last call.

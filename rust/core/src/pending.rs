@@ -77,8 +77,8 @@ impl Pending {
 
     /// Takes out what waited too long.
     pub(crate) fn take_overdue(&mut self, now: Instant) -> Option<(PendingId, Wait)> {
-        let entry = self.entries.pop_front_if(|entry| entry.deadline <= now)?;
-        Some((entry.id, entry.wait))
+        self.entries.front().filter(|entry| entry.deadline <= now)?;
+        self.entries.pop_front().map(|entry| (entry.id, entry.wait))
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
