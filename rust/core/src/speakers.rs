@@ -48,6 +48,8 @@ pub struct Speakers {
     voices: BTreeMap<TrackId, Voice>,
     /// Loudest first.
     ranking: Vec<TrackId>,
+    /// The one before it.
+    former: Vec<TrackId>,
     due: Option<Instant>,
 }
 
@@ -86,11 +88,9 @@ impl Speakers {
         // A voice that has died away costs nothing until it is heard again.
         self.voices.retain(|_, voice| voice.level > SILENCE + 1.0);
         self.due = (!self.voices.is_empty()).then_some(now + INTERVAL);
-        let ranking = self.rank();
-        if ranking == self.ranking {
+        if !self.rank() {
             return None;
         }
-        self.ranking = ranking;
         let speaker = |track: &TrackId| {
             let voice = self.voices.get(track)?;
             Some(Speaker { session: voice.session, track: *track, level: voice.level.round() as i8 })
@@ -103,14 +103,19 @@ impl Speakers {
         self.due
     }
 
-    /// Those who speak: who stood higher keeps the place unless another is a step louder.
-    fn rank(&self) -> Vec<TrackId> {
+    /// Ranks those who speak: who stood higher keeps the place unless another is a step louder. Whether that changed anything.
+    fn rank(&mut self) -> bool {
+        let mut ranking = std::mem::take(&mut self.former);
         let speaking = |track: &TrackId| self.voices.get(track).is_some_and(|voice| voice.speaking);
-        let mut ranking: Vec<TrackId> = self.ranking.iter().copied().filter(speaking).collect();
-        let mut joining: Vec<TrackId> =
-            self.voices.keys().copied().filter(|track| speaking(track) && !ranking.contains(track)).collect();
-        joining.sort_by_key(|track| Reverse(self.level(*track) as i32));
-        ranking.append(&mut joining);
+        ranking.clear();
+        ranking.extend(self.ranking.iter().copied().filter(speaking));
+        let standing = ranking.len();
+        for track in self.voices.keys().filter(|track| speaking(track)) {
+            if !ranking[..standing].contains(track) {
+                ranking.push(*track);
+            }
+        }
+        ranking[standing..].sort_unstable_by_key(|track| (Reverse(self.level(*track) as i32), *track));
         for end in 1..ranking.len() {
             let mut place = end;
             while place > 0 && self.level(ranking[place]) >= self.level(ranking[place - 1]) + STEP {
@@ -118,7 +123,8 @@ impl Speakers {
                 place -= 1;
             }
         }
-        ranking
+        self.former = std::mem::replace(&mut self.ranking, ranking);
+        self.former != self.ranking
     }
 
     fn level(&self, track: TrackId) -> f32 {

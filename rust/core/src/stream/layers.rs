@@ -236,6 +236,8 @@ const RETELL: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Default)]
 pub struct ToldLayers {
     layers: Vec<LayerInfo>,
+    /// The balance that is drawn.
+    drawn: Vec<LayerInfo>,
     at: Option<Instant>,
 }
 
@@ -248,17 +250,18 @@ impl ToldLayers {
         flowing: Encodings,
     ) -> Option<&[LayerInfo]> {
         let simulcast = encodings.len() > 1;
-        let mut layers = Vec::new();
+        self.drawn.clear();
         for (place, (rid, meter)) in (0..).zip(encodings) {
             meter.renew(now);
-            meter.list(rid, simulcast.then_some(place), flowing.contains(place), &mut layers);
+            meter.list(rid, simulcast.then_some(place), flowing.contains(place), &mut self.drawn);
         }
         let lasting = |layer: &LayerInfo| (layer.layer, layer.rid, layer.size, layer.flowing);
-        let same = layers.iter().map(lasting).eq(self.layers.iter().map(lasting));
-        if same && (layers == self.layers || self.at.is_some_and(|at| now < at + RETELL)) {
+        let same = self.drawn.iter().map(lasting).eq(self.layers.iter().map(lasting));
+        if same && (self.drawn == self.layers || self.at.is_some_and(|at| now < at + RETELL)) {
             return None;
         }
-        (self.layers, self.at) = (layers, Some(now));
+        std::mem::swap(&mut self.layers, &mut self.drawn);
+        self.at = Some(now);
         Some(&self.layers)
     }
 }
