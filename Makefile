@@ -53,6 +53,11 @@ bench-guard: $(VENV)/bin/python ## instructions of the packet path against those
 	@$(STEP) "release build" cargo build --release --locked --quiet -p sfu-core --example guard
 	@$(STEP) "bench-guard"  $(PYTHON) scripts/bench_guard.py $(ARGS)
 
+.PHONY: soak-joins
+soak-joins: build-packages ## a hundred thousand calls, one after another: what memory they leave (JOINS=1000000)
+	@SFU_JOINS=$(or $(JOINS),100000) $(STEP) "joins" \
+		cargo test --release --locked --quiet -p sfu-load --test ten_thousand_joins -- --nocapture
+
 .PHONY: picture
 picture: ready-for-tests extension ## take the README's picture of the page again (docs/page.png)
 	@SFU_PICTURE=docs/page.png $(PYTHON) -m pytest -q tests/interop/test_picture.py
