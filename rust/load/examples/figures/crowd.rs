@@ -14,6 +14,7 @@ use sfu_wire::Rid;
 
 use crate::Figures;
 use crate::settings::Settings;
+use crate::support::schedule::Share;
 use crate::support::{self, House};
 use crate::window::{Window, run_polled};
 
@@ -37,6 +38,7 @@ struct Crowd {
 
 pub(crate) fn crowd(settings: Settings) -> Figures {
     let crowd = Crowd::read(settings);
+    let _share = Share::take();
     let mut house = House::with(&RuntimeConfig { pin: vec![crowd.core], ..support::settings() });
     let rooms: Vec<Vec<PeerId>> = (0..crowd.rooms).map(|_| crowd.come(&mut house)).collect();
     let sessions = crowd.rooms * crowd.people;
