@@ -30,7 +30,7 @@ class Config:
     announce: str | Sequence[str] = ()
     """IP addresses that peers are told to send to. Empty: loopback and the interfaces' addresses."""
 
-    shards: int | None = 1
+    shards: int | None = None
     """Threads of the data plane. `None`: as many as this process has processors, by its affinity and its control group's
     quota (rounded down)."""
 

@@ -135,14 +135,16 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::net::{SocketAddr, UdpSocket as StdSocket};
     use std::os::fd::AsFd as _;
+    use std::sync::Barrier;
     use std::time::{Duration, Instant};
 
     use sfu_core::command::{CommandError, PendingId, Reply};
     use sfu_core::event::Event;
-    use sfu_core::id::{ChannelId, RoomId, TrackId};
+    use sfu_core::id::{ChannelId, RoomId, TapId, TrackId};
     use sfu_core::stats::SfuStats;
     use sfu_transport::{Class, Egress, Path};
 
+    use super::gauge::STALLED;
     use super::*;
     use crate::outbox::Drained;
     use crate::skips::skip;
@@ -154,6 +156,8 @@ mod tests {
         copies: usize,
         events: Vec<Event>,
         timeout: Option<Instant>,
+        /// Whoever asks it to be stuck waits here twice.
+        stuck: Arc<Barrier>,
     }
 
     impl Plane for Echo {
@@ -188,6 +192,11 @@ mod tests {
                     Ok(Reply::Done)
                 }
                 Command::CloseRoom(_) => panic!("asked to panic"),
+                Command::Untap(_) => {
+                    self.stuck.wait();
+                    self.stuck.wait();
+                    Ok(Reply::Done)
+                }
                 _ => Err(CommandError::RoomClosed),
             }
         }
@@ -227,11 +236,16 @@ mod tests {
     }
 
     fn start(udp: &str, copies: usize) -> (Shard, Arc<Outbox>, SocketAddr) {
+        start_with(udp, copies, &Arc::new(Barrier::new(2)))
+    }
+
+    fn start_with(udp: &str, copies: usize, stuck: &Arc<Barrier>) -> (Shard, Arc<Outbox>, SocketAddr) {
         let mut bound = bind(&[udp.parse().unwrap()], 1, 1 << 20, 1 << 20).unwrap();
         let sockets = bound.sockets.remove(0);
         let local = sockets[0].local();
         let outbox = Arc::new(Outbox::new(1024).unwrap());
-        let plane = move || Echo { copies, events: Vec::new(), timeout: None };
+        let stuck = Arc::clone(stuck);
+        let plane = move || Echo { copies, events: Vec::new(), timeout: None, stuck };
         let shard = Shard::start(wiring(), sockets, &outbox, LevelFilter::Off, plane).unwrap();
         (shard, outbox, local)
     }
@@ -298,7 +312,7 @@ mod tests {
         assert_eq!(sockets.len(), 2, "both families");
         let port = sockets[0].local().port();
         let outbox = Arc::new(Outbox::new(1024).unwrap());
-        let plane = || Echo { copies: 1, events: Vec::new(), timeout: None };
+        let plane = || Echo { copies: 1, events: Vec::new(), timeout: None, stuck: Arc::new(Barrier::new(2)) };
         let shard = Shard::start(wiring(), sockets, &outbox, LevelFilter::Off, plane).unwrap();
         for (own, reach) in [("[::1]:0", "::1"), ("127.0.0.1:0", "127.0.0.9")] {
             let target = SocketAddr::new(reach.parse().unwrap(), port);
@@ -361,6 +375,23 @@ mod tests {
         assert!(matches!(drained.replies[1], (ticket, Ok(Reply::Done)) if ticket.get() == 5));
         let refused = CommandFailure::Refused(CommandError::RoomClosed);
         assert!(matches!(&drained.replies[2], (ticket, Err(error)) if ticket.get() == 6 && *error == refused));
+        shard.stop();
+    }
+
+    #[test]
+    fn a_shard_that_is_stuck_shows_it() {
+        let stuck = Arc::new(Barrier::new(2));
+        let (shard, outbox, _) = start_with("127.0.0.1:0", 1, &stuck);
+        shard.post(Ticket::new(1), Command::Untap(TapId::new(1)));
+        stuck.wait();
+        let later = Instant::now() + 3 * STALLED;
+        assert!(shard.gauge().stalled(later).is_some_and(|stall| stall >= 3 * STALLED));
+        stuck.wait();
+        drain_until(&outbox, |drained| drained.replies.len() == 1);
+        shard.post(Ticket::new(2), Command::SfuStats);
+        let drained = drain_until(&outbox, |drained| drained.replies.len() == 1);
+        let (_, Ok(Reply::SfuStats(stats))) = &drained.replies[0] else { panic!("{drained:?}") };
+        assert!(stats.shards[0].stall > Duration::ZERO, "{stats:?}");
         shard.stop();
     }
 
