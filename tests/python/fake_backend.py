@@ -289,6 +289,21 @@ def sfu_stats(rooms: int, sessions: int) -> Any:
         bytes_sent=1800,
         events_dropped=0,
         dropped=drop_counts(),
+        runs=[],
+        shards=[
+            SimpleNamespace(
+                shard=0,
+                sessions=sessions,
+                received_per_second=10.0,
+                sent_per_second=20.0,
+                busy=0.25,
+                stall=0.001,
+                handed_over=1,
+                taken_over=2,
+                relayed_bytes=3,
+                ring_drops=4,
+            )
+        ],
     )
 
 

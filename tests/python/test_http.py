@@ -231,6 +231,8 @@ def test_metrics_and_health(web: Web) -> None:
     text = web.client.get("/metrics").text
     assert "sfu_rooms 1.0" in text
     assert 'sfu_datagrams_dropped_total{reason="malformed"} 2.0' in text
+    assert 'sfu_shard_stall{shard="0"} 0.001' in text
+    assert 'sfu_shard_ring_drops_total{shard="0"} 4.0' in text
     assert 'sfu_room_received_bits_per_second{room="live"} 100000.0' in text
     assert 'sfu_room_sent_packets{room="live"} 18.0' in text
     assert web.client.get("/healthz").json() == {"status": "ok"}
