@@ -31,16 +31,16 @@ class Config:
     """IP addresses that peers are told to send to. Empty: loopback and the interfaces' addresses."""
 
     shards: int | None = None
-    """Threads of the data plane. `None`: as many as this process has processors, by its affinity and its control group's
-    quota (rounded down)."""
+    """Threads of the data plane. `None`: as many as this process has processors, by its affinity and its control
+    group's quota (rounded down)."""
 
     pin: Sequence[int] = ()
-    """The processor on which each of these threads stays, in their order; those without one go where the system puts them.
-    Pinned: warm caches, figures that repeat. Not pinned: room beside what else runs there."""
+    """The processor on which each of these threads stays, in their order; those without one go where the system puts
+    them. Pinned: warm caches, figures that repeat. Not pinned: room beside what else runs there."""
 
     spread: bool = False
-    """Whether the sessions of a room go to all threads alike from the first on: for rooms that are known to become large.
-    `False`: a room stays on one thread while that has little to do."""
+    """Whether the sessions of a room go to all threads alike from the first on: for rooms that are known to become
+    large. `False`: a room stays on one thread while that has little to do."""
 
     certificate: str | Path | None = None
     """The DTLS certificate: a PEM file's path or its text. `None`: a fresh P-256 certificate per server."""

@@ -73,8 +73,8 @@ class ShardStats(_Value):
     busy: float
     """The share of a processor that it took in the last second: 0 … 1."""
     stall: float
-    """Seconds: the longest time of the last ten seconds in which something was ready and the thread did not take it. One that
-    stands still now is told of with the time since then, and the rest as it was before."""
+    """Seconds: the longest time of the last ten seconds in which something was ready and the thread did not take it.
+    One that stands still now is told of with the time since then, and the rest as it was before."""
     handed_over: int
     """Datagrams that came to it and belonged to another thread's session."""
     taken_over: int

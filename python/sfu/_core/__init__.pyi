@@ -102,8 +102,8 @@ class Core:
 
         `udp`: socket addresses to bind ("0.0.0.0:7882", "[::]:7882"); port 0 picks one port for all.
         `announce`: IP addresses for the host candidates; empty: loopback and interface addresses that match `udp`.
-        `shards`: threads; None: as many as this process has processors. `pin`: the processor of each. `spread`: whether a
-        room's sessions go to all of them alike from the first on.
+        `shards`: threads; None: as many as this process has processors. `pin`: the processor of each. `spread`: whether
+        a room's sessions go to all of them alike from the first on.
         Raises OSError (port in use, address not available) or ValueError (not an address, bad PEM).
         """
 
