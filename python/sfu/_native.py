@@ -25,6 +25,7 @@ from sfu.errors import (
     NotRunning,
     RoomClosed,
     RoomFull,
+    RoomUnavailable,
     SessionClosed,
     SfuError,
     SubscriptionEnded,
@@ -46,6 +47,7 @@ __all__ = ["NativeBackend"]
 _ERRORS: dict[str, type[SfuError]] = {
     "room_closed": RoomClosed,
     "room_full": RoomFull,
+    "room_unavailable": RoomUnavailable,
     "session_closed": SessionClosed,
     "track_ended": TrackEnded,
     "subscription_ended": SubscriptionEnded,

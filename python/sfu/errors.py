@@ -17,6 +17,7 @@ expect::
     │   ├── RoomExists
     │   ├── RoomNotFound (LookupError)
     │   ├── RoomFull                        `max_sessions` of the room
+    │   ├── RoomUnavailable                 the shard of the room does not answer
     │   ├── TooManyRooms                    `max_rooms` of the server
     │   └── TooManySessions                 `max_sessions` of the server
     ├── SessionError
@@ -60,6 +61,7 @@ __all__ = [
     "RoomExists",
     "RoomFull",
     "RoomNotFound",
+    "RoomUnavailable",
     "SessionClosed",
     "SessionError",
     "SessionReplaced",
@@ -133,6 +135,10 @@ class RoomNotFound(RoomError, LookupError):
 
 class RoomFull(RoomError):
     """The room holds its `max_sessions`."""
+
+
+class RoomUnavailable(RoomError):
+    """The shard where the room lives has not answered within a second: it has stalled. Trying again may help."""
 
 
 class TooManyRooms(RoomError):

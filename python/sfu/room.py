@@ -180,7 +180,8 @@ class Room:
         `offers`: `"either"` (one transport, both sides offer), `"client"` (one, only the client: WHIP, WHEP) or
         `"split"` (two: the client offers its own media, the server the others'). `can_publish` may name sources.
         Whoever holds `identity` in this room is replaced (`SessionReplaced`); without one, one is made up.
-        A cancelled join leaves nothing behind. Raises `RoomClosed`, `RoomFull`, `TooManySessions`.
+        A cancelled join leaves nothing behind. Raises `RoomClosed`, `RoomFull`, `TooManySessions`, and
+        `RoomUnavailable` when the shard of the room has stalled.
         """
         identity = f"guest-{secrets.token_hex(4)}" if identity is None else identity
         for what, value in (("identity", identity), ("name", name), ("metadata", metadata)):

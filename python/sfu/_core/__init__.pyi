@@ -206,6 +206,7 @@ class CommandFailed:
     ) -> Literal[
         "room_closed",
         "room_full",
+        "room_unavailable",
         "session_closed",
         "track_ended",
         "subscription_ended",

@@ -4,23 +4,20 @@
 //! A message is a length (32 bits, network order, of what follows), a kind (8 bits) and a body. The upper bit of the kind marks
 //! media: it may be dropped when there is no room for it; everything else may be neither dropped nor overtaken.
 
-use std::sync::Arc;
-
+use sfu_wire::NtpTime;
 use sfu_wire::rtp::extension_value::AudioLevel;
-use sfu_wire::{ExtensionMap, Mid, NtpTime, Rid, SeqNo};
 
 use super::bytes::{Reader, Writer};
 use super::parts::{
-    read_announcement, read_config, read_packet, read_timestamps, room, session, track, write_announcement,
-    write_config, write_packet, write_timestamps,
+    Announcement, RelayedPacket, read_announcement, read_config, read_packet, read_timestamps, room, session, track,
+    write_announcement, write_config, write_packet, write_timestamps,
 };
 use super::wants::Wants;
 use crate::audio::Voice;
-use crate::codec::{CodecName, Kind};
 use crate::config::RoomConfig;
 use crate::id::{RoomId, SessionId, TrackId};
 use crate::layer::Encodings;
-use crate::stream::{PublisherState, TimestampState, ToldNumbers};
+use crate::stream::{PublisherState, TimestampState};
 
 /// Raised when a message changes its meaning: shards of one process always have the same, machines may not.
 pub(crate) const VERSION: u16 = 1;
@@ -37,44 +34,6 @@ pub(super) const MAX_LEN: usize = (1 << 16) - 4;
 
 /// What a message begins with before its body.
 pub(super) const HEAD: usize = 5;
-
-/// A published track as every shard with somebody in its room knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Announcement {
-    pub(crate) room: RoomId,
-    pub(crate) session: SessionId,
-    pub(crate) track: TrackId,
-    /// Counts what was changed about it: the same comes over two ways, and the newest counts.
-    pub(crate) revision: u32,
-    /// The publisher's.
-    pub(crate) label: Arc<str>,
-    pub(crate) mid: Mid,
-    pub(crate) codec: CodecName,
-    pub(crate) muted: bool,
-    pub(crate) fmtp: Arc<str>,
-    pub(crate) msid: (String, String),
-    /// As in the packets.
-    pub(crate) extensions: ExtensionMap,
-    pub(crate) rids: Vec<Rid>,
-}
-
-/// A packet with the numbers that the publisher's shard gave it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct RelayedPacket<'a> {
-    pub(crate) track: TrackId,
-    /// Counts what was relayed of the track to this shard.
-    pub(crate) counter: SeqNo,
-    pub(crate) encoding: u8,
-    pub(crate) epoch: u16,
-    pub(crate) seq: SeqNo,
-    pub(crate) timestamp: u64,
-    pub(crate) marker: bool,
-    /// `packet` is of a repair stream: its payload begins with the original number (RFC 4588 §4).
-    pub(crate) repaired: bool,
-    pub(crate) codec: CodecName,
-    /// Clear RTP.
-    pub(crate) packet: &'a [u8],
-}
 
 /// See the module's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -322,20 +281,6 @@ impl<'a> Message<'a> {
             _ => return None,
         };
         r.rest().is_empty().then_some(message)
-    }
-}
-
-impl RelayedPacket<'_> {
-    /// As the publisher's shard counted it.
-    pub(crate) const fn numbers(&self) -> ToldNumbers {
-        ToldNumbers { seq: self.seq, timestamp: self.timestamp, epoch: self.epoch }
-    }
-}
-
-impl Announcement {
-    /// Audio or video.
-    pub(crate) const fn kind(&self) -> Kind {
-        self.codec.kind()
     }
 }
 

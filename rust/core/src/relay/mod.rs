@@ -15,9 +15,10 @@ mod wants;
 use std::collections::{BTreeMap, VecDeque};
 
 pub(crate) use inlet::Inlet;
-pub(crate) use message::{Announcement, Message, RelayedPacket};
+pub(crate) use message::Message;
 use message::{HEAD, MAX_LEN, MEDIA, VERSION};
 pub(crate) use outlet::{Outlet, Outlets};
+pub(crate) use parts::{Announcement, RelayedPacket};
 pub(crate) use wants::Wants;
 
 use crate::arena::{Arena, ReplicaId};

@@ -2,18 +2,71 @@
 //!
 //! Each is written and read side by side, so that a change is made to both.
 
-use sfu_wire::{Extension, Mid, NtpTime, Rid, SeqNo};
+use std::sync::Arc;
+
+use sfu_wire::{Extension, ExtensionMap, Mid, NtpTime, Rid, SeqNo};
 
 use super::bytes::{Reader, Writer};
-use super::message::{Announcement, RelayedPacket};
-use crate::codec::CodecName;
+use crate::codec::{CodecName, Kind};
 use crate::config::RoomConfig;
 use crate::id::{RoomId, SessionId, TrackId};
 use crate::layer::Encodings;
-use crate::stream::{PlaceState, TimestampState};
+use crate::stream::{PlaceState, TimestampState, ToldNumbers};
 
 const CODECS: [CodecName; 7] =
     [CodecName::Opus, CodecName::Red, CodecName::Vp8, CodecName::Vp9, CodecName::Av1, CodecName::H264, CodecName::H265];
+
+/// A published track as every shard with somebody in its room knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Announcement {
+    pub(crate) room: RoomId,
+    pub(crate) session: SessionId,
+    pub(crate) track: TrackId,
+    /// Counts what was changed about it: the same comes over two ways, and the newest counts.
+    pub(crate) revision: u32,
+    /// The publisher's.
+    pub(crate) label: Arc<str>,
+    pub(crate) mid: Mid,
+    pub(crate) codec: CodecName,
+    pub(crate) muted: bool,
+    pub(crate) fmtp: Arc<str>,
+    pub(crate) msid: (String, String),
+    /// As in the packets.
+    pub(crate) extensions: ExtensionMap,
+    pub(crate) rids: Vec<Rid>,
+}
+
+/// A packet with the numbers that the publisher's shard gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RelayedPacket<'a> {
+    pub(crate) track: TrackId,
+    /// Counts what was relayed of the track to this shard.
+    pub(crate) counter: SeqNo,
+    pub(crate) encoding: u8,
+    pub(crate) epoch: u16,
+    pub(crate) seq: SeqNo,
+    pub(crate) timestamp: u64,
+    pub(crate) marker: bool,
+    /// `packet` is of a repair stream: its payload begins with the original number (RFC 4588 §4).
+    pub(crate) repaired: bool,
+    pub(crate) codec: CodecName,
+    /// Clear RTP.
+    pub(crate) packet: &'a [u8],
+}
+
+impl RelayedPacket<'_> {
+    /// As the publisher's shard counted it.
+    pub(crate) const fn numbers(&self) -> ToldNumbers {
+        ToldNumbers { seq: self.seq, timestamp: self.timestamp, epoch: self.epoch }
+    }
+}
+
+impl Announcement {
+    /// Audio or video.
+    pub(crate) const fn kind(&self) -> Kind {
+        self.codec.kind()
+    }
+}
 
 pub(super) fn room(r: &mut Reader<'_>) -> Option<RoomId> {
     r.u64().map(RoomId::new)

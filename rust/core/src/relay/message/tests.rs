@@ -1,9 +1,10 @@
 use proptest::prelude::*;
 
 use super::super::{Relay, may_be_dropped, messages};
-use sfu_wire::Extension;
+use sfu_wire::{Extension, Mid, Rid, SeqNo};
 
 use super::*;
+use crate::codec::CodecName;
 use crate::keyframe::Wish;
 use crate::layer::Layer;
 use crate::stream::PlaceState;
