@@ -35,16 +35,17 @@ def measure(bench: Bench, rooms: dict[str, Room], seconds: int) -> None:
     """Rounds of each, of which those that lost more than 0.1 % are void."""
     server_core, _ = cores()
     taken: dict[str, list[Figures]] = {name: [] for name in rooms}
-    void = 0
+    void, lost = 0, ""
     for number in range(bench.rounds):
         for name, room in rooms.items():
             words = [f"{word}={value}" for word, value in vars(room).items()]
             figures = bench.take(number, ["crowd", *words, f"seconds={seconds}", f"core={server_core}"])
             if figures["loss"] > MAX_LOSS:
                 void += 1
-                bench.say(f"void: {figures['loss']:.2%} were lost, {figures['kernel_drops']:.0f} here")
+                lost = f"{figures['loss']:.2%} were lost, {figures['kernel_drops']:.0f} packets of them here"
+                bench.say(f"void: {lost}")
                 continue
             taken[name].append(figures)
     if not all(taken.values()):
-        sys.exit("every run is void: this machine does not carry this load; try a smaller scale")
+        sys.exit(f"every run is void ({lost}): this machine does not carry this load; try a smaller scale")
     bench.report(taken, void=void)
