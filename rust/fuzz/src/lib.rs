@@ -11,6 +11,7 @@ mod h264;
 mod h265;
 mod opus;
 mod red;
+mod relay;
 mod rtcp;
 mod rtp;
 mod sdp;
@@ -32,7 +33,7 @@ pub struct Target {
 }
 
 /// All, in the order of `make fuzz`.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     Target { name: "rtp", run: rtp::run },
     Target { name: "extensions", run: extensions::run },
     Target { name: "rtcp", run: rtcp::run },
@@ -48,6 +49,7 @@ pub const TARGETS: [Target; 15] = [
     Target { name: "sdp", run: sdp::run },
     Target { name: "stun", run: stun::run },
     Target { name: "session", run: session::run },
+    Target { name: "relay", run: relay::run },
 ];
 
 /// The target of this name.

@@ -37,7 +37,7 @@ fn corpora_hold() {
 fn mutations_of_the_corpora_hold() {
     for target in TARGETS {
         let seeds = corpus(target);
-        let mutations = if matches!(target.name, "sdp" | "session") { FEW_MUTATIONS } else { MUTATIONS };
+        let mutations = if matches!(target.name, "sdp" | "session" | "relay") { FEW_MUTATIONS } else { MUTATIONS };
         let mut random = Random(0x5eed_0001);
         for (path, bytes) in &seeds {
             println!("{}", path.display());
