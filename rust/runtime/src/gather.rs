@@ -106,6 +106,7 @@ mod tests {
         SfuStats { sessions, runs: vec![1; usize::from(shard)], shards: vec![own], ..SfuStats::default() }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "stands for a shard's answer")]
     fn room(sessions: &[u64]) -> Answer {
         let session = |id: &u64| SessionStats {
             session: SessionId::new(*id),
