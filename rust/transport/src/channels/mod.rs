@@ -347,3 +347,22 @@ impl Channels {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_session_without_negotiated_channels_keeps_no_association() {
+        let now = Instant::now();
+        let mut channels = Channels::new(DtlsRole::Passive, 1 << 16);
+        channels.open(now, ChannelParameters::default()).unwrap();
+        channels.handle_packet(now, &[0; 40]);
+        channels.handle_timeout(now);
+        assert!(matches!(channels.association, Association::Idle));
+        assert_eq!(channels.poll_timeout(), None);
+        channels.start(now, SctpParameters { port: SCTP_PORT, max_message_size: 0 });
+        assert!(matches!(channels.association, Association::Running(_)));
+    }
+}
