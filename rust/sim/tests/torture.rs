@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use sfu_sim::LinkConfig;
 use sfu_sim::encoder::Structure;
 use sfu_sim::judge::Verdict;
-use sfu_sim::torture::{Codec, RelayConfig, Scene, SceneConfig, counts, further, run_over_shards, run_structure};
+use sfu_sim::torture::{
+    Codec, RelayConfig, Scene, SceneConfig, counts, further, run_over_shards, run_read_together, run_structure,
+};
 
 /// One frame: nobody waits longer than until the wanted keyframe is there.
 const FRAME: Duration = Duration::from_micros(33_334);
@@ -46,7 +48,8 @@ fn without_loss_a_switch_takes_its_turn_the_way_the_encoder_and_a_frame() {
         let (structure, uplink) = (codec.structure(), LinkConfig::delayed(millis(25)));
         let duration = Duration::from_secs(60);
         let relay = RelayConfig::default();
-        let config = SceneConfig { structure, viewers: 30, duration, switches: u64::MAX, uplink, relay, seed: 1 };
+        let (switches, reads_every) = (u64::MAX, Duration::ZERO);
+        let config = SceneConfig { structure, viewers: 30, duration, switches, uplink, relay, reads_every, seed: 1 };
         let verdict = Scene::play(Instant::now(), &config).expect("the SFU forwards it");
         let longest = verdict.waits.iter().max().copied().unwrap_or_default();
         // A turn of a second, there and back, 50 ms to encode; a frame rate that is raised too has three pictures to come.
@@ -77,6 +80,24 @@ fn torture_over_a_bad_relay(codec: Codec) {
     assert!(undecodable * 1000 < verdict.frames_forwarded, "{undecodable} of {}", verdict.frames_forwarded);
     assert_eq!((verdict.reused_sequence_numbers, verdict.timestamps_backwards), (0, 0), "{problems:#?}");
     assert!(verdict.frames_forwarded > 10 * verdict.switches, "{} frames", verdict.frames_forwarded);
+}
+
+/// What a busy SFU reads together goes out as whole frames to one viewer after another; `known`: as for [`torture`].
+fn torture_read_together(codec: Codec, known: u64) {
+    let reads_every = Duration::from_millis(40);
+    let verdict = run_read_together(Instant::now(), codec.structure(), (2_000, 1), reads_every);
+    let verdict = verdict.expect("the SFU forwards it");
+    let problems: Vec<String> = verdict.problems.iter().map(ToString::to_string).collect();
+    assert!(verdict.errors() <= known, "{} errors: {problems:#?}", verdict.errors());
+    assert_eq!((verdict.reused_sequence_numbers, verdict.timestamps_backwards), (0, 0), "{problems:#?}");
+    assert!(verdict.frames_forwarded > 10 * verdict.switches, "{} frames", verdict.frames_forwarded);
+}
+
+#[test]
+fn what_is_read_together_is_forwarded_as_what_comes_alone() {
+    torture_read_together(Codec::Vp8, 0);
+    torture_read_together(Codec::H264, 0);
+    torture_read_together(Codec::H265, 0);
 }
 
 macro_rules! over_shards {

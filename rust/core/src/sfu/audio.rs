@@ -6,7 +6,8 @@ use sfu_transport::Egress;
 use sfu_wire::rtp::extension_value::AbsSendTime;
 
 use super::Sfu;
-use super::fan_out::{Delivery, Outgoing, Sent, class_of, write};
+use super::fan_out::{Delivery, Outgoing, class_of, write};
+use super::sent::Sent;
 use crate::audio::{MAX_RED, Material, Recovered, Way};
 use crate::connection::Connection;
 use crate::id::TrackId;

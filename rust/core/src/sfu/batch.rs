@@ -12,6 +12,10 @@ use crate::id::TrackId;
 use crate::layer::{Packet, Reading};
 use crate::stream::{Mark, StoredExtensions};
 
+/// Packets that go to a subscriber in a row: few frames are longer. Higher: its state is fetched less often when they are. Lower: the
+/// last subscriber waits less when much was read together.
+const ROW: usize = 16;
+
 /// See the module's text.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -21,7 +25,7 @@ pub(super) struct Batch {
     tracks: Vec<Group>,
     /// The one that goes out.
     current: usize,
-    /// So many of its subscribers have been served.
+    /// So many of its subscribers have got the row of packets that goes out.
     served: usize,
     /// Something has changed for one of them.
     unsettled: bool,
@@ -32,7 +36,8 @@ pub(super) struct Batch {
 struct Group {
     track: TrackId,
     from: Option<ConnectionId>,
-    first: usize,
+    /// The first that has not gone out to all.
+    first: Option<usize>,
     last: usize,
 }
 
@@ -95,7 +100,7 @@ impl Batch {
                 self.packets[group.last].next = Some(index);
                 group.last = index;
             }
-            None => self.tracks.push(Group { track, from, first: index, last: index }),
+            None => self.tracks.push(Group { track, from, first: Some(index), last: index }),
         }
     }
 
@@ -104,10 +109,10 @@ impl Batch {
         self.tracks.get(self.current).map(|group| group.track)
     }
 
-    /// Its packets, as they came.
-    pub(super) fn packets(&self) -> impl Iterator<Item = Waiting<'_>> {
-        let mut next = self.tracks.get(self.current).map(|group| group.first);
-        std::iter::from_fn(move || {
+    /// Its next packets, as they came.
+    pub(super) fn row(&self) -> [Option<Waiting<'_>>; ROW] {
+        let mut next = self.tracks.get(self.current).and_then(|group| group.first);
+        std::array::from_fn(|_| {
             let taken = self.packets.get(next?)?;
             next = taken.next;
             Some(self.waiting(taken))
@@ -124,20 +129,25 @@ impl Batch {
         Waiting { packet, extensions, mark: taken.mark }
     }
 
-    /// How many of the track's subscribers have got them.
+    /// How many of the track's subscribers have got that row.
     pub(super) const fn served(&self) -> usize {
         self.served
     }
 
-    /// One more has; `unsettled`: and something has changed for it.
-    pub(super) const fn serve(&mut self, unsettled: bool) {
-        self.served += 1;
+    /// So many have now; `unsettled`: and something has changed for one of them.
+    pub(super) const fn serve(&mut self, served: usize, unsettled: bool) {
+        self.served = served;
         self.unsettled |= unsettled;
     }
 
-    /// The track is done; whether something has changed for one of its subscribers.
-    pub(super) const fn next_track(&mut self) -> bool {
-        self.current += 1;
+    /// Everybody has got the row; whether something has changed for one of them.
+    pub(super) fn next_row(&mut self) -> bool {
+        if let Some(group) = self.tracks.get_mut(self.current) {
+            for _ in 0..ROW {
+                group.first = group.first.and_then(|first| self.packets.get(first)?.next);
+            }
+            self.current += usize::from(group.first.is_none());
+        }
         self.served = 0;
         std::mem::replace(&mut self.unsettled, false)
     }

@@ -1,6 +1,5 @@
 //! A packet goes to everybody who wants it: select, rewrite, write into the send buffer, seal there.
 
-use std::ops::AddAssign;
 use std::time::Instant;
 
 use sfu_transport::{Class, Egress};
@@ -10,6 +9,7 @@ use sfu_wire::{Pt, SeqNo, Ssrc};
 
 use super::Sfu;
 use super::batch::{Batch, Waiting};
+use super::sent::Sent;
 use super::taps::Feed;
 use crate::audio::Way;
 use crate::codec::Kind;
@@ -53,12 +53,16 @@ impl Sfu {
     pub(super) fn fan_out(&mut self, now: Instant, enough: usize, egress: &mut Egress) -> bool {
         let mut batch = std::mem::take(&mut self.batch);
         while let Some(id) = batch.track() {
-            if !self.fan_out_track(now, id, &mut batch, enough, egress) {
+            if !self.fan_out_row(now, id, &mut batch, enough, egress) {
                 self.batch = batch;
                 return true;
             }
-            let unsettled_taps = batch.packets().fold(false, |any, waiting| any | self.feed_taps(now, id, &waiting));
-            if batch.next_track() | unsettled_taps {
+            let mut unsettled = false;
+            for waiting in batch.row().iter().flatten() {
+                unsettled |= self.feed_taps(now, id, waiting);
+            }
+            unsettled |= batch.next_row();
+            if unsettled {
                 self.settle_track(now, id, egress);
             }
         }
@@ -67,8 +71,8 @@ impl Sfu {
         false
     }
 
-    /// Whether all subscribers of the track have got their packets.
-    fn fan_out_track(
+    /// Whether all subscribers of the track have got the next row of its packets.
+    fn fan_out_row(
         &mut self,
         now: Instant,
         id: TrackId,
@@ -79,18 +83,18 @@ impl Sfu {
         let Some(track) = self.tracks.get(id) else { return true };
         let send_time = AbsSendTime::from_duration(self.clock.unix(now));
         let delivery = Delivery { now, send_time, class: class_of(track.kind), track };
-        while let Some(subscription_id) = track.subscriptions.get(batch.served()) {
-            if egress.bytes() >= enough {
-                return false;
-            }
-            let unsettled = self.subscriptions.get_mut(*subscription_id).is_some_and(|subscription| {
-                let Some(connection) = self.connections.get_mut(subscription.connection) else { return false };
-                self.counts.sent += delivery.deliver_all(subscription, connection, batch.packets(), egress);
-                subscription.forwarder.is_unsettled()
-            });
-            batch.serve(unsettled);
+        let row = batch.row();
+        let (mut served, mut unsettled) = (batch.served(), false);
+        while let Some(subscription_id) = track.subscriptions.get(served).filter(|_| egress.bytes() < enough) {
+            served += 1;
+            let Some(subscription) = self.subscriptions.get_mut(*subscription_id) else { continue };
+            let Some(connection) = self.connections.get_mut(subscription.connection) else { continue };
+            self.counts.sent += delivery.deliver_all(subscription, connection, row.iter().flatten(), egress);
+            unsettled |= subscription.forwarder.is_unsettled();
         }
-        true
+        let all = served >= track.subscriptions.len();
+        batch.serve(served, unsettled);
+        all
     }
 
     /// A packet of the history is now known to start a keyframe: it goes to those who waited for one.
@@ -115,7 +119,7 @@ impl Sfu {
                 continue;
             }
             let waiting = Waiting { packet, extensions: stored.extensions(), mark: Mark::END };
-            self.counts.sent += delivery.deliver_all(subscription, connection, std::iter::once(waiting), egress);
+            self.counts.sent += delivery.deliver_all(subscription, connection, std::iter::once(&waiting), egress);
         }
         let waits = |tap: &Tap| tap.forwarder.encoding() != Some(packet.encoding);
         let feed = Feed::new(now, track, &self.connections);
@@ -130,15 +134,15 @@ impl Delivery<'_> {
         &self,
         subscription: &mut Subscription,
         connection: &mut Connection,
-        packets: impl Iterator<Item = Waiting<'p>>,
+        packets: impl Iterator<Item = &'p Waiting<'p>>,
         egress: &mut Egress,
     ) -> Sent {
         let mut sent = Sent::default();
         for Waiting { packet, extensions, mark } in packets {
-            sent += self.deliver(subscription, connection, &packet, extensions, egress);
+            sent += self.deliver(subscription, connection, packet, *extensions, egress);
             // Pieces of a keyframe that had overtaken its first packet: they follow it now, out of the history.
             if let Some(missed) = subscription.forwarder.take_catch_up() {
-                self.track.look_back(missed, mark, |packet, extensions| {
+                self.track.look_back(missed, *mark, |packet, extensions| {
                     sent += self.deliver(subscription, connection, packet, extensions, egress);
                 });
             }
@@ -175,20 +179,6 @@ impl Delivery<'_> {
         }
         subscription.send.sent(self.now, packet, patch, len);
         Sent { packets: 1, bytes: len as u64 }
-    }
-}
-
-/// What left.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sent {
-    pub(super) packets: u64,
-    pub(super) bytes: u64,
-}
-
-impl AddAssign for Sent {
-    fn add_assign(&mut self, other: Self) {
-        self.packets += other.packets;
-        self.bytes += other.bytes;
     }
 }
 

@@ -8,7 +8,8 @@ use sfu_wire::rtp::extension_value::AbsSendTime;
 use sfu_wire::{NtpTime, Ssrc};
 
 use super::Sfu;
-use super::fan_out::{Delivery, Outgoing, Sent, write};
+use super::fan_out::{Delivery, Outgoing, write};
+use super::sent::Sent;
 use crate::arena::ConnectionId;
 use crate::audio::{MAX_RED, Material};
 use crate::id::SubscriptionId;

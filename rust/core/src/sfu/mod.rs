@@ -20,6 +20,7 @@ mod relay_tracks;
 mod reports;
 mod requests;
 mod rooms;
+mod sent;
 mod sessions;
 mod stats;
 mod subscriptions;
@@ -53,7 +54,7 @@ use crate::timers::Timers;
 use crate::track::Track;
 use batch::Batch;
 use compound::Compound;
-use fan_out::Sent;
+use sent::Sent;
 
 /// Totals over the life of an `Sfu`.
 #[derive(Debug, Default)]

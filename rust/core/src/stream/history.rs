@@ -77,18 +77,17 @@ impl History {
         Self { bytes: Vec::new(), first_bytes, head: 0, lap: None, slots: Vec::new() }
     }
 
-    /// Keeps a packet with its header extensions, each an id and a value; gives its place.
+    /// Keeps a packet with its header extensions, each an id and a value; gives the place behind it.
     pub fn push<'e>(&mut self, packet: &Packet<'_>, extensions: impl Iterator<Item = (u8, &'e [u8])> + Clone) -> Mark {
-        let mark = Mark(self.head);
         let extensions_len: usize = extensions.clone().map(|(_, value)| ELEMENT_HEAD + value.len()).sum();
         let len = extensions_len + packet.payload.len();
         let (Ok(extensions_len), Ok(payload_len)) =
             (u16::try_from(extensions_len), u16::try_from(packet.payload.len()))
         else {
-            return mark;
+            return Mark(self.head);
         };
         let Some(position) = self.reserve(packet.arrival, len) else {
-            return mark;
+            return Mark(self.head);
         };
         let mut at = (position % self.bytes.len() as u64) as usize;
         let mut put = |bytes: &[u8]| {
@@ -112,7 +111,7 @@ impl History {
             codec: packet.codec,
             arrival: packet.arrival,
         });
-        mark
+        Mark(self.head)
     }
 
     /// The packet with this number, if it is still there.
@@ -217,7 +216,7 @@ impl<'a> StoredPacket<'a> {
         self.slot.timestamp
     }
 
-    /// Whether it came before what got that place.
+    /// Whether it came before that place.
     pub const fn is_before(&self, mark: Mark) -> bool {
         self.slot.position < mark.0
     }

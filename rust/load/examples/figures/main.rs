@@ -9,6 +9,7 @@
 //! figures crowd [name=value …]          the same of rooms in which everybody publishes, and the delay through the server
 //!                                       (rooms people high middle low voices fps seconds core)
 //! figures echo [name=value …]           the delay of a bare echo (size frame rate seconds core)
+//! figures forward <subscribers>         the core alone: a packet taken in, and a packet forwarded
 //! figures idle <sessions>               memory of a connected session that does nothing
 //! figures subscribers <sessions>        memory of a session that receives one audio and one video track
 //! ```
@@ -21,6 +22,7 @@ mod support;
 mod crowd;
 mod echo;
 mod fanout;
+mod forward;
 mod live;
 mod settings;
 mod still;
@@ -40,6 +42,7 @@ fn main() {
         ["fanout", ..] => fanout::fanout(Settings::parse(&arguments[1..])),
         ["crowd", ..] => crowd::crowd(Settings::parse(&arguments[1..])),
         ["echo", ..] => echo::echo(Settings::parse(&arguments[1..])),
+        ["forward", subscribers] => forward::forward(number(subscribers)),
         ["idle", sessions] => still::idle(number(sessions)),
         ["subscribers", sessions] => still::subscribers(number(sessions)),
         _ => panic!(

@@ -87,20 +87,23 @@ fn resident_bytes() -> f64 {
     pages.split_ascii_whitespace().nth(1).unwrap().parse::<f64>().unwrap() * 4096.0
 }
 
+/// From, to, and what.
+type Sent = (SocketAddr, SocketAddr, Vec<u8>);
+
 /// An `Sfu` and the peers that still live.
-struct Server {
-    now: Instant,
-    sfu: Sfu,
+pub(crate) struct Server {
+    pub(crate) now: Instant,
+    pub(crate) sfu: Sfu,
     peers: BTreeMap<SocketAddr, Peer>,
     addresses: BTreeMap<SessionId, SocketAddr>,
-    wire: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
-    egress: Egress,
+    wire: VecDeque<Sent>,
+    pub(crate) egress: Egress,
     certificate: Arc<Certificate>,
     count: u32,
 }
 
 impl Server {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (now, certificate) = (Instant::now(), Arc::new(Certificate::generate().unwrap()));
         let hours = Duration::from_secs(24 * 3600);
         let config = SfuConfig {
@@ -123,7 +126,7 @@ impl Server {
         Self { now, sfu: Sfu::new(now, config), peers, addresses, wire, egress, certificate, count }
     }
 
-    fn room(&mut self) -> RoomId {
+    pub(crate) fn room(&mut self) -> RoomId {
         match self.command(Command::CreateRoom(RoomConfig::default())) {
             Reply::Room(room) => room,
             other => panic!("{other:?}"),
@@ -147,7 +150,7 @@ impl Server {
     }
 
     /// A peer that stays.
-    fn bring(&mut self, room: RoomId, configure: impl FnOnce(&mut PeerConfig)) -> SocketAddr {
+    pub(crate) fn bring(&mut self, room: RoomId, configure: impl FnOnce(&mut PeerConfig)) -> SocketAddr {
         let session = self.session(room);
         let mut peer = self.peer(configure);
         let [_, b, c, d] = self.count.to_be_bytes();
@@ -165,7 +168,7 @@ impl Server {
     }
 
     /// A peer that connects, and of which nothing is left but its session.
-    fn connect(&mut self, room: RoomId, configure: impl FnOnce(&mut PeerConfig)) {
+    pub(crate) fn connect(&mut self, room: RoomId, configure: impl FnOnce(&mut PeerConfig)) {
         let address = self.bring(room, configure);
         self.peers.remove(&address);
     }
@@ -184,7 +187,24 @@ impl Server {
         }
     }
 
-    fn run_for(&mut self, duration: Duration) {
+    /// The next `count` datagrams that a peer sends at once, on their way to the server; everything before has come.
+    pub(crate) fn next_burst(&mut self, sender: SocketAddr, count: usize) -> Vec<Sent> {
+        loop {
+            let due = self.peers[&sender].poll_timeout().unwrap();
+            self.run_for(due.saturating_duration_since(self.now));
+            self.peers.get_mut(&sender).unwrap().handle_timeout(self.now, &mut self.egress);
+            self.send();
+            let (burst, others): (VecDeque<Sent>, _) = self.wire.drain(..).partition(|(from, ..)| *from == sender);
+            self.wire = others;
+            if burst.len() == count {
+                return burst.into();
+            }
+            self.wire.extend(burst);
+            self.run_for(Duration::from_micros(1));
+        }
+    }
+
+    pub(crate) fn run_for(&mut self, duration: Duration) {
         let end = self.now + duration;
         while self.now < end {
             while let Some((from, to, mut datagram)) = self.wire.pop_front() {

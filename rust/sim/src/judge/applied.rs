@@ -52,7 +52,7 @@ pub(super) fn pictures(truth: &Truth<'_>, flow: &Flow<'_>) -> Vec<Sent> {
             let (Some(first), Some(end)) = (picture.first(), picture.last()) else { continue };
             let frame = &source.frames[end.got.token.frame as usize];
             sent.push(Sent {
-                step: first.got.step,
+                step: first.sent,
                 at: first.got.at,
                 spatial: if encodings > 0 { source.place } else { frame.spatial },
                 temporal: frame.temporal,

@@ -11,6 +11,8 @@ pub(super) struct Step<'a> {
     pub(super) seq: u64,
     /// The picture that it belongs to.
     pub(super) picture: u32,
+    /// When the SFU decided on it: of what it read together it takes one after another, and sends all behind the last.
+    pub(super) sent: u64,
 }
 
 /// Packets from one encoding, by rising number.
@@ -32,15 +34,20 @@ pub(super) struct Flow<'a> {
 
 impl<'a> Flow<'a> {
     pub(super) fn new(truth: &Truth<'_>, observer: &'a Observer) -> Self {
+        let mut latest = 0;
         let mut steps: Vec<Step<'a>> = observer
             .got
             .iter()
             .filter_map(|got| {
-                let frame = truth.source(got.token.source)?.frames.get(got.token.frame as usize)?;
-                Some(Step { got, seq: frame.first_seq + u64::from(got.token.part), picture: frame.picture })
+                let source = truth.source(got.token.source)?;
+                let frame = source.frames.get(got.token.frame as usize)?;
+                let seq = frame.first_seq + u64::from(got.token.part);
+                // Not before what left earlier.
+                latest = source.arrival(seq).max(got.since).max(latest).min(got.step);
+                Some(Step { got, seq, picture: frame.picture, sent: latest })
             })
             .collect();
-        steps.sort_by_key(|step| (step.got.out, step.got.step));
+        steps.sort_by_key(|step| (step.got.out, step.sent));
         let mut runs: Vec<Run<'a>> = Vec::new();
         for step in steps {
             match runs.last_mut() {
@@ -50,7 +57,7 @@ impl<'a> Flow<'a> {
         }
         let mut ends = observer.end.0;
         for run in runs.iter_mut().rev() {
-            run.begins = run.steps.iter().map(|step| step.got.step).min().unwrap_or(0);
+            run.begins = run.steps.iter().map(|step| step.sent).min().unwrap_or(0);
             run.ends = truth.source(run.source).map_or(ends, |source| ends.min(source.replaced));
             ends = run.begins;
         }
@@ -61,7 +68,7 @@ impl<'a> Flow<'a> {
 impl Run<'_> {
     /// For each step, when the first packet with its or a higher number left: then the numbers below it were fixed.
     pub(super) fn fixed(&self) -> Vec<u64> {
-        let mut fixed: Vec<u64> = self.steps.iter().map(|step| step.got.step).collect();
+        let mut fixed: Vec<u64> = self.steps.iter().map(|step| step.sent).collect();
         for index in (1..fixed.len()).rev() {
             fixed[index - 1] = fixed[index - 1].min(fixed[index]);
         }

@@ -12,8 +12,10 @@ use crate::encoder::{Structure, Token};
 /// One packet on the subscriber's primary stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Got {
-    /// The step in which the SFU sent it.
+    /// The step in which the SFU sent it, or the last one in which it may have.
     pub step: u64,
+    /// The first one in which it may have.
+    pub since: u64,
     /// Since the beginning of the scenario.
     pub at: Duration,
     /// What it is.
@@ -70,7 +72,7 @@ impl Observer {
     }
 
     /// A clear RTP packet came.
-    pub fn handle_rtp(&mut self, (step, at): (u64, Duration), packet: &[u8]) {
+    pub fn handle_rtp(&mut self, (since, step, at): (u64, u64, Duration), packet: &[u8]) {
         let Ok(packet) = RtpPacket::parse(packet) else {
             self.strange += 1;
             return;
@@ -85,6 +87,7 @@ impl Observer {
         };
         self.got.push(Got {
             step,
+            since,
             at,
             token,
             out: self.numbers.extend(header.seq).get(),

@@ -7,7 +7,7 @@ mod codec;
 mod further;
 mod scene;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::encoder::Structure;
 use crate::error::SimError;
@@ -71,6 +71,20 @@ pub fn run_over_shards(
     relay: RelayConfig,
 ) -> Result<Verdict, SimError> {
     let scene = |left, number| SceneConfig { relay, ..SceneConfig::of(structure, left, seed, number) };
+    run_scenes(start, switches, scene, &mut |_| true)
+}
+
+/// The same for an SFU that reads what has come in so long, all together.
+///
+/// # Errors
+/// The SFU does not know the codec.
+pub fn run_read_together(
+    start: Instant,
+    structure: Structure,
+    (switches, seed): (u64, u64),
+    reads_every: Duration,
+) -> Result<Verdict, SimError> {
+    let scene = |left, number| SceneConfig { reads_every, ..SceneConfig::of(structure, left, seed, number) };
     run_scenes(start, switches, scene, &mut |_| true)
 }
 

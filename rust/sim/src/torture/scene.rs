@@ -49,6 +49,8 @@ pub struct SceneConfig {
     pub uplink: LinkConfig,
     /// Of how many shards the SFU is, and what is between them; the publisher is on the first.
     pub relay: RelayConfig,
+    /// The SFU reads what has come in so long, all together; zero: each datagram by itself.
+    pub reads_every: Duration,
     /// Decides everything random.
     pub seed: u64,
 }
@@ -81,6 +83,7 @@ impl SceneConfig {
             switches,
             uplink,
             relay: RelayConfig::default(),
+            reads_every: Duration::ZERO,
             seed: random.next(),
         }
     }
@@ -123,8 +126,8 @@ impl Scene {
 
     fn new(start: Instant, config: &SceneConfig) -> Result<Self, SimError> {
         let mut random = Random::new(config.seed);
-        let world = WorldConfig { relay: config.relay, ..WorldConfig::new(config.seed, start) };
-        let mut world = World::new(world);
+        let SceneConfig { relay, reads_every, seed, .. } = *config;
+        let mut world = World::new(WorldConfig { relay, reads_every, ..WorldConfig::new(seed, start) });
         // Long enough that parameter sets do not make keyframes dear: the governor counts bytes.
         let publisher = PublisherConfig { filler: 60, ..PublisherConfig::new(config.structure) };
         let publisher = Publisher::join(&mut world, publisher, random.fork(1))?;
@@ -185,7 +188,8 @@ impl Scene {
         } else if !arrived.rtcp
             && let Some(viewer) = self.viewers.get_mut(arrived.to.index() - 1)
         {
-            viewer.observer.handle_rtp((arrived.step, arrived.at.duration_since(self.start)), &arrived.packet);
+            let at = arrived.at.duration_since(self.start);
+            viewer.observer.handle_rtp((arrived.since, arrived.step, at), &arrived.packet);
         }
         self.world.recycle(arrived.packet);
     }

@@ -32,6 +32,8 @@ pub struct WorldConfig {
     pub downlink: LinkConfig,
     /// How many shards the SFU has, and what is between them.
     pub relay: RelayConfig,
+    /// The SFU reads what has come in so long, all together, as a busy one does; zero: each datagram by itself.
+    pub reads_every: Duration,
 }
 
 impl WorldConfig {
@@ -44,6 +46,7 @@ impl WorldConfig {
             uplink: LinkConfig::default(),
             downlink: LinkConfig::default(),
             relay: RelayConfig::default(),
+            reads_every: Duration::ZERO,
         }
     }
 }

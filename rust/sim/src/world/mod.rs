@@ -31,6 +31,9 @@ use queue::Queue;
 pub use config::{WorldConfig, sfu_config};
 pub use shards::{RelayConfig, Shards};
 
+/// Bytes that the SFU sends at once: less than two large packets, so that every place where it can stop is tried.
+const PORTION: usize = 2000;
+
 /// One transport of one session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ParticipantId(usize);
@@ -51,6 +54,8 @@ pub struct Arrived {
     pub to: ParticipantId,
     /// The [`World::step`] in which the SFU sent it.
     pub step: u64,
+    /// The first step of what the SFU had read together then: it may have sent it in any of them.
+    pub since: u64,
     /// RTCP, else RTP.
     pub rtcp: bool,
     /// Clear.
@@ -79,6 +84,11 @@ pub struct World {
     room: RoomId,
     participants: Vec<Participant>,
     queue: Queue,
+    /// Has come and waits to be read: when, from whom, what.
+    unread: Vec<(Instant, usize, Vec<u8>)>,
+    reads_at: Option<Instant>,
+    /// The first step of the last reading, unless each datagram is read by itself.
+    read_since: Option<u64>,
     ready: VecDeque<Arrived>,
     events: VecDeque<Event>,
     egress: Egress,
@@ -111,6 +121,9 @@ impl World {
             room,
             participants: Vec::new(),
             queue: Queue::default(),
+            unread: Vec::new(),
+            read_since: None,
+            reads_at: None,
             ready: VecDeque::new(),
             events: VecDeque::new(),
             egress,
@@ -245,18 +258,23 @@ impl World {
                 return Some(arrived);
             }
             let timeout = self.sfu.poll_timeout();
-            let due = [timeout, self.queue.next()].into_iter().flatten().min();
+            let due = [timeout, self.queue.next(), self.reads_at].into_iter().flatten().min();
             let Some(due) = due.filter(|due| *due <= until) else {
                 self.now = self.now.max(until);
                 return None;
             };
             self.now = self.now.max(due);
             self.step += 1;
-            if timeout.is_some_and(|timeout| timeout <= self.now) {
+            if self.reads_at.take_if(|at| *at <= self.now).is_some() {
+                self.read();
+            } else if timeout.is_some_and(|timeout| timeout <= self.now) {
                 self.sfu.handle_timeout(self.now, &mut self.egress);
                 self.launch();
             } else if let Some((who, to_sfu, mut datagram)) = self.queue.pop() {
-                if to_sfu {
+                if to_sfu && self.config.reads_every > Duration::ZERO {
+                    self.unread.push((self.now, who, datagram));
+                    self.reads_at.get_or_insert(self.now + self.config.reads_every);
+                } else if to_sfu {
                     let path = self.participants[who].path();
                     self.note(who, &datagram);
                     self.sfu.handle_datagram(self.now, path, &mut datagram, &mut self.egress);
@@ -307,6 +325,22 @@ impl World {
     /// Datagrams that a participant could not open: there is something wrong when it is not 0.
     pub const fn unopened(&self) -> u64 {
         self.unopened
+    }
+
+    /// The SFU takes in what has come, and sends a little at a time.
+    fn read(&mut self) {
+        self.read_since = Some(self.step);
+        for (arrived, who, mut datagram) in std::mem::take(&mut self.unread) {
+            let path = self.participants[who].path();
+            self.note(who, &datagram);
+            self.sfu.take_datagram((self.now, arrived), path, &mut datagram, &mut self.egress);
+            self.queue.recycle(datagram);
+            self.step += 1;
+        }
+        while self.sfu.forward(self.now, PORTION, &mut self.egress) {
+            self.launch();
+        }
+        self.launch();
     }
 
     fn describe(
@@ -389,6 +423,7 @@ impl World {
                     at: self.now,
                     to: ParticipantId(who),
                     step: self.step,
+                    since: self.read_since.unwrap_or(self.step),
                     rtcp,
                     packet: datagram,
                 });

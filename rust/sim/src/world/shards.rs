@@ -93,8 +93,20 @@ impl Shards {
         }
     }
 
-    /// A datagram, where its session lives.
+    /// A datagram by itself.
     pub fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &mut [u8], egress: &mut Egress) {
+        self.take_datagram((now, now), path, datagram, egress);
+        self.forward(now, usize::MAX, egress);
+    }
+
+    /// A datagram of several that are read together `now`, where its session lives.
+    pub fn take_datagram(
+        &mut self,
+        (now, arrived): (Instant, Instant),
+        path: Path,
+        datagram: &mut [u8],
+        egress: &mut Egress,
+    ) {
         // The user fragment begins with the shard.
         let told = stun_local_ufrag(datagram).and_then(|ufrag| u16::from_str_radix(ufrag.get(..2)?, 16).ok());
         let shard = match told {
@@ -102,9 +114,18 @@ impl Shards {
             None => self.paths.get(&path).copied().unwrap_or(0),
         };
         if let Ok(sfu) = self.shard(shard) {
-            sfu.handle_datagram(now, path, datagram, egress);
+            sfu.take_datagram(now, arrived, path, datagram, egress);
+        }
+    }
+
+    /// As [`Sfu::forward`].
+    pub fn forward(&mut self, now: Instant, enough: usize, egress: &mut Egress) -> bool {
+        let mut more = false;
+        for sfu in &mut self.sfus {
+            more |= sfu.forward(now, enough, egress);
         }
         self.collect(now, egress);
+        more
     }
 
     /// Does what is due at `now`, on its shard and between shards.
