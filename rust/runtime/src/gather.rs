@@ -9,7 +9,7 @@ use sfu_core::command::Reply;
 use sfu_core::stats::SfuStats;
 
 use crate::error::CommandFailure;
-use crate::outbox::Ticket;
+use crate::ticket::Ticket;
 
 type Answer = Result<Reply, CommandFailure>;
 

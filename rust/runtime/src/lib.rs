@@ -18,8 +18,10 @@ mod shard;
 mod skips;
 mod socket;
 mod sys;
+mod ticket;
 
 pub use config::{CertificatePem, CoreSettings, RuntimeConfig, default_shards};
 pub use error::{CommandFailure, ServerGone, StartError};
-pub use outbox::{Drained, LogRecord, Ticket};
+pub use outbox::{Drained, LogRecord};
 pub use server::Server;
+pub use ticket::Ticket;

@@ -9,8 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sfu_core::command::Command;
 
-use crate::outbox::Ticket;
 use crate::sys::Wake;
+use crate::ticket::Ticket;
 
 /// What is posted.
 #[derive(Debug)]

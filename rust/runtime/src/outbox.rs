@@ -2,7 +2,7 @@
 //!
 //! Shards publish in batches, the application drains everything at once. Invariants: replies are never dropped; events and
 //! log records are bounded, and what does not fit is counted; the eventfd is written only when the outbox goes from empty
-//! to non-empty, so a batch costs one wake.
+//! to non-empty, so a batch costs one wake, and never under the lock.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -16,27 +16,12 @@ use sfu_core::event::Event;
 use crate::error::CommandFailure;
 use crate::gather::Gatherings;
 use crate::sys::Wake;
+use crate::ticket::Ticket;
 
 /// Payload bytes of channel messages and dumps that wait at most. Higher: a slower reader loses nothing. Lower: less memory.
 const MAX_BULK_BYTES: usize = 64 << 20;
 /// Log records that wait at most.
 const MAX_LOGS: usize = 4096;
-
-/// Names a command until its answer is drained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(u64);
-
-impl Ticket {
-    /// For whoever answers commands in a server's place (simulations).
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
-
-    /// The plain number; unique within a server.
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-}
 
 /// A log record of the data plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +81,19 @@ struct Waiting {
     gatherings: Gatherings,
 }
 
+impl Waiting {
+    /// A shard has answered; whether that makes a reply.
+    fn answer(&mut self, ticket: Ticket, reply: Result<Reply, CommandFailure>) -> bool {
+        match self.gatherings.answer(ticket, reply) {
+            Some(whole) => {
+                self.batch.replies.push((ticket, whole));
+                true
+            }
+            None => false,
+        }
+    }
+}
+
 /// The way out of all shards of a server.
 #[derive(Debug)]
 pub(crate) struct Outbox {
@@ -115,9 +113,11 @@ impl Outbox {
         let stand_ins: Vec<_> =
             stalled.iter().map(|(shard, stall)| waiting.gatherings.stand_in(*shard, *stall)).collect();
         waiting.gatherings.expect(ticket, shards);
+        let mut news = false;
         for stats in stand_ins {
-            self.answer(&mut waiting, ticket, Ok(Reply::SfuStats(Box::new(stats))));
+            news |= waiting.answer(ticket, Ok(Reply::SfuStats(Box::new(stats))));
         }
+        self.release(waiting, news);
     }
 
     /// Moves a batch in; both vectors are left empty.
@@ -126,13 +126,14 @@ impl Outbox {
             return;
         }
         let mut waiting = self.lock();
+        let mut news = !events.is_empty();
         for (ticket, reply) in replies.drain(..) {
-            self.answer(&mut waiting, ticket, reply);
+            news |= waiting.answer(ticket, reply);
         }
         for event in events.drain(..) {
             self.admit(&mut waiting, event);
-            self.signal(&mut waiting);
         }
+        self.release(waiting, news);
     }
 
     /// Adds a log record or counts it as dropped.
@@ -143,17 +144,16 @@ impl Outbox {
         } else {
             waiting.batch.logs_dropped += 1;
         }
-        self.signal(&mut waiting);
+        self.release(waiting, true);
     }
 
     /// Takes everything out; what was in `drained` is forgotten, its memory is used again.
     pub(crate) fn drain(&self, drained: &mut Drained) {
         drained.clear();
+        // First: a signal for what comes from here on is not lost, and one that is late wakes the reader once too often.
+        self.wake.reset();
         let mut waiting = self.lock();
-        if waiting.signalled {
-            self.wake.reset();
-            waiting.signalled = false;
-        }
+        waiting.signalled = false;
         waiting.bulk_bytes = 0;
         std::mem::swap(&mut waiting.batch, drained);
     }
@@ -161,13 +161,6 @@ impl Outbox {
     /// How many events have been dropped since the start.
     pub(crate) fn events_dropped(&self) -> u64 {
         self.lock().events_dropped
-    }
-
-    fn answer(&self, waiting: &mut Waiting, ticket: Ticket, reply: Result<Reply, CommandFailure>) {
-        if let Some(whole) = waiting.gatherings.answer(ticket, reply) {
-            waiting.batch.replies.push((ticket, whole));
-            self.signal(waiting);
-        }
     }
 
     fn admit(&self, waiting: &mut Waiting, event: Event) {
@@ -185,9 +178,12 @@ impl Outbox {
         }
     }
 
-    fn signal(&self, waiting: &mut Waiting) {
-        if !waiting.signalled {
-            waiting.signalled = true;
+    /// Unlocks, and wakes the reader if there is something new: who is woken must not wait for the lock.
+    fn release(&self, mut waiting: MutexGuard<'_, Waiting>, news: bool) {
+        let signals = news && !waiting.signalled;
+        waiting.signalled |= news;
+        drop(waiting);
+        if signals {
             self.wake.set();
         }
     }

@@ -15,11 +15,12 @@ use sfu_transport::Certificate;
 use crate::config::{RuntimeConfig, default_shards};
 use crate::error::{CommandFailure, ServerGone, StartError};
 use crate::logs;
-use crate::outbox::{Drained, Outbox, Ticket};
+use crate::outbox::{Drained, Outbox};
 use crate::placement::{self, Load};
 use crate::shard::{Placed, Shard, Wiring};
 use crate::socket::{Bound, bind, candidates};
 use crate::sys::{interface_addresses, random_seed, wait_readable};
+use crate::ticket::Ticket;
 
 /// A running data plane. Dropping it closes it.
 ///

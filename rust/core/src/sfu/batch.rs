@@ -54,7 +54,7 @@ struct Taken {
 }
 
 /// A packet of a batch.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Waiting<'a> {
     pub(super) packet: Packet<'a>,
     pub(super) extensions: StoredExtensions<'a>,

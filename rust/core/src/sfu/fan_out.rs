@@ -139,7 +139,7 @@ impl Delivery<'_> {
     ) -> Sent {
         let mut sent = Sent::default();
         for Waiting { packet, extensions, mark } in packets {
-            sent += self.deliver(subscription, connection, packet, *extensions, egress);
+            sent += self.deliver(subscription, connection, packet, extensions.clone(), egress);
             // Pieces of a keyframe that had overtaken its first packet: they follow it now, out of the history.
             if let Some(missed) = subscription.forwarder.take_catch_up() {
                 self.track.look_back(missed, *mark, |packet, extensions| {

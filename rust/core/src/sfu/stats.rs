@@ -8,6 +8,7 @@ use crate::command::CommandError;
 use crate::connection::{Connection, Progress};
 use crate::id::{RoomId, SessionId, SubscriptionId, TrackId};
 use crate::stats::{RelayStats, RoomStats, SessionStats, SfuStats, SubscriptionStats, TrackStats, TransportStats};
+use crate::subscription::Wire;
 use crate::transport::ConnectionState;
 
 impl Sfu {
@@ -120,7 +121,7 @@ impl Sfu {
         Some(SubscriptionStats {
             subscription: id,
             track: subscription.track,
-            mid: subscription.wire.as_ref().map(|wire| wire.mid()),
+            mid: subscription.wire.as_ref().map(Wire::mid),
             ssrc: subscription.send.ssrc(),
             layer: subscription.forwarder.layer(),
             max_layer: subscription.max_layer,

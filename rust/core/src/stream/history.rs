@@ -261,7 +261,7 @@ impl<'a> StoredPacket<'a> {
 }
 
 /// Iterates header extensions as they are stored: id, length, value.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct StoredExtensions<'a>(&'a [u8]);
 
 impl<'a> StoredExtensions<'a> {

@@ -106,7 +106,7 @@ impl World {
 
     pub(crate) fn over(config: SfuConfig, room: RoomConfig, relay: RelayConfig) -> Self {
         let mut now = Instant::now();
-        let mut sfu = Shards::new(now, &config, relay);
+        let mut sfu = Shards::new(now, config, relay);
         let mut egress = Egress::new();
         let Ok(Reply::Room(room)) = sfu.handle_command(&mut now, Command::CreateRoom(room), &mut egress) else {
             panic!("a room is made")

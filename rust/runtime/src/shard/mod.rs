@@ -30,9 +30,10 @@ pub(crate) use wiring::Wiring;
 use crate::error::{CommandFailure, StartError};
 use crate::logs;
 use crate::mailbox::{Letter, Mailbox};
-use crate::outbox::{LogRecord, Outbox, Ticket};
+use crate::outbox::{LogRecord, Outbox};
 use crate::socket::UdpSocket;
 use crate::sys;
+use crate::ticket::Ticket;
 use reactor::Reactor;
 
 /// A running shard.

@@ -25,9 +25,10 @@ use super::relays::Relays;
 use super::wiring::Wiring;
 use crate::error::CommandFailure;
 use crate::mailbox::{Letter, Mailbox};
-use crate::outbox::{Outbox, Ticket};
+use crate::outbox::Outbox;
 use crate::socket::{Dropped, Sender, SocketsKernel, UdpSocket};
 use crate::sys::{Interest, Poll, ReceiveBuffers, SendBuffers};
+use crate::ticket::Ticket;
 
 /// Bytes that are written before they are sent. Higher: longer runs, fewer system calls. Lower: the kernel finds them in the cache
 /// when it copies them, and the first datagram of a batch leaves earlier.

@@ -108,7 +108,7 @@ impl World {
     /// The same with settings of the caller's for the SFU and the room.
     pub fn with(config: WorldConfig, sfu: SfuConfig, room: RoomConfig) -> Self {
         let mut egress = Egress::new();
-        let mut sfu = Shards::new(config.start, &sfu, config.relay);
+        let mut sfu = Shards::new(config.start, sfu, config.relay);
         let mut now = config.start;
         let room = match sfu.handle_command(&mut now, Command::CreateRoom(room), &mut egress) {
             Ok(Reply::Room(room)) => room,

@@ -52,18 +52,19 @@ pub struct Shards {
 
 impl Shards {
     /// As many as `relay` says, each as `config` says but for its number and its seed.
-    pub fn new(now: Instant, config: &SfuConfig, relay: RelayConfig) -> Self {
-        let shard = |shard: u16| {
-            let mut seed = config.seed;
-            seed[31] ^= shard as u8;
-            Sfu::new(now, SfuConfig { shard, shards: relay.shards, seed, ..config.clone() })
+    pub fn new(now: Instant, config: SfuConfig, relay: RelayConfig) -> Self {
+        let random = Random::new(u64::from_be_bytes([config.seed[0]; 8]));
+        let configs = std::iter::repeat_n(config, usize::from(relay.shards)).zip(0..);
+        let shard = |(mut config, shard): (SfuConfig, u16)| {
+            config.seed[31] ^= shard as u8;
+            Sfu::new(now, SfuConfig { shard, shards: relay.shards, ..config })
         };
         Self {
             config: relay,
-            sfus: (0..relay.shards).map(shard).collect(),
+            sfus: configs.map(shard).collect(),
             flights: BTreeMap::new(),
             launched: 0,
-            random: Random::new(u64::from_be_bytes([config.seed[0]; 8])),
+            random,
             joined: 0,
             paths: HashMap::new(),
         }
@@ -109,6 +110,8 @@ impl Shards {
     ) {
         // The user fragment begins with the shard.
         let told = stun_local_ufrag(datagram).and_then(|ufrag| u16::from_str_radix(ufrag.get(..2)?, 16).ok());
+        // Nobody's goes to the first, which says so.
+        let told = told.filter(|shard| *shard < self.config.shards);
         let shard = match told {
             Some(shard) => *self.paths.entry(path).insert_entry(shard).get(),
             None => self.paths.get(&path).copied().unwrap_or(0),

@@ -151,16 +151,11 @@ impl SrtpSender {
             None => SealedWindow::new(seq.get()),
         };
         self.ended.remove(&ssrc);
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.windows[place] = window;
-                place
-            }
-            None => {
-                self.windows.push(window);
-                self.windows.len() - 1
-            }
-        };
+        let place = self.free.pop().unwrap_or(self.windows.len());
+        match self.windows.get_mut(place) {
+            Some(free) => *free = window,
+            None => self.windows.push(window),
+        }
         self.live.insert(ssrc, place);
         Ok(place)
     }

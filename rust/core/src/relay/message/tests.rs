@@ -91,7 +91,9 @@ fn all() -> Vec<Message<'static>> {
 #[test]
 fn what_is_written_is_read_again_and_only_media_may_be_dropped() {
     let mut relay = Relay::new(0, 2);
-    all().iter().for_each(|message| relay.send(1, message));
+    for message in &all() {
+        relay.send(1, message);
+    }
     let (to, bytes) = relay.poll().expect("something waits");
     let (to, bytes) = (to, bytes.to_vec());
     assert_eq!((to, relay.poll()), (1, None));
