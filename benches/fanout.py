@@ -20,11 +20,12 @@ if __name__ == "__main__":
             "--rate": {"type": int, "default": 300, "help": "packets a second, rounded to whole frames a second"},
             "--frame": {"type": int, "default": 8, "help": "packets of a frame"},
             "--seconds": {"type": int, "default": 10, "help": "of each run"},
+            "--hold": {"type": int, "default": 0, "help": "microseconds for which datagrams are let come, at most 500"},
         },
     )
     options = bench.options
     rate = frames(options.rate, options.frame)
-    shape = Shape(10 if bench.quick else options.subscribers, rate=rate, frame=options.frame)
+    shape = Shape(10 if bench.quick else options.subscribers, rate=rate, frame=options.frame, hold=options.hold)
     # Who gets nothing at the far end of the wire has nothing to report.
     feedbacks = ("none",) if options.setting == "wire" else ("none", "twcc")
     shapes = {feedback: replace(shape, feedback=feedback) for feedback in feedbacks}

@@ -25,7 +25,10 @@ HEADERS = 28
 
 @dataclass(frozen=True)
 class Shape:
-    """Who sends what to how many. `rate`: packets a second of a publisher; `frame`: those that leave as one burst."""
+    """Who sends what to how many. `rate`: packets a second of a publisher; `frame`: those that leave as one burst.
+
+    `hold`: microseconds for which the server lets datagrams come.
+    """
 
     subscribers: int
     publishers: int = 1
@@ -35,6 +38,7 @@ class Shape:
     bytes: int = 1200
     feedback: str = "none"
     shards: int = 1
+    hold: int = 0
 
     def words(self) -> list[str]:
         """As the measuring program takes it."""

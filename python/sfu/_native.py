@@ -101,6 +101,7 @@ class NativeBackend:
                 shards=config.shards,
                 pin=list(config.pin),
                 spread=config.spread,
+                hold=config.hold,
                 certificate_pem=config.certificate_pem,
                 private_key_pem=config.private_key_pem,
                 consent_timeout=config.consent_timeout,

@@ -71,6 +71,10 @@ _OPTIONS: dict[str, Any] = {
     "spread": Annotated[
         bool | None, typer.Option("--spread", help="The sessions of a room go to all threads from the first on.")
     ],
+    "hold": Annotated[
+        float | None,
+        typer.Option(help="Seconds for which datagrams are let come before they are read (0; 0.0005 at most)."),
+    ],
     "key": Annotated[str | None, typer.Option(help="Key of access tokens; without one the server is open.")],
     "secret": Annotated[str | None, typer.Option(help="Secret of that key.")],
     "tls_cert": Annotated[Path | None, typer.Option(help="PEM certificate: the page is served over https.")],

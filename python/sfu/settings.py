@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     spread: bool = False
     """The sessions of a room go to all threads from the first on."""
 
+    hold: float = 0.0
+    """Seconds for which datagrams are let come before they are read."""
+
     key: str | None = Field(default=None, validation_alias=AliasChoices("SFU_KEY", "LIVEKIT_API_KEY", "key"))
     """Key of access tokens."""
 
@@ -113,6 +116,7 @@ class Settings(BaseSettings):
             shards=self.shards,
             pin=self.pin,
             spread=self.spread,
+            hold=self.hold,
             max_rooms=self.max_rooms,
             max_sessions=self.max_sessions,
             log_level=self.log_level,

@@ -28,6 +28,8 @@ import sfu
         ({"pin": [1.5]}, "processors' numbers, not of float"),
         ({"pin": [-1]}, "numbers from 0"),
         ({"spread": 1}, "spread must be a bool"),
+        ({"hold": 0.001}, "at most 0.0005 seconds"),
+        ({"hold": -0.0001}, "0 or more seconds"),
         ({"max_rooms": 0}, "max_rooms"),
         ({"max_sessions": True}, "max_sessions must be an int"),
         ({"consent_timeout": 0}, "more than 0 seconds"),

@@ -85,6 +85,7 @@ class Core:
         shards: int | None = None,
         pin: list[int] = ...,
         spread: bool = False,
+        hold: float = 0.0,
         certificate_pem: str | None = None,
         private_key_pem: str | None = None,
         consent_timeout: float = 10.0,
@@ -103,7 +104,7 @@ class Core:
         `udp`: socket addresses to bind ("0.0.0.0:7882", "[::]:7882"); port 0 picks one port for all.
         `announce`: IP addresses for the host candidates; empty: loopback and interface addresses that match `udp`.
         `shards`: threads; None: as many as this process has processors. `pin`: the processor of each. `spread`: whether
-        a room's sessions go to all of them alike from the first on.
+        a room's sessions go to all of them alike from the first on. `hold`: seconds for which each lets datagrams come.
         Raises OSError (port in use, address not available) or ValueError (not an address, bad PEM).
         """
 

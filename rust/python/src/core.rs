@@ -26,7 +26,7 @@ impl Core {
     /// Bind the sockets and start the threads.
     #[new]
     #[pyo3(signature = (
-        *, udp, announce, shards=None, pin=Vec::new(), spread=false, certificate_pem=None, private_key_pem=None,
+        *, udp, announce, shards=None, pin=Vec::new(), spread=false, hold=0.0, certificate_pem=None, private_key_pem=None,
         consent_timeout=10.0, close_timeout=20.0, connect_timeout=20.0, max_half_open=1024, channel_buffer=4_194_304,
         remb_bitrate=8_000_000, receive_buffer=8_388_608, send_buffer=8_388_608, event_capacity=65536,
         log_level="info"
@@ -38,6 +38,7 @@ impl Core {
         shards: Option<usize>,
         pin: Vec<usize>,
         spread: bool,
+        hold: f64,
         certificate_pem: Option<String>,
         private_key_pem: Option<String>,
         consent_timeout: f64,
@@ -57,6 +58,7 @@ impl Core {
             shards,
             pin,
             spread,
+            hold: arguments::seconds("hold", hold)?,
             receive_buffer,
             send_buffer,
             certificate: certificate(certificate_pem, private_key_pem)?,

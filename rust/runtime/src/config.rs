@@ -37,6 +37,9 @@ pub fn default_shards() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(MAX_SHARDS)
 }
 
+/// More than that would be heard and seen.
+pub const MAX_HOLD: Duration = Duration::from_micros(500);
+
 /// Settings of a server.
 #[derive(Debug, Clone)]
 pub struct RuntimeConfig {
@@ -50,6 +53,9 @@ pub struct RuntimeConfig {
     /// Whether the sessions of a room go to all shards alike from the first on. For rooms of which it is known that they become
     /// large. `false`: a room stays on one shard while that has little to do, and costs no relays.
     pub spread: bool,
+    /// How long a shard lets more datagrams come after the first before it reads them, at most [`MAX_HOLD`]. Higher: frames are
+    /// read whole, leave in longer runs and cost less. Zero: nothing waits.
+    pub hold: Duration,
     /// The processor on which each shard stays, in the order of the shards; a shard without one goes where the system
     /// puts it. Pinned: warm caches, figures that repeat. Not pinned: room beside what else runs there.
     pub pin: Vec<usize>,

@@ -2,11 +2,14 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use sfu_core::MAX_SHARDS;
 use sfu_core::command::CommandError;
 use sfu_transport::CertificateError;
 use thiserror::Error;
+
+use crate::config::MAX_HOLD;
 
 /// Why a server did not start. Nothing is left of it.
 #[derive(Debug, Error)]
@@ -18,6 +21,9 @@ pub enum StartError {
     /// None, or more than can be told apart.
     #[error("shards: {0} is not possible: give 1 to {MAX_SHARDS}, or none for as many as this process has processors")]
     Shards(usize),
+    /// Longer than [`MAX_HOLD`].
+    #[error("hold: {0:?} is too long: {MAX_HOLD:?} at most")]
+    Hold(Duration),
     /// A shard cannot stay on the processor that it was given.
     #[error("pin: processor {processor} is not to be had: {source}")]
     Pin {

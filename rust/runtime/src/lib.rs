@@ -20,7 +20,7 @@ mod socket;
 mod sys;
 mod ticket;
 
-pub use config::{CertificatePem, CoreSettings, RuntimeConfig, default_shards};
+pub use config::{CertificatePem, CoreSettings, MAX_HOLD, RuntimeConfig, default_shards};
 pub use error::{CommandFailure, ServerGone, StartError};
 pub use outbox::{Drained, LogRecord};
 pub use server::Server;

@@ -12,7 +12,7 @@ use sfu_core::config::SfuConfig;
 use sfu_core::{MAX_SHARDS, Sfu};
 use sfu_transport::Certificate;
 
-use crate::config::{RuntimeConfig, default_shards};
+use crate::config::{MAX_HOLD, RuntimeConfig, default_shards};
 use crate::error::{CommandFailure, ServerGone, StartError};
 use crate::logs;
 use crate::outbox::{Drained, Outbox};
@@ -45,6 +45,9 @@ impl Server {
         let shards = config.shards.unwrap_or_else(default_shards);
         let count = u16::try_from(shards).ok().filter(|_| (1..=MAX_SHARDS).contains(&shards));
         let count = count.ok_or(StartError::Shards(shards))?;
+        if config.hold > MAX_HOLD {
+            return Err(StartError::Hold(config.hold));
+        }
         let certificate = Arc::new(match &config.certificate {
             Some(pem) => pem.parse()?,
             None => Certificate::generate()?,
@@ -66,7 +69,8 @@ impl Server {
         };
         logs::listen(&server.outbox, config.log_level);
         // What has started ends with the server, which is dropped when one cannot.
-        let wiring = Wiring::of(count, config.core.consent_timeout).map_err(StartError::system("an eventfd"))?;
+        let wiring =
+            Wiring::of(count, config.core.consent_timeout, config.hold).map_err(StartError::system("an eventfd"))?;
         for (wiring, sockets) in wiring.into_iter().zip(sockets) {
             let core = core_config(config, (wiring.shard(), count), server.candidates.clone(), certificate.clone())?;
             let plane = || Sfu::new(Instant::now(), core);

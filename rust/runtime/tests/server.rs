@@ -11,7 +11,7 @@ use sfu_core::command::{Command, CommandError, Reply};
 use sfu_core::config::{RoomConfig, SessionConfig};
 use sfu_core::id::{RoomId, SessionId};
 use sfu_runtime::{
-    CertificatePem, CommandFailure, CoreSettings, Drained, RuntimeConfig, Server, ServerGone, StartError,
+    CertificatePem, CommandFailure, CoreSettings, Drained, MAX_HOLD, RuntimeConfig, Server, ServerGone, StartError,
 };
 use sfu_wire::Bitrate;
 
@@ -21,6 +21,7 @@ fn config(udp: &str) -> RuntimeConfig {
         announce: Vec::new(),
         shards: Some(1),
         spread: false,
+        hold: Duration::ZERO,
         pin: Vec::new(),
         receive_buffer: 1 << 20,
         send_buffer: 1 << 20,
@@ -63,6 +64,14 @@ fn a_port_in_use_is_named() {
     assert!(matches!(error, StartError::PortInUse { address, .. } if address == taken));
     assert!(error.to_string().contains(&taken.port().to_string()), "{error}");
     assert_eq!(error.os_error().map(std::io::Error::kind), Some(ErrorKind::AddrInUse));
+}
+
+#[test]
+fn what_would_be_heard_is_no_hold() {
+    let hold = MAX_HOLD + Duration::from_nanos(1);
+    let error = Server::start(&RuntimeConfig { hold, ..config("127.0.0.1:0") }).expect_err("it is too long");
+    assert_eq!(error.to_string(), "hold: 500.001µs is too long: 500µs at most");
+    assert!(Server::start(&RuntimeConfig { hold: MAX_HOLD, ..config("127.0.0.1:0") }).is_ok());
 }
 
 #[test]

@@ -41,6 +41,8 @@ struct Load {
     fixed: u64,
     /// The processors on which the server's threads stay, one each.
     cores: Vec<usize>,
+    /// For which these let datagrams come.
+    hold: Duration,
     wire: Option<Wire>,
 }
 
@@ -111,6 +113,7 @@ impl Load {
             profile: profile_of(&settings.take("profile", String::from("gcm"))),
             seconds: settings.take("seconds", 10),
             fixed: settings.take("fixed", 0),
+            hold: Duration::from_micros(settings.take("hold", 0)),
             cores: (0..settings.take("shards", 1)).map(|shard| core + shard).collect(),
             wire: settings.find("wire"),
         };
@@ -188,6 +191,7 @@ impl Call {
                 udp: vec![SocketAddr::new(host, 0)],
                 shards: Some(load.cores.len()),
                 spread: true,
+                hold: load.hold,
                 pin: load.cores.clone(),
                 ..support::settings()
             },

@@ -5,7 +5,7 @@
 //! figures joins <count>                 a viewer's way from the command to its first packets, one after another and many at once
 //! figures sections <count>              negotiating so many m-lines at once
 //! figures fanout [name=value …]         CPU of a forwarded packet, few publishers and many subscribers, the server on a core
-//!                                       (publishers subscribers media rate frame bytes feedback profile seconds fixed core shards wire)
+//!                                       (publishers subscribers media rate frame bytes feedback profile seconds fixed core shards hold wire)
 //! figures crowd [name=value …]          the same of rooms in which everybody publishes, and the delay through the server
 //!                                       (rooms people high middle low voices fps seconds core)
 //! figures echo [name=value …]           the delay of a bare echo (size frame rate seconds core)

@@ -61,6 +61,7 @@ pub(crate) fn settings() -> RuntimeConfig {
         announce: Vec::new(),
         shards: Some(1),
         spread: false,
+        hold: Duration::ZERO,
         pin: Vec::new(),
         receive_buffer: 8 << 20,
         send_buffer: 8 << 20,

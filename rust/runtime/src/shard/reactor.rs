@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use sfu_core::command::{Command, PendingId, Reply};
@@ -45,6 +46,8 @@ const BELL: usize = usize::MAX - 1;
 /// Everything that lives on a shard's thread.
 pub(super) struct Reactor<P> {
     shard: u16,
+    /// So long it lets datagrams come after the first.
+    hold: Duration,
     plane: P,
     sockets: Vec<UdpSocket>,
     poll: Poll,
@@ -112,10 +115,11 @@ impl<P: Plane> Reactor<P> {
         mailbox: Arc<Mailbox>,
         outbox: Arc<Outbox>,
     ) -> Self {
-        let Wiring { shard, gauge, bell, handover, relays } = wiring;
+        let Wiring { shard, gauge, bell, handover, relays, hold } = wiring;
         let sender = Sender::new(sockets.iter().map(UdpSocket::outlet).collect());
         Self {
             shard,
+            hold,
             plane,
             sockets,
             poll,
@@ -176,6 +180,9 @@ impl<P: Plane> Reactor<P> {
         let patience = if is_quiet { self.patience(now) } else { Some(Duration::ZERO) };
         self.poll.wait(patience, ready)?;
         self.bell.get_up();
+        if !self.hold.is_zero() && ready.iter().any(|token| *token < BELL) {
+            thread::sleep(self.hold);
+        }
         if ready.contains(&BELL) {
             self.bell.reset();
         }

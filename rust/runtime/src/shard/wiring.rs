@@ -17,11 +17,12 @@ pub(crate) struct Wiring {
     pub(super) bell: Arc<Doorbell>,
     pub(super) handover: Handover,
     pub(super) relays: Relays,
+    pub(super) hold: Duration,
 }
 
 impl Wiring {
-    /// For so many shards; `consent`: for so long a session lives without a check.
-    pub(crate) fn of(shards: u16, consent: Duration) -> io::Result<Vec<Self>> {
+    /// For so many shards; `consent`: for so long a session lives without a check; `hold`: so long each lets datagrams come.
+    pub(crate) fn of(shards: u16, consent: Duration, hold: Duration) -> io::Result<Vec<Self>> {
         let epoch = Instant::now();
         let bells = (0..shards).map(|_| Doorbell::new().map(Arc::new)).collect::<io::Result<Vec<_>>>()?;
         let strays = Lanes::mesh(&bells, handover::CAPACITY);
@@ -33,6 +34,7 @@ impl Wiring {
             bell,
             handover: Handover::new(shard, strays, epoch, consent),
             relays: Relays::new(relays),
+            hold,
         });
         Ok(wiring.collect())
     }
