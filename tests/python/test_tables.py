@@ -67,7 +67,8 @@ def test_the_options_their_variables_and_defaults() -> None:
     assert set(told) == set(fields)
     for name, field in fields.items():
         default = field.get_default(call_default_factory=True)
-        shown = ",".join(default) if isinstance(default, list) else "" if default in (None, False) else str(default)
+        nothing = default is None or default is False
+        shown = ",".join(default) if isinstance(default, list) else "" if nothing else str(default)
         assert told[name] == shown, name
 
 
