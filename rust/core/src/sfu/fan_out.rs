@@ -58,8 +58,10 @@ impl Sfu {
                 return true;
             }
             let mut unsettled = false;
-            for waiting in batch.row().iter().flatten() {
-                unsettled |= self.feed_taps(now, id, waiting);
+            if self.tracks.get(id).is_some_and(|track| !track.taps.is_empty()) {
+                for waiting in batch.row().iter().flatten() {
+                    unsettled |= self.feed_taps(now, id, waiting);
+                }
             }
             unsettled |= batch.next_row();
             if unsettled {
