@@ -45,6 +45,11 @@ fn ten_thousand_joins_leave_no_memory_behind() {
     assert!(each <= ALLOWED, "{early} bytes, then {late}");
     let stats = house.stats();
     assert_eq!([stats.rooms, stats.sessions, stats.tracks, stats.subscriptions, stats.channels], [0; 5]);
+    assert_eq!(
+        (house.tracks.len(), house.subscriptions.len()),
+        (0, 0),
+        "the house counts by events, and they ended all"
+    );
 }
 
 /// Join, negotiate, connect, see and hear each other, leave.

@@ -39,10 +39,9 @@ pub(crate) struct House {
     /// How long one turn waits at most. Lower: signalling takes less time, and more of the processor.
     pub(crate) patience: Duration,
     pub(crate) closed: Vec<SessionId>,
-    pub(crate) subscribed: usize,
-    /// What is published, by whom.
+    /// What is published, by whom; what has ended is forgotten.
     pub(crate) tracks: Vec<(SessionId, TrackId, Kind)>,
-    /// Who receives which track.
+    /// Who receives which track; what has ended is forgotten.
     pub(crate) subscriptions: Vec<(SessionId, TrackId, SubscriptionId)>,
 }
 
@@ -100,7 +99,6 @@ impl House {
             peers: 0,
             patience: TURN,
             closed: Vec::new(),
-            subscribed: 0,
             tracks: Vec::new(),
             subscriptions: Vec::new(),
         }
@@ -230,14 +228,16 @@ impl House {
                     self.callers.remove(&session);
                     self.closed.push(session);
                 }
-                Event::Subscribed { session, subscription, track, .. } => {
-                    self.subscribed += 1;
-                    self.subscriptions.push((session, track, subscription));
-                }
                 Event::TrackPublished(published) => {
                     self.tracks.push((published.session, published.track, published.kind));
                 }
-                Event::Unsubscribed { .. } => self.subscribed = self.subscribed.saturating_sub(1),
+                Event::TrackUnpublished { track, .. } => self.tracks.retain(|(_, known, _)| *known != track),
+                Event::Subscribed { session, subscription, track, .. } => {
+                    self.subscriptions.push((session, track, subscription));
+                }
+                Event::Unsubscribed { subscription, .. } => {
+                    self.subscriptions.retain(|(_, _, known)| *known != subscription);
+                }
                 _ => {}
             }
         }
