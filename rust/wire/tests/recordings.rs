@@ -37,7 +37,7 @@ impl Recording {
     }
 
     fn value<'a>(&self, packet: &RtpPacket<'a>, extension: Extension) -> Option<&'a [u8]> {
-        packet.extensions().iter().find(|(id, _)| Some(*id) == self.ids.id(extension)).map(|(_, value)| value)
+        packet.extension(self.ids.id(extension)?)
     }
 }
 

@@ -244,8 +244,7 @@ impl Stage {
         self.send_frame(Meter::Off, 0, false, FRAME);
         for packet in self.scene.open(1, VP8) {
             let packet = RtpPacket::parse(&packet).expect("a packet");
-            let (_, value) = packet.extensions().iter().find(|(id, _)| *id == 5).expect("its number");
-            let seq = TransportSeq::parse(value).expect("two bytes");
+            let seq = TransportSeq::parse(packet.extension(5).expect("its number")).expect("two bytes");
             self.twcc.record(self.scene.now, packet.header().ssrc, seq.0);
         }
         self.scene.wait(INTERVAL * 4);

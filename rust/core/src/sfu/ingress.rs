@@ -142,9 +142,8 @@ impl Sfu {
         }
 
         let descriptor = track.parameters.extensions.id(Extension::DependencyDescriptor);
-        let descriptor = descriptor.and_then(|id| packet.extensions().iter().find(|(found, _)| *found == id));
-        let reading = match descriptor {
-            Some((_, value)) => encoding.dependencies.read(accepted.epoch, accepted.seq == accepted.newest, value),
+        let reading = match descriptor.and_then(|id| packet.extension(id)) {
+            Some(value) => encoding.dependencies.read(accepted.epoch, accepted.seq == accepted.newest, value),
             None => Reading::None,
         };
         let dependencies = reading.as_ref();
@@ -237,22 +236,19 @@ impl Sfu {
 /// The level that the client says the packet has; a muted track is not heard.
 pub(super) fn audio_level(track: &Track, packet: &RtpPacket<'_>) -> Option<AudioLevel> {
     let id = track.parameters.extensions.id(Extension::AudioLevel).filter(|_| !track.muted)?;
-    let (_, value) = packet.extensions().iter().find(|(found, _)| *found == id)?;
-    AudioLevel::parse(value)
+    AudioLevel::parse(packet.extension(id)?)
 }
 
 /// When the packet's frame was captured, in the clock of the publisher's sender reports.
 fn capture_time(track: &Track, packet: &RtpPacket<'_>) -> Option<NtpTime> {
     let id = track.parameters.extensions.id(Extension::AbsCaptureTime)?;
-    let (_, value) = packet.extensions().iter().find(|(found, _)| *found == id)?;
-    Some(AbsCaptureTime::parse(value)?.sender_time())
+    Some(AbsCaptureTime::parse(packet.extension(id)?)?.sender_time())
 }
 
 /// What the publisher says of its layers: with keyframes and when something changes.
 fn allocation(track: &Track, packet: &RtpPacket<'_>) -> Option<VideoLayersAllocation> {
     let id = track.parameters.extensions.id(Extension::VideoLayersAllocation)?;
-    let (_, value) = packet.extensions().iter().find(|(found, _)| *found == id)?;
-    VideoLayersAllocation::parse(value).ok()
+    VideoLayersAllocation::parse(packet.extension(id)?).ok()
 }
 
 /// The format parameters that belong to a payload type or to its repairs.
@@ -270,8 +266,7 @@ fn record_arrival(
     timers: &mut crate::timers::Timers,
 ) {
     let Some(extension) = connection.extensions.id(Extension::TransportCc) else { return };
-    let value = packet.extensions().iter().find(|(id, _)| *id == extension);
-    if let Some(seq) = value.and_then(|(_, value)| TransportSeq::parse(value)) {
+    if let Some(seq) = packet.extension(extension).and_then(TransportSeq::parse) {
         connection.twcc_receiver.record(arrived, packet.header().ssrc, seq.0);
         if let Some(deadline) = connection.twcc_receiver.poll_timeout() {
             timers.set(Timer::Connection(id), deadline);

@@ -151,7 +151,7 @@ fn what_is_not_sent_because_it_was_brought_back_takes_no_transport_wide_number()
     let packets = hall.clients[1].packets.iter().map(|bytes| RtpPacket::parse(bytes).unwrap());
     let numbers: Vec<u16> = packets
         .map(|packet| {
-            let (_, value) = packet.extensions().iter().find(|(id, _)| *id == 5).unwrap();
+            let value = packet.extension(5).unwrap();
             TransportSeq::parse(value).unwrap().0
         })
         .collect();

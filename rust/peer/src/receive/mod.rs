@@ -169,8 +169,7 @@ impl Downlink {
 
     fn note_transport_seq(&mut self, now: Instant, packet: &RtpPacket<'_>, section: &Section) {
         let Some(id) = section.extensions.id(Extension::TransportCc) else { return };
-        let value = packet.extensions().iter().find(|(found, _)| *found == id).map(|(_, value)| value);
-        if let Some(seq) = value.and_then(TransportSeq::parse) {
+        if let Some(seq) = packet.extension(id).and_then(TransportSeq::parse) {
             self.twcc.record(now, packet.header().ssrc, seq.0);
         }
     }
@@ -267,8 +266,7 @@ fn push(
 /// The mid that the packet carries, under any of the transport's ids for it.
 fn mid_of(packet: &RtpPacket<'_>, negotiation: &Negotiation) -> Option<Mid> {
     let id = negotiation.sections.iter().find_map(|s| s.extensions.id(Extension::Mid))?;
-    let (_, value) = packet.extensions().iter().find(|(found, _)| *found == id)?;
-    Mid::from_bytes(value)
+    Mid::from_bytes(packet.extension(id)?)
 }
 
 impl SectionKind {

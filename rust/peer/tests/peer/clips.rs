@@ -99,7 +99,7 @@ fn speech_is_loud_and_silence_is_not() {
     for (number, packet) in packets.iter().enumerate() {
         let packet = RtpPacket::parse(packet).unwrap();
         assert_eq!(packet.payload(), voice()[number % 5]);
-        let level = packet.extensions().iter().find(|(id, _)| *id == AUDIO_LEVEL_ID).unwrap().1[0];
+        let level = packet.extension(AUDIO_LEVEL_ID).unwrap()[0];
         assert_eq!(level, if number % 5 < 3 { 0x80 + 28 } else { 127 });
     }
 }

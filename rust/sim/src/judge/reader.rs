@@ -77,8 +77,7 @@ impl Reader {
 
     fn read_dependencies(&mut self, packet: &RtpPacket<'_>) -> Option<Descriptors> {
         let id = extension_id(Extension::DependencyDescriptor);
-        let (_, value) = packet.extensions().iter().find(|(found, _)| *found == id)?;
-        let parsed = DependencyDescriptor::parse(value, self.templates.as_deref()).ok()?;
+        let parsed = DependencyDescriptor::parse(packet.extension(id)?, self.templates.as_deref()).ok()?;
         if let Some(templates) = parsed.structure {
             self.active = templates.all_decode_targets();
             self.templates = Some(templates);

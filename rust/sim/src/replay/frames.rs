@@ -21,9 +21,8 @@ impl Frames {
             return;
         }
         let descriptor = extensions.iter().find(|(_, extension)| *extension == Extension::DependencyDescriptor);
-        let value = descriptor.and_then(|(id, _)| packet.extensions().iter().find(|(found, _)| found == id));
-        let spatial = match value {
-            Some((_, value)) => self.spatial(value),
+        let spatial = match descriptor.and_then(|(id, _)| packet.extension(*id)) {
+            Some(value) => self.spatial(value),
             None if codec == "VP9" => {
                 Vp9Descriptor::parse(packet.payload()).map_or(0, |(descriptor, _)| descriptor.spatial())
             }

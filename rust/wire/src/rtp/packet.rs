@@ -57,6 +57,11 @@ impl<'a> RtpPacket<'a> {
         self.extensions
     }
 
+    /// The value of the header extension with this id.
+    pub fn extension(&self, id: u8) -> Option<&'a [u8]> {
+        self.extensions.iter().find_map(|(found, value)| (found == id).then_some(value))
+    }
+
     /// The payload without padding; empty when the packet is padding only.
     pub const fn payload(&self) -> &'a [u8] {
         self.payload
