@@ -150,7 +150,7 @@ impl PendingId {
 pub enum Reply {
     /// It is done.
     Done,
-    /// Another shard is asked first: [`Sfu::poll_reply`](crate::Sfu::poll_reply) gives the row's reply, within a second.
+    /// Another shard is asked first: [`Sfu::poll_reply`](crate::Sfu::poll_reply) gives the reply, within a second.
     Pending(PendingId),
     /// The new room.
     Room(RoomId),

@@ -234,10 +234,10 @@ impl Track {
         }
     }
 
-    /// Whether parameters are the same as far as other shards know them.
-    pub(crate) fn is_known_by(&self, parameters: &ReceiveParameters) -> bool {
-        let known = |of: &ReceiveParameters| (of.extensions, of.rids.clone(), of.msid.clone());
-        known(&self.parameters) == known(parameters)
+    /// Whether other shards would see no difference between these parameters and its own.
+    pub(crate) fn is_told_alike(&self, parameters: &ReceiveParameters) -> bool {
+        let ReceiveParameters { extensions, rids, msid, .. } = &self.parameters;
+        (extensions, rids, msid) == (&parameters.extensions, &parameters.rids, &parameters.msid)
     }
 
     /// Where it goes to another shard.

@@ -234,9 +234,9 @@ impl Sfu {
     /// When encodings come in between or go, the others have other places: everybody who has one by its place is told.
     fn renegotiate_track(&mut self, now: Instant, id: ConnectionId, track_id: TrackId, parameters: ReceiveParameters) {
         let Some(track) = self.tracks.get_mut(track_id) else { return };
-        let told = track.is_known_by(&parameters);
+        let is_told = track.is_told_alike(&parameters);
         let moves = track.renegotiate(parameters);
-        if !told {
+        if !is_told {
             self.announce_change(track_id);
         }
         let Some(moves) = moves else { return };
