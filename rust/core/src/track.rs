@@ -283,6 +283,11 @@ impl Track {
         }
     }
 
+    /// Whether anybody here gets its packets.
+    pub(crate) fn is_taken(&self) -> bool {
+        !self.subscriptions.is_empty() || !self.taps.is_empty()
+    }
+
     pub(crate) fn is_published(&self) -> bool {
         self.codec.is_some()
     }

@@ -189,7 +189,9 @@ impl Sfu {
             self.forward_all(now, egress);
             self.fan_out_recovered(now, binding.track, (&packet_in, &recovered), egress);
         }
-        self.batch.push((from, binding.track), &packet_in, passed, mark);
+        if self.tracks.get(binding.track).is_some_and(Track::is_taken) {
+            self.batch.push((from, binding.track), &packet_in, passed, mark);
+        }
         if let Some(seq) = known {
             self.forward_all(now, egress);
             self.fan_out_keyframe(now, binding, seq, egress);
