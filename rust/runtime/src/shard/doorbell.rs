@@ -104,12 +104,12 @@ mod tests {
         let mut seen = 0;
         while seen < RECORDS {
             bell.lie_down();
-            if reader.is_empty() {
+            if !reader.look() {
                 assert!(wait_readable(bell.as_fd(), Some(Duration::from_secs(10))).unwrap(), "{seen} records came");
                 bell.reset();
             }
             bell.get_up();
-            reader.is_empty();
+            reader.look();
             while reader.next().is_some() {
                 seen += 1;
             }

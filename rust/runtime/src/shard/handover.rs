@@ -57,7 +57,7 @@ pub(super) struct Counts {
 impl Handover {
     /// `epoch` is the same for all shards.
     pub(super) fn new(shard: u16, lanes: Lanes, epoch: Instant, consent: Duration) -> Self {
-        Self { shard, lanes, routes: Routes::new(Instant::now(), consent), epoch, counts: Counts::default() }
+        Self { shard, lanes, routes: Routes::new(epoch, consent), epoch, counts: Counts::default() }
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -115,9 +115,7 @@ impl Handover {
     /// whether it was a check that proved the path.
     pub(super) fn take(&mut self, now: Instant, mut handle: impl FnMut(Instant, Path, &mut [u8]) -> bool) {
         for (shard, lane) in self.lanes.all() {
-            if lane.reader.is_empty() {
-                continue;
-            }
+            lane.reader.look();
             while let Some(record) = lane.reader.next() {
                 let Some((kind, path, rest)) = read_path(record) else { continue };
                 if kind == PROVEN {

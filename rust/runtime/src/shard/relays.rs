@@ -86,9 +86,7 @@ impl Relays {
     /// Gives `handle` what the others have sent: from which shard, and whole messages.
     pub(super) fn take(&mut self, mut handle: impl FnMut(u16, &[u8])) {
         for (shard, lane) in self.lanes.all() {
-            if lane.reader.is_empty() {
-                continue;
-            }
+            lane.reader.look();
             while let Some(batch) = lane.reader.next() {
                 handle(shard, batch);
             }

@@ -145,13 +145,13 @@ impl RingWriter {
 }
 
 impl RingReader {
-    /// Whether nothing is to be read. Also looks for what was written since the last time.
-    pub(crate) fn is_empty(&mut self) -> bool {
+    /// Looks for what was written since the last time; says whether anything is to be read.
+    pub(crate) fn look(&mut self) -> bool {
         self.written = self.shared.written.0.load(Ordering::Acquire);
-        self.next == self.written
+        self.next != self.written
     }
 
-    /// The next record of the batch that [`is_empty`](Self::is_empty) found.
+    /// The next record of the batch that [`look`](Self::look) found.
     pub(crate) fn next(&mut self) -> Option<&mut [u8]> {
         let capacity = self.shared.bytes.len();
         while self.next != self.written {
@@ -203,10 +203,10 @@ mod tests {
     fn nothing_is_seen_before_it_is_published() {
         let (mut writer, mut reader) = ring(256);
         assert!(write(&mut writer, b"one") && write(&mut writer, b""));
-        assert!(reader.is_empty() && reader.next().is_none());
+        assert!(!reader.look() && reader.next().is_none());
         assert!(writer.publish());
         assert!(!writer.publish(), "once is enough");
-        assert!(!reader.is_empty());
+        assert!(reader.look());
         assert_eq!(reader.next().unwrap(), b"one");
         assert_eq!(reader.next().unwrap(), b"");
         assert!(reader.next().is_none());
@@ -218,14 +218,14 @@ mod tests {
         assert!(write(&mut writer, &[1; 24]) && write(&mut writer, &[2; 24]));
         assert!(!write(&mut writer, &[]), "both records with their lengths fill it");
         writer.publish();
-        assert!(!reader.is_empty());
+        assert!(reader.look());
         assert_eq!(reader.next().unwrap(), [1; 24]);
         assert!(!write(&mut writer, &[3; 24]), "the first may still be read");
         reader.release();
         assert!(write(&mut writer, &[3; 24]));
         writer.publish();
         assert_eq!(reader.next().unwrap(), [2; 24]);
-        assert!(!reader.is_empty());
+        assert!(reader.look());
         assert_eq!(reader.next().unwrap(), [3; 24]);
     }
 
@@ -236,14 +236,14 @@ mod tests {
             for _ in 0..before / 8 {
                 assert!(write(&mut writer, &[]));
                 writer.publish();
-                assert!(!reader.is_empty());
+                assert!(reader.look());
                 reader.next().unwrap();
                 reader.release();
             }
             let long = vec![7; RingWriter::longest(256)];
             assert!(write(&mut writer, &long), "after {before} bytes");
             writer.publish();
-            assert!(!reader.is_empty());
+            assert!(reader.look());
             assert_eq!(reader.next().unwrap(), long);
         }
     }
@@ -267,7 +267,7 @@ mod tests {
                     shown.extend(hidden.drain(..));
                 }
                 10..14 => {
-                    reader.is_empty();
+                    reader.look();
                     assert_eq!(reader.next().map(|bytes| bytes.to_vec()), shown.pop_front());
                 }
                 _ => reader.release(),
@@ -296,7 +296,7 @@ mod tests {
         });
         let mut number = 0;
         while number < RECORDS {
-            if reader.is_empty() {
+            if !reader.look() {
                 thread::yield_now();
             }
             while let Some(bytes) = reader.next() {
