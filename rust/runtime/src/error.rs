@@ -24,8 +24,16 @@ pub enum StartError {
     /// Longer than [`MAX_HOLD`].
     #[error("hold: {0:?} is too long: {MAX_HOLD:?} at most")]
     Hold(Duration),
+    /// There are fewer shards than processors for them.
+    #[error("pin: {processors} processors for {shards} threads: name at most one for each, or set `shards`")]
+    Pins {
+        /// How many were named.
+        processors: usize,
+        /// How many threads there are.
+        shards: usize,
+    },
     /// A shard cannot stay on the processor that it was given.
-    #[error("pin: processor {processor} is not to be had: {source}")]
+    #[error("pin: processor {processor} is not one that this process may use (`taskset -cp $$` lists them): {source}")]
     Pin {
         /// Its number.
         processor: usize,

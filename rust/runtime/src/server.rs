@@ -48,6 +48,9 @@ impl Server {
         if config.hold > MAX_HOLD {
             return Err(StartError::Hold(config.hold));
         }
+        if config.pin.len() > shards {
+            return Err(StartError::Pins { processors: config.pin.len(), shards });
+        }
         let certificate = Arc::new(match &config.certificate {
             Some(pem) => pem.parse()?,
             None => Certificate::generate()?,

@@ -155,6 +155,8 @@ fn wrong_settings_say_what_to_change() {
     };
     assert!(refused(&|config| config.udp.clear()).contains("0.0.0.0:7882"));
     assert!(refused(&|config| config.shards = Some(0)).contains("shards"));
+    assert!(refused(&|config| config.pin = vec![0, 0]).contains("2 processors for 1 threads"));
+    assert!(refused(&|config| config.pin = vec![1000]).contains("processor 1000 is not one that this process may use"));
     assert!(refused(&|config| config.announce.push("2001:db8::1".parse().expect("an address"))).contains("[::]:7882"));
     let pem = CertificatePem { certificate: String::from("x"), private_key: String::from("y") };
     assert!(refused(&|config| config.certificate = Some(pem.clone())).contains("certificate"));
