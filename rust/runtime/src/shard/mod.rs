@@ -3,11 +3,14 @@
 //! [`Shard`] is the handle that the server keeps; the thread runs a [`Reactor`](reactor::Reactor). Invariant: when the
 //! thread ends, for whatever reason, every command that was accepted has its answer in the outbox.
 
+mod answers;
 mod arrivals;
 mod doorbell;
 mod gauge;
 mod handover;
 mod lanes;
+mod losses;
+mod outflow;
 mod plane;
 mod pulse;
 mod reactor;

@@ -4,40 +4,35 @@
 //! waits for anything but the kernel's poll; after warm-up a datagram costs no allocation here; what a turn reported has been
 //! given to the outbox, then what it has for other shards to them, then what it wrote to the kernel, before the next wait.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sfu_core::command::{Command, PendingId, Reply};
-use sfu_core::event::Event;
+use sfu_core::command::{Command, Reply};
 use sfu_core::stats::ShardStats;
-use sfu_transport::{Egress, Path};
+use sfu_transport::Path;
 
+use super::answers::Answers;
 use super::arrivals::Arrivals;
 use super::doorbell::Doorbell;
 use super::gauge::Placed;
 use super::handover::Handover;
+use super::losses::Losses;
+use super::outflow::{Outflow, PORTION};
 use super::plane::Plane;
 use super::pulse::Pulse;
 use super::relays::Relays;
 use super::wiring::Wiring;
-use crate::error::CommandFailure;
 use crate::mailbox::{Letter, Mailbox};
 use crate::outbox::Outbox;
-use crate::socket::{Dropped, Sender, SocketsKernel, UdpSocket};
-use crate::sys::{Interest, Poll, ReceiveBuffers, SendBuffers};
+use crate::socket::UdpSocket;
+use crate::sys::{Interest, Poll, ReceiveBuffers};
 use crate::ticket::Ticket;
 
-/// Bytes that are written before they are sent. Higher: longer runs, fewer system calls. Lower: the kernel finds them in the cache
-/// when it copies them, and the first datagram of a batch leaves earlier.
-const PORTION: usize = 128 << 10;
 /// The core is not asked for the time more often than this, whatever it wants.
 const TICK: Duration = Duration::from_millis(1);
-/// Between two warnings about datagrams that did not go.
-const WARN_EVERY: Duration = Duration::from_secs(10);
 /// The mailbox's token; the sockets' are their indices.
 const MAILBOX: usize = usize::MAX;
 /// The doorbell's.
@@ -54,39 +49,14 @@ pub(super) struct Reactor<P> {
     interest: Interest,
     mailbox: Arc<Mailbox>,
     bell: Arc<Doorbell>,
-    outbox: Arc<Outbox>,
     handover: Handover,
     relays: Relays,
-    pulse: Pulse,
     incoming: ReceiveBuffers,
     arrivals: Arrivals,
-    outgoing: SendBuffers,
-    sender: Sender,
-    egress: Egress,
-    batch: Batch,
-    /// Commands that wait for another shard.
-    pending: BTreeMap<PendingId, Ticket>,
+    outflow: Outflow,
+    answers: Answers,
     losses: Losses,
-}
-
-/// What goes to the outbox at the end of a turn.
-#[derive(Default)]
-struct Batch {
-    replies: Vec<(Ticket, Result<Reply, CommandFailure>)>,
-    events: Vec<Event>,
-}
-
-/// Datagrams that the kernel lost in either direction.
-#[derive(Default)]
-struct Losses {
-    /// Each socket's last count of what its full queue has cost.
-    overflow: Vec<u32>,
-    /// Not read in time, on all sockets.
-    received: u64,
-    /// When the last warning was.
-    warned: Option<Instant>,
-    /// What it said: received and sent.
-    reported: (u64, Dropped),
+    pulse: Pulse,
 }
 
 #[derive(PartialEq, Eq)]
@@ -116,7 +86,7 @@ impl<P: Plane> Reactor<P> {
         outbox: Arc<Outbox>,
     ) -> Self {
         let Wiring { shard, gauge, bell, handover, relays, hold } = wiring;
-        let sender = Sender::new(sockets.iter().map(UdpSocket::outlet).collect());
+        let outflow = Outflow::new(&sockets);
         Self {
             shard,
             hold,
@@ -126,18 +96,14 @@ impl<P: Plane> Reactor<P> {
             interest: Interest::Read,
             mailbox,
             bell,
-            outbox,
             handover,
             relays,
-            pulse: Pulse::new(Instant::now(), gauge),
             incoming: ReceiveBuffers::new(),
             arrivals: Arrivals::new(Instant::now()),
-            outgoing: SendBuffers::default(),
-            sender,
-            egress: Egress::new(),
-            batch: Batch::default(),
-            pending: BTreeMap::new(),
+            outflow,
+            answers: Answers::new(outbox),
             losses: Losses::default(),
+            pulse: Pulse::new(Instant::now(), gauge),
         }
     }
 
@@ -160,12 +126,13 @@ impl<P: Plane> Reactor<P> {
             let turn = if ready.contains(&MAILBOX) { self.obey(now, &mut letters, unanswered) } else { Turn::Again };
             if let Some(due) = self.plane.poll_timeout().filter(|due| *due <= now) {
                 self.pulse.waited(now.saturating_duration_since(due).saturating_sub(TICK));
-                self.plane.handle_timeout(now, &mut self.egress);
+                self.plane.handle_timeout(now, &mut self.outflow.egress);
             }
             self.publish(unanswered);
             self.give();
             self.send(now)?;
             now = Instant::now();
+            self.pulse.sent(self.outflow.take_given());
             self.pulse.end(now);
             if turn == Turn::Last {
                 return Ok(());
@@ -199,14 +166,12 @@ impl<P: Plane> Reactor<P> {
 
     /// Takes what came to other shards and belongs here.
     fn take_over(&mut self, now: Instant) {
-        let Self { plane, sockets, outgoing, sender, egress, handover, pulse, .. } = self;
+        let Self { plane, sockets, outflow, handover, pulse, .. } = self;
         let mut count = 0;
         handover.take(now, |arrived, path, datagram| {
             count += 1;
-            let proven = plane.take_datagram(now, arrived, path, datagram, egress);
-            if egress.bytes() >= PORTION {
-                flush(sender, sockets, outgoing, egress, pulse);
-            }
+            let proven = plane.take_datagram(now, arrived, path, datagram, &mut outflow.egress);
+            outflow.flush_portion(sockets);
             proven
         });
         if count > 0 {
@@ -217,14 +182,12 @@ impl<P: Plane> Reactor<P> {
 
     /// Takes what the other shards' cores have for this one's.
     fn take_relayed(&mut self, now: Instant) {
-        let Self { plane, sockets, outgoing, sender, egress, relays, pulse, .. } = self;
+        let Self { plane, sockets, outflow, relays, .. } = self;
         let mut any = false;
         relays.take(|from, messages| {
             any = true;
-            plane.handle_relay(now, from, messages, egress);
-            if egress.bytes() >= PORTION {
-                flush(sender, sockets, outgoing, egress, pulse);
-            }
+            plane.handle_relay(now, from, messages, &mut outflow.egress);
+            outflow.flush_portion(sockets);
         });
         if any {
             self.forward(now);
@@ -242,7 +205,7 @@ impl<P: Plane> Reactor<P> {
 
     /// Takes one batch out of a socket.
     fn receive(&mut self, token: usize, now: Instant) {
-        let Self { plane, sockets, incoming, arrivals, outgoing, sender, egress, losses, handover, pulse, .. } = self;
+        let Self { plane, sockets, incoming, arrivals, outflow, losses, handover, pulse, .. } = self;
         let Some(socket) = sockets.get(token) else {
             return;
         };
@@ -267,12 +230,10 @@ impl<P: Plane> Reactor<P> {
                     handover.give(shard, &path, arrived, datagram);
                     continue;
                 }
-                if plane.take_datagram(now, arrived, path, datagram, egress) {
+                if plane.take_datagram(now, arrived, path, datagram, &mut outflow.egress) {
                     handover.proven(&path);
                 }
-                if egress.bytes() >= PORTION {
-                    flush(sender, sockets, outgoing, egress, pulse);
-                }
+                outflow.flush_portion(sockets);
             }
         }
         pulse.received(count);
@@ -281,8 +242,8 @@ impl<P: Plane> Reactor<P> {
 
     /// Sends on the media of what was taken.
     fn forward(&mut self, now: Instant) {
-        while self.plane.forward(now, PORTION, &mut self.egress) {
-            self.flush();
+        while self.plane.forward(now, PORTION, &mut self.outflow.egress) {
+            self.outflow.flush(&self.sockets);
         }
     }
 
@@ -298,13 +259,9 @@ impl<P: Plane> Reactor<P> {
             match letter {
                 Letter::Command(ticket, command) => {
                     let placed = placed(&command);
-                    match self.plane.handle_command(now, *command, &mut self.egress) {
-                        Ok(Reply::Pending(id)) => _ = self.pending.insert(id, ticket),
-                        reply => {
-                            let reply = reply.map(|reply| self.complete(reply)).map_err(CommandFailure::from);
-                            self.batch.replies.push((ticket, reply));
-                        }
-                    }
+                    let reply = self.plane.handle_command(now, *command, &mut self.outflow.egress);
+                    let reply = reply.map(|reply| self.complete(reply));
+                    self.answers.add(ticket, reply);
                     if let Some(placed) = placed {
                         self.pulse.gauge().arrived(placed);
                     }
@@ -319,10 +276,11 @@ impl<P: Plane> Reactor<P> {
     fn complete(&self, reply: Reply) -> Reply {
         match reply {
             Reply::SfuStats(mut stats) => {
-                stats.dropped.kernel += self.losses.received + self.sender.dropped().total();
+                let sender = self.outflow.sender();
+                stats.dropped.kernel += self.losses.received() + sender.dropped().total();
                 // The outbox is that of all shards.
-                stats.events_dropped += if self.shard == 0 { self.outbox.events_dropped() } else { 0 };
-                stats.runs = self.sender.runs().to_vec();
+                stats.events_dropped += if self.shard == 0 { self.answers.outbox().events_dropped() } else { 0 };
+                stats.runs = sender.runs().to_vec();
                 stats.shards = vec![self.shard_stats(stats.sessions)];
                 Reply::SfuStats(stats)
             }
@@ -347,39 +305,24 @@ impl<P: Plane> Reactor<P> {
 
     /// Gives the kernel what the turn wrote, and waits for room to write if something is left.
     fn send(&mut self, now: Instant) -> io::Result<()> {
-        if !self.egress.is_empty() || self.sender.waits() {
-            self.flush();
-        }
-        let interest = if self.sender.waits() { Interest::ReadWrite } else { Interest::Read };
+        self.outflow.flush(&self.sockets);
+        let sender = self.outflow.sender();
+        let interest = if sender.waits() { Interest::ReadWrite } else { Interest::Read };
         if interest != self.interest {
             for (token, socket) in self.sockets.iter().enumerate() {
                 self.poll.change(socket.as_fd(), token, interest)?;
             }
             self.interest = interest;
         }
-        self.losses.warn(now, self.sender.dropped());
+        self.losses.warn(now, sender.dropped());
         Ok(())
     }
 
+    /// Tells the application what the turn has for it.
     fn publish(&mut self, unanswered: &mut Vec<Ticket>) {
-        while let Some(event) = self.plane.poll_event() {
-            self.batch.events.push(event);
-        }
-        while let Some((id, reply)) = self.plane.poll_reply() {
-            if let Some(ticket) = self.pending.remove(&id) {
-                self.batch.replies.push((ticket, reply.map_err(CommandFailure::from)));
-            }
-        }
         let (rooms, sessions) = self.plane.live();
         self.pulse.gauge().set_live(rooms, sessions);
-        self.outbox.publish(&mut self.batch.replies, &mut self.batch.events);
-        unanswered.clear();
-        unanswered.extend(self.pending.values());
-    }
-
-    fn flush(&mut self) {
-        let Self { sockets, outgoing, sender, egress, pulse, .. } = self;
-        flush(sender, sockets, outgoing, egress, pulse);
+        self.answers.publish(&mut self.plane, unanswered);
     }
 }
 
@@ -389,62 +332,5 @@ fn placed(command: &Command) -> Option<Placed> {
         Command::CreateRoom(_) => Some(Placed::Room),
         Command::Join(..) => Some(Placed::Session),
         _ => None,
-    }
-}
-
-fn flush(
-    sender: &mut Sender,
-    sockets: &[UdpSocket],
-    buffers: &mut SendBuffers,
-    egress: &mut Egress,
-    pulse: &mut Pulse,
-) {
-    pulse.sent(egress.len());
-    sender.flush(&mut SocketsKernel { sockets, buffers }, egress);
-    egress.clear();
-}
-
-impl Losses {
-    /// Takes a socket's count of what its full queue has cost; it wraps.
-    fn count_overflow(&mut self, token: usize, overflow: u32) {
-        if self.overflow.len() <= token {
-            self.overflow.resize(token + 1, 0);
-        }
-        let before = std::mem::replace(&mut self.overflow[token], overflow);
-        self.received += u64::from(overflow.wrapping_sub(before));
-    }
-
-    /// Says at most every [`WARN_EVERY`] what has been lost since the last word.
-    fn warn(&mut self, now: Instant, sent: Dropped) {
-        let losses = (self.received, sent);
-        if losses == self.reported || self.warned.is_some_and(|warned| now < warned + WARN_EVERY) {
-            return;
-        }
-        let (received, before) = self.reported;
-        let [retransmissions, video, audio, control] =
-            std::array::from_fn(|class| sent.by_class[class] - before.by_class[class]);
-        log::warn!(
-            "datagrams lost at the sockets: {} not read in time; not sent for a full buffer: {retransmissions} \
-             retransmissions, {video} video, {audio} audio, {control} control; {} could not be sent",
-            self.received - received,
-            sent.failed - before.failed,
-        );
-        self.reported = losses;
-        self.warned = Some(now);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_kernels_count_of_losses_wraps() {
-        let mut losses = Losses::default();
-        losses.count_overflow(1, u32::MAX - 1);
-        losses.count_overflow(0, 5);
-        let before = losses.received;
-        losses.count_overflow(1, 3);
-        assert_eq!(losses.received - before, 5);
     }
 }
