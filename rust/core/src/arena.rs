@@ -7,6 +7,9 @@
 
 use std::collections::HashMap;
 use std::marker::PhantomData;
+use std::mem::offset_of;
+
+use sfu_wire::prefetch;
 
 use crate::id::{ChannelId, RoomId, SessionId, SubscriptionId, TapId, TrackId};
 
@@ -62,6 +65,8 @@ pub(crate) fn slot_of(id: impl Id) -> u32 {
 }
 
 #[derive(Debug)]
+// The generation first: `prefetch` counts from it.
+#[repr(C)]
 struct Slot<T> {
     generation: u64,
     value: Option<T>,
@@ -110,6 +115,13 @@ impl<I: Id, T> Arena<I, T> {
         }
         let slot = self.slots.get((id.to_u64() & SLOT_MASK) as usize)?;
         if names(slot, id) { slot.value.as_ref() } else { None }
+    }
+
+    /// Asks for the first `len` bytes of what is to be looked up soon.
+    pub(crate) fn prefetch(&self, id: I, len: usize) {
+        if let Some(slot) = self.slots.get(slot_of(id) as usize) {
+            prefetch::lines(&slot.generation, offset_of!(Slot<T>, value) + len);
+        }
     }
 
     pub(crate) fn get_mut(&mut self, id: I) -> Option<&mut T> {

@@ -2,6 +2,7 @@
 //! feedback and the times of its reports.
 
 use std::collections::HashMap;
+use std::mem::offset_of;
 use std::time::Instant;
 
 use sfu_congestion::{TwccReceiver, TwccSender};
@@ -52,10 +53,13 @@ impl Progress {
 
 /// See the module's text.
 #[derive(Debug)]
+// What a packet that goes out needs comes first ([`Connection::OUTGOING`]).
+#[repr(C)]
 pub(crate) struct Connection {
+    pub(crate) transport: Transport,
+    pub(crate) twcc_sender: TwccSender,
     pub(crate) session: SessionId,
     pub(crate) kind: TransportKind,
-    pub(crate) transport: Transport,
     pub(crate) negotiator: Negotiator,
     pub(crate) progress: Progress,
     /// Local user fragments by which a first contact finds this connection; during an ICE restart the old and the new one.
@@ -76,7 +80,6 @@ pub(crate) struct Connection {
     /// By SCTP stream.
     pub(crate) channels: HashMap<StreamId, ChannelId>,
     pub(crate) twcc_receiver: TwccReceiver,
-    pub(crate) twcc_sender: TwccSender,
     /// One for all tracks, so that they stay in step.
     pub(crate) publisher_clock: PublisherClock,
     pub(crate) next_report: Instant,
@@ -88,6 +91,9 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// So many of its bytes a packet that goes out may touch.
+    pub(crate) const OUTGOING: usize = offset_of!(Self, session);
+
     pub(crate) fn track_of_mid(&self, mid: Mid) -> Option<TrackId> {
         self.tracks.iter().find(|(known, _)| *known == mid).map(|(_, track)| *track)
     }

@@ -134,6 +134,11 @@ impl Forwarder {
         self.selector.set_flowing(encodings);
     }
 
+    /// Asks for the memory where the next frame will be remembered.
+    pub(crate) fn prefetch(&self) {
+        self.frames.prefetch();
+    }
+
     /// What `packet`, of any encoding of the track, is for this subscriber; `None`: nothing.
     pub fn forward(&mut self, now: Instant, packet: &Packet<'_>, clock: &TimestampMap) -> Option<Patch> {
         if packet.payload.is_empty() {

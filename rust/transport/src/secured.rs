@@ -192,6 +192,20 @@ impl Secured {
         Ok(&mut datagram[..len])
     }
 
+    /// See [`Transport::prefetch_sealer`](crate::Transport::prefetch_sealer).
+    pub(crate) fn prefetch_sealer(&self) {
+        if let Keys::Ready { sender, .. } = &self.keys {
+            sender.prefetch();
+        }
+    }
+
+    /// See [`Transport::prefetch_keys`](crate::Transport::prefetch_keys).
+    pub(crate) fn prefetch_keys(&self) {
+        if let Keys::Ready { sender, .. } = &self.keys {
+            sender.prefetch_keys();
+        }
+    }
+
     /// Seals the clear RTP packet that lies in `buffer[..len]`; `None` without keys, or when the packet may not be sent.
     pub fn protect_rtp(
         &mut self,

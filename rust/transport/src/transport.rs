@@ -220,6 +220,16 @@ impl Transport {
         [self.secured.poll_timeout(), consent].into_iter().flatten().min()
     }
 
+    /// Asks for the memory of what seals; [`Self::prefetch_keys`] goes on from there, when that has come.
+    pub fn prefetch_sealer(&self) {
+        self.secured.prefetch_sealer();
+    }
+
+    /// Asks for the memory of the keys and of what was sealed last.
+    pub fn prefetch_keys(&self) {
+        self.secured.prefetch_keys();
+    }
+
     /// Lets `write` put a clear RTP packet of at most `max_len` bytes into the egress and seals it there. `write` returns
     /// the packet's length and that of its header with extensions; a length of 0 sends nothing.
     ///

@@ -14,6 +14,7 @@ mod unit;
 
 pub mod ntp;
 pub mod payload;
+pub mod prefetch;
 pub mod rtcp;
 pub mod rtp;
 

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use sfu_wire::prefetch;
+
 /// Packets that the smallest ring holds: 2 kB, enough for an audio subscriber.
 const MIN_LEN: usize = 256;
 /// Higher: more memory for the busiest subscribers (128 kB). Lower: their reports come too late to be understood. At 4000
@@ -90,6 +92,12 @@ impl History {
     /// The number of the next packet.
     pub(super) const fn next(&self) -> u64 {
         self.next
+    }
+
+    /// Asks for the memory of the next `count` packets.
+    pub(super) fn prefetch(&self, count: usize) {
+        prefetch::item(&self.slots, self.index(self.next));
+        prefetch::item(&self.slots, self.index(self.next + count as u64));
     }
 
     /// Remembers `sent` under the next number.

@@ -65,6 +65,11 @@ impl TwccSender {
         Self { history: History::starting_at(u64::from(first)), ..Self::default() }
     }
 
+    /// Asks for the memory where the next `count` packets, fewer than a line holds, will be remembered.
+    pub fn prefetch(&self, count: usize) {
+        self.history.prefetch(count);
+    }
+
     /// A packet of `size` bytes leaves now; gives the number that it carries. Sizes from 16 kB on count as 16 kB.
     pub fn send(&mut self, now: Instant, size: usize) -> u16 {
         let epoch = *self.epoch.get_or_insert(now);

@@ -128,6 +128,11 @@ impl FrameLog {
         }
     }
 
+    /// Asks for the memory where the next frame will be remembered.
+    pub(crate) fn prefetch(&self) {
+        self.frames.prefetch();
+    }
+
     /// Begins a run.
     pub(crate) fn clear(&mut self) {
         self.frames.clear();

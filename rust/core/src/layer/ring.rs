@@ -1,5 +1,7 @@
 //! A bounded memory of what was last: it grows to its capacity once and then overwrites the oldest.
 
+use sfu_wire::prefetch;
+
 /// See the module's text.
 #[derive(Debug, Clone)]
 pub(crate) struct Ring<T> {
@@ -12,6 +14,12 @@ pub(crate) struct Ring<T> {
 impl<T> Ring<T> {
     pub(crate) const fn new(capacity: usize) -> Self {
         Self { items: Vec::new(), oldest: 0, capacity }
+    }
+
+    /// Asks for the memory of the item that is pushed next.
+    pub(crate) fn prefetch(&self) {
+        prefetch::item(&self.items, self.oldest);
+        prefetch::item(&self.items, self.oldest + 1);
     }
 
     pub(crate) fn push(&mut self, item: T) {

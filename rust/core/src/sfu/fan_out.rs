@@ -16,7 +16,7 @@ use crate::codec::Kind;
 use crate::connection::{Binding, Connection};
 use crate::forward::Patch;
 use crate::header::Passed;
-use crate::id::TrackId;
+use crate::id::{SubscriptionId, TrackId};
 use crate::layer::{Dependencies, Packet};
 use crate::stream::Mark;
 use crate::subscription::{Subscription, Wire};
@@ -86,8 +86,10 @@ impl Sfu {
         let send_time = AbsSendTime::from_duration(self.clock.unix(now));
         let delivery = Delivery { now, send_time, class: class_of(track.kind), track };
         let row = batch.row();
+        let packets = row.iter().flatten().count();
         let (mut served, mut unsettled) = (batch.served(), false);
         while let Some(subscription_id) = track.subscriptions.get(served).filter(|_| egress.bytes() < enough) {
+            self.prefetch(track.subscriptions.get(served + 1..).unwrap_or_default(), packets);
             served += 1;
             let Some(subscription) = self.subscriptions.get_mut(*subscription_id) else { continue };
             let Some(connection) = self.connections.get_mut(subscription.connection) else { continue };
@@ -97,6 +99,27 @@ impl Sfu {
         let all = served >= track.subscriptions.len();
         batch.serve(served, unsettled);
         all
+    }
+
+    /// Asks for the memory of the subscribers whose turn comes next, in steps: each goes where the one before has led.
+    fn prefetch(&self, next: &[SubscriptionId], packets: usize) {
+        let subscription = |index| self.subscriptions.get(*next.get(index)?);
+        let connection = |index| self.connections.get(subscription(index)?.connection);
+        if let Some(id) = next.get(3) {
+            self.subscriptions.prefetch(*id, size_of::<Subscription>());
+        }
+        if let Some(subscription) = subscription(2) {
+            self.connections.prefetch(subscription.connection, Connection::OUTGOING);
+            subscription.send.prefetch(packets);
+            subscription.forwarder.prefetch();
+        }
+        if let Some(connection) = connection(1) {
+            connection.transport.prefetch_sealer();
+            connection.twcc_sender.prefetch(packets);
+        }
+        if let Some(connection) = connection(0) {
+            connection.transport.prefetch_keys();
+        }
     }
 
     /// A packet of the history is now known to start a keyframe: it goes to those who waited for one.

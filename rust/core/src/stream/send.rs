@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use sfu_wire::rtcp::ReportBlock;
-use sfu_wire::{NtpTime, SeqNo, Ssrc};
+use sfu_wire::{NtpTime, SeqNo, Ssrc, prefetch};
 
 use super::recv::ticks_to_duration;
 use crate::codec::Kind;
@@ -150,6 +150,15 @@ impl SendStream {
             last_sent: None,
             keyframe: None,
             last_report: None,
+        }
+    }
+
+    /// Asks for the memory where the next `count` packets will be remembered.
+    pub fn prefetch(&self, count: usize) {
+        for ahead in 1..=count as u64 {
+            if let Some(index) = index_of(self.newest.plus(ahead), self.entries.len()) {
+                prefetch::item(&self.entries, index);
+            }
         }
     }
 

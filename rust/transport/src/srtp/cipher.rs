@@ -1,6 +1,6 @@
 //! The profile's cipher: one face for both kinds.
 
-use sfu_wire::{SeqNo, Ssrc};
+use sfu_wire::{SeqNo, Ssrc, prefetch};
 
 use super::cm::Cm;
 use super::error::SrtpError;
@@ -22,6 +22,14 @@ impl Cipher {
         match master.profile() {
             SrtpProfile::AeadAes128Gcm | SrtpProfile::AeadAes256Gcm => Self::Gcm(Box::new(Gcm::new(master))),
             SrtpProfile::Aes128CmHmacSha1_80 => Self::Cm(Box::new(Cm::new(master))),
+        }
+    }
+
+    /// Asks for the memory of what seals RTP.
+    pub(super) fn prefetch(&self) {
+        match self {
+            Self::Gcm(gcm) => gcm.prefetch(),
+            Self::Cm(cm) => prefetch::line(&**cm),
         }
     }
 

@@ -6,7 +6,7 @@
 //! ```
 
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use sfu_wire::{SeqNo, Ssrc};
+use sfu_wire::{SeqNo, Ssrc, prefetch};
 
 use super::error::SrtpError;
 use super::header::{RTCP_CLEAR_LEN, RtpHeader};
@@ -30,6 +30,11 @@ impl Gcm {
             rtp: GcmKey::derive(&kdf, Label::RtpEncryption, Label::RtpSalt),
             rtcp: GcmKey::derive(&kdf, Label::RtcpEncryption, Label::RtcpSalt),
         }
+    }
+
+    pub(super) fn prefetch(&self) {
+        prefetch::line(&self.rtp.key);
+        prefetch::line(&self.rtp.salt);
     }
 
     pub(super) fn seal_rtp(&self, buf: &mut [u8], len: usize, header_len: usize, ssrc: Ssrc, seq: SeqNo) -> usize {

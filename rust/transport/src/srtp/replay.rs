@@ -3,6 +3,8 @@
 //!
 //! A ring of bits, one per index modulo its size. Invariant: bits of indices above the highest are clear.
 
+use sfu_wire::prefetch;
+
 /// How an index relates to those that have passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Passage {
@@ -34,6 +36,14 @@ impl<const WORDS: usize> ReplayWindow<WORDS> {
     /// Everything up to and including `index` has passed.
     pub(super) const fn closed_at(index: u64) -> Self {
         Self { highest: index, passed: [u64::MAX; WORDS] }
+    }
+
+    /// Asks for its memory.
+    pub(super) fn prefetch(&self) {
+        prefetch::line(&self.highest);
+        if let Some(first) = self.passed.first() {
+            prefetch::lines(first, size_of_val(&self.passed));
+        }
     }
 
     pub(super) const fn highest(&self) -> u64 {

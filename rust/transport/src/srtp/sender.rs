@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use sfu_wire::{SeqNo, Ssrc};
+use sfu_wire::{SeqNo, Ssrc, prefetch};
 
 use super::cipher::Cipher;
 use super::error::SrtpError;
@@ -58,6 +58,21 @@ impl SrtpSender {
             latest: None,
             ended: StreamMap::default(),
             next_rtcp_index: 0,
+        }
+    }
+
+    /// Asks for its own memory.
+    pub fn prefetch(&self) {
+        prefetch::line(&self.latest);
+        prefetch::line(&self.windows);
+        prefetch::line(&self.cipher);
+    }
+
+    /// Asks for the memory of the keys, and of the window of the stream that sealed last.
+    pub fn prefetch_keys(&self) {
+        self.cipher.prefetch();
+        if let Some(window) = self.latest.and_then(|(_, place)| self.windows.get(place)) {
+            window.prefetch();
         }
     }
 
