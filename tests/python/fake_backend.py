@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+# What went through a transport, as through all of them.
+TRAFFIC = {"packets_received": 9, "bytes_received": 900, "packets_sent": 18, "bytes_sent": 1800}
+
+
 def event(name: str, **fields: Any) -> Any:
     """An event of the data plane."""
     return type(name, (SimpleNamespace,), {})(**fields)
@@ -283,10 +287,7 @@ def sfu_stats(rooms: int, sessions: int) -> Any:
         checks=3,
         keep_alives=1,
         dtls=2,
-        packets_received=9,
-        bytes_received=900,
-        packets_sent=18,
-        bytes_sent=1800,
+        **TRAFFIC,
         events_dropped=0,
         dropped=drop_counts(),
         runs=[],
@@ -314,10 +315,7 @@ def session_stats(number: int) -> Any:
         cipher="AEAD_AES_128_GCM",
         local="127.0.0.1:7882",
         remote="127.0.0.1:50000",
-        packets_received=9,
-        bytes_received=900,
-        packets_sent=18,
-        bytes_sent=1800,
+        **TRAFFIC,
         rtt=0.01,
         dropped=drop_counts(),
     )
