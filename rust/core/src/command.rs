@@ -135,6 +135,34 @@ pub enum Command {
     SessionStats(SessionId),
 }
 
+impl Command {
+    /// The shard in the id of what it names; `None`: it names nothing. Of a join that is the room's home, wherever the
+    /// session will live.
+    pub const fn shard(&self) -> Option<u16> {
+        Some(match self {
+            Self::CreateRoom(_) | Self::SfuStats => return None,
+            Self::Join(room, _) | Self::CloseRoom(room) | Self::RoomStats(room) => room.shard(),
+            Self::CloseSession(session)
+            | Self::Receive(session, _)
+            | Self::AddCandidate(session, ..)
+            | Self::RestartIce(session, ..)
+            | Self::OfferIceRestart(session, _)
+            | Self::Subscribe { session, .. }
+            | Self::OpenChannel(session, _)
+            | Self::SessionStats(session) => session.shard(),
+            Self::Unsubscribe(subscription) | Self::SetLayer(subscription, _) | Self::SetPaused(subscription, _) => {
+                subscription.shard()
+            }
+            Self::SetMuted(track, _)
+            | Self::RequestKeyframe(track)
+            | Self::Dump { track, .. }
+            | Self::Tap { track, .. } => track.shard(),
+            Self::TakeFrames(tap) | Self::Untap(tap) => tap.shard(),
+            Self::SendMessage { channel, .. } | Self::CloseChannel(channel) => channel.shard(),
+        })
+    }
+}
+
 /// A command that is answered later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PendingId(u64);

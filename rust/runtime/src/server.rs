@@ -92,19 +92,19 @@ impl Server {
             return Err(ServerGone::Closed);
         }
         let ticket = Ticket::new(self.next_ticket.fetch_add(1, Ordering::Relaxed));
-        match addressee(&command) {
-            // An id of no shard is no id of ours: any shard says so.
-            Addressee::Shard(shard) => shards.get(usize::from(shard)).unwrap_or(&shards[0]).post(ticket, command),
-            Addressee::All => self.ask_all(&shards, ticket, &command),
-            Addressee::NewRoom => place(&shards, Placed::Room, placement::place_room).post(ticket, command),
-            Addressee::NewSession(home) if usize::from(home) < shards.len() => {
+        match (&command, command.shard()) {
+            (Command::SfuStats | Command::RoomStats(_), _) => self.ask_all(&shards, ticket, &command),
+            (Command::Join(..), Some(home)) if usize::from(home) < shards.len() => {
                 let choose = |loads: &[Load]| placement::place_session(loads, home, self.spread);
                 place(&shards, Placed::Session, choose).post(ticket, command);
             }
-            Addressee::NewSession(_) => {
+            (Command::Join(..), _) => {
                 let refused = Err(CommandFailure::Refused(CommandError::RoomClosed));
                 self.outbox.publish(&mut vec![(ticket, refused)], &mut Vec::new());
             }
+            // An id of no shard is no id of ours: any shard says so.
+            (_, Some(shard)) => shards.get(usize::from(shard)).unwrap_or(&shards[0]).post(ticket, command),
+            (_, None) => place(&shards, Placed::Room, placement::place_room).post(ticket, command),
         }
         Ok(ticket)
     }
@@ -210,44 +210,6 @@ fn core_config(
         channel_buffer: core.channel_buffer,
         remb: core.remb,
         event_capacity: config.event_capacity,
-    })
-}
-
-/// Whom a command is for.
-enum Addressee {
-    /// The shard whose id it carries.
-    Shard(u16),
-    /// All of them.
-    All,
-    /// The one on which a room is placed.
-    NewRoom,
-    /// The one on which a session is placed, of a room with this home.
-    NewSession(u16),
-}
-
-fn addressee(command: &Command) -> Addressee {
-    Addressee::Shard(match command {
-        Command::CreateRoom(_) => return Addressee::NewRoom,
-        Command::Join(room, _) => return Addressee::NewSession(room.shard()),
-        Command::SfuStats | Command::RoomStats(_) => return Addressee::All,
-        Command::CloseRoom(room) => room.shard(),
-        Command::CloseSession(session)
-        | Command::Receive(session, _)
-        | Command::AddCandidate(session, ..)
-        | Command::RestartIce(session, ..)
-        | Command::OfferIceRestart(session, _)
-        | Command::Subscribe { session, .. }
-        | Command::OpenChannel(session, _)
-        | Command::SessionStats(session) => session.shard(),
-        Command::Unsubscribe(subscription)
-        | Command::SetLayer(subscription, _)
-        | Command::SetPaused(subscription, _) => subscription.shard(),
-        Command::SetMuted(track, _)
-        | Command::RequestKeyframe(track)
-        | Command::Dump { track, .. }
-        | Command::Tap { track, .. } => track.shard(),
-        Command::TakeFrames(tap) | Command::Untap(tap) => tap.shard(),
-        Command::SendMessage { channel, .. } | Command::CloseChannel(channel) => channel.shard(),
     })
 }
 

@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 use sfu_sim::LinkConfig;
 use sfu_sim::encoder::Structure;
 use sfu_sim::judge::Verdict;
-use sfu_sim::torture::{
-    Codec, RelayConfig, Scene, SceneConfig, counts, further, run_over_shards, run_read_together, run_structure,
-};
+use sfu_sim::torture::{Codec, RelayConfig, Scene, SceneConfig, counts, further, run_scenes, run_structure};
 
 /// One frame: nobody waits longer than until the wanted keyframe is there.
 const FRAME: Duration = Duration::from_micros(33_334);
@@ -61,11 +59,15 @@ fn without_loss_a_switch_takes_its_turn_the_way_the_encoder_and_a_frame() {
     }
 }
 
+/// Of two thousand changes of mind in scenes that are changed so.
+fn torture_changed(codec: Codec, change: impl Fn(SceneConfig) -> SceneConfig) -> Verdict {
+    run_scenes(Instant::now(), codec.structure(), (2_000, 1), change, |_| true).expect("the SFU forwards it")
+}
+
 /// Half of the viewers watch over a relay that takes no time: the judge sees no difference.
 fn torture_over_shards(codec: Codec) {
     let relay = RelayConfig { shards: 2, delay: Duration::ZERO, loss: 0.0 };
-    let play =
-        |relay| run_over_shards(Instant::now(), codec.structure(), (2_000, 1), relay).expect("the SFU forwards it");
+    let play = |relay| torture_changed(codec, |scene| SceneConfig { relay, ..scene });
     let (over_two, on_one) = (play(relay), play(RelayConfig::default()));
     assert_eq!(counts(&over_two), counts(&on_one));
     assert!(over_two.frames_forwarded > 10 * over_two.switches, "{} frames", over_two.frames_forwarded);
@@ -74,7 +76,7 @@ fn torture_over_shards(codec: Codec) {
 /// The relay takes a while and loses media. What a viewer may expect of it when, the judge cannot know; what it gets must be whole.
 fn torture_over_a_bad_relay(codec: Codec) {
     let relay = RelayConfig { shards: 2, delay: Duration::from_micros(300), loss: 0.02 };
-    let verdict = run_over_shards(Instant::now(), codec.structure(), (2_000, 1), relay).expect("the SFU forwards it");
+    let verdict = torture_changed(codec, |scene| SceneConfig { relay, ..scene });
     let problems: Vec<String> = verdict.problems.iter().map(ToString::to_string).collect();
     let undecodable = verdict.undecodable_frames;
     assert!(undecodable * 1000 < verdict.frames_forwarded, "{undecodable} of {}", verdict.frames_forwarded);
@@ -83,10 +85,8 @@ fn torture_over_a_bad_relay(codec: Codec) {
 }
 
 /// What a busy SFU reads together goes out as whole frames to one viewer after another.
-fn torture_read_together(codec: Codec, switches: u64) {
-    let reads_every = Duration::from_millis(40);
-    let verdict = run_read_together(Instant::now(), codec.structure(), (switches, 1), reads_every);
-    let verdict = verdict.expect("the SFU forwards it");
+fn torture_read_together(codec: Codec) {
+    let verdict = torture_changed(codec, |scene| SceneConfig { reads_every: Duration::from_millis(40), ..scene });
     let problems: Vec<String> = verdict.problems.iter().map(ToString::to_string).collect();
     assert_eq!(verdict.errors(), 0, "{problems:#?}");
     assert_eq!((verdict.reused_sequence_numbers, verdict.timestamps_backwards), (0, 0), "{problems:#?}");
@@ -96,7 +96,7 @@ fn torture_read_together(codec: Codec, switches: u64) {
 #[test]
 fn what_is_read_together_is_forwarded_as_what_comes_alone() {
     for codec in Codec::ALL {
-        torture_read_together(codec, 2_000);
+        torture_read_together(codec);
     }
 }
 

@@ -7,7 +7,7 @@ mod codec;
 mod further;
 mod scene;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::encoder::Structure;
 use crate::error::SimError;
@@ -53,52 +53,28 @@ pub fn run_structure(
     start: Instant,
     structure: Structure,
     (switches, seed): (u64, u64),
+    go_on: impl FnMut(&Verdict) -> bool,
+) -> Result<Verdict, SimError> {
+    run_scenes(start, structure, (switches, seed), |scene| scene, go_on)
+}
+
+/// The same in scenes that are changed from what they would be: over several shards, where every viewer of a share of them
+/// watches over the relay and is judged as if the publisher were on its own; or for an SFU that reads several datagrams together.
+///
+/// # Errors
+/// The SFU does not know the codec.
+pub fn run_scenes(
+    start: Instant,
+    structure: Structure,
+    (switches, seed): (u64, u64),
+    change: impl Fn(SceneConfig) -> SceneConfig,
     mut go_on: impl FnMut(&Verdict) -> bool,
-) -> Result<Verdict, SimError> {
-    let scene = |left, number| SceneConfig::of(structure, left, seed, number);
-    run_scenes(start, switches, scene, &mut go_on)
-}
-
-/// The same for an SFU of several shards: every viewer of a share of them watches over the relay, and is judged as if the
-/// publisher were on its own.
-///
-/// # Errors
-/// The SFU does not know the codec.
-pub fn run_over_shards(
-    start: Instant,
-    structure: Structure,
-    (switches, seed): (u64, u64),
-    relay: RelayConfig,
-) -> Result<Verdict, SimError> {
-    let scene = |left, number| SceneConfig { relay, ..SceneConfig::of(structure, left, seed, number) };
-    run_scenes(start, switches, scene, &mut |_| true)
-}
-
-/// The same for an SFU that reads what has come in so long, all together.
-///
-/// # Errors
-/// The SFU does not know the codec.
-pub fn run_read_together(
-    start: Instant,
-    structure: Structure,
-    (switches, seed): (u64, u64),
-    reads_every: Duration,
-) -> Result<Verdict, SimError> {
-    let scene = |left, number| SceneConfig { reads_every, ..SceneConfig::of(structure, left, seed, number) };
-    run_scenes(start, switches, scene, &mut |_| true)
-}
-
-/// Scene after scene, each for the switches that are left.
-fn run_scenes(
-    start: Instant,
-    switches: u64,
-    scene: impl Fn(u64, u64) -> SceneConfig,
-    go_on: &mut dyn FnMut(&Verdict) -> bool,
 ) -> Result<Verdict, SimError> {
     let mut total = Verdict::default();
     let mut number = 0;
     while total.switches < switches {
-        total += Scene::play(start, &scene(switches - total.switches, number))?;
+        let scene = SceneConfig::of(structure, switches - total.switches, seed, number);
+        total += Scene::play(start, &change(scene))?;
         number += 1;
         if !go_on(&total) {
             break;

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use sfu_core::Sfu;
 use sfu_core::command::{Command, CommandError, PendingId, Reply};
 use sfu_core::config::SfuConfig;
 use sfu_core::event::Event;
@@ -14,6 +13,7 @@ use sfu_core::id::SessionId;
 use sfu_core::relay::{may_be_dropped, messages};
 use sfu_core::stats::SfuStats;
 use sfu_core::transport::TransportKind;
+use sfu_core::{Sfu, shard_of_ufrag};
 use sfu_transport::srtp::SrtpKeys;
 use sfu_transport::{Egress, Path, stun_local_ufrag};
 
@@ -108,8 +108,7 @@ impl Shards {
         datagram: &mut [u8],
         egress: &mut Egress,
     ) {
-        // The user fragment begins with the shard.
-        let told = stun_local_ufrag(datagram).and_then(|ufrag| u16::from_str_radix(ufrag.get(..2)?, 16).ok());
+        let told = stun_local_ufrag(datagram).and_then(shard_of_ufrag);
         // Nobody's goes to the first, which says so.
         let told = told.filter(|shard| *shard < self.config.shards);
         let shard = match told {
@@ -194,32 +193,13 @@ impl Shards {
         self.sfus.get_mut(usize::from(shard)).ok_or(CommandError::SessionClosed)
     }
 
+    /// Sessions go to one shard after another, what names nothing to the first.
     fn shard_of(&mut self, command: &Command) -> u16 {
-        match command {
-            Command::CreateRoom(_) | Command::SfuStats => 0,
-            Command::Join(..) => {
-                self.joined += 1;
-                (self.joined - 1) % self.config.shards
-            }
-            Command::CloseRoom(room) | Command::RoomStats(room) => room.shard(),
-            Command::CloseSession(session)
-            | Command::Receive(session, _)
-            | Command::AddCandidate(session, ..)
-            | Command::RestartIce(session, ..)
-            | Command::OfferIceRestart(session, _)
-            | Command::OpenChannel(session, _)
-            | Command::SessionStats(session)
-            | Command::Subscribe { session, .. } => session.shard(),
-            Command::Unsubscribe(subscription)
-            | Command::SetLayer(subscription, _)
-            | Command::SetPaused(subscription, _) => subscription.shard(),
-            Command::SetMuted(track, _)
-            | Command::RequestKeyframe(track)
-            | Command::Dump { track, .. }
-            | Command::Tap { track, .. } => track.shard(),
-            Command::SendMessage { channel, .. } | Command::CloseChannel(channel) => channel.shard(),
-            Command::TakeFrames(tap) | Command::Untap(tap) => tap.shard(),
+        if let Command::Join(..) = command {
+            self.joined += 1;
+            return (self.joined - 1) % self.config.shards;
         }
+        command.shard().unwrap_or(0)
     }
 
     /// Time goes on until the reply is there: nothing else happens meanwhile.
