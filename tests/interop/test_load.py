@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import ssl
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from interop.live import Live, live
+from interop.program import program
 
 from sfu.load import LoadConfig, LoadResult, RoomSignaling, Video, WhipWhep, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEYS = {"key": "a secret that is long enough for HS256"}
 
@@ -102,3 +109,29 @@ async def test_the_command_prints_one_json_object(live_sfu: Live) -> None:
     assert (process.returncode, report["problems"]) == (0, [])
     assert report["received"] == pytest.approx(2 * report["sent"], rel=0.2)
     assert report["config"]["video"] == {"size": 1200, "rate": 200, "frame": 8}
+
+
+async def problems(*options: str, **environment: str) -> list[str]:
+    """What the command complains of."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "sfu", "load", "--json", "--seconds", "0.5", "--warm-up", "0", *options),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, **environment},
+    )
+    output, _ = await process.communicate()
+    found: list[str] = json.loads(output)["problems"]
+    return found
+
+
+async def test_certificates_are_verified_unless_told_otherwise(tmp_path: Path) -> None:
+    options = ("--host", "127.0.0.1", "--port", "0", "--udp", "127.0.0.1:0", "--tls-self-signed")
+    async with program("-m", "sfu", "serve", *options) as served:
+        url = (await served.line(r"https://\S+"))[0]
+        certificate = tmp_path / "server.pem"
+        address = ("127.0.0.1", urlsplit(url).port or 0)
+        certificate.write_text(await asyncio.to_thread(ssl.get_server_certificate, address), encoding="ascii")
+        for way in (("--url", url), ("--whip", f"{url}whip/load/cam", "--whep", f"{url}whep/load/cam")):
+            (problem,) = await problems(*way)
+            assert "certificate verify failed" in problem
+            assert await problems(*way, "--insecure") == []
+            assert await problems(*way, SSL_CERT_FILE=str(certificate)) == []

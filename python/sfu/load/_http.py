@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from sfu.load.signaling import Refused
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Response", "request", "unverified"]
+__all__ = ["Response", "request", "trust"]
 
 _CHUNK = 65_536
 _MAX_BODY = 4 * 1024 * 1024
@@ -40,24 +41,28 @@ class Response:
         return None if value is None else urljoin(self.url, value)
 
 
-def unverified() -> ssl.SSLContext:
-    """TLS for servers with a certificate of their own making."""
+@functools.cache
+def trust(*, insecure: bool) -> ssl.SSLContext:
+    """TLS for all connections alike: reading the system's certificates takes longer than a handshake.
+
+    `insecure`: also for servers with a certificate of their own making.
+    """
     context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
     return context
 
 
 async def request(
-    method: str, url: str, headers: Mapping[str, str], body: bytes = b"", tls: ssl.SSLContext | None = None
+    method: str, url: str, headers: Mapping[str, str], body: bytes = b"", *, insecure: bool = False
 ) -> Response:
     """Ask, and follow the redirects that keep the method (RFC 9725 §4.5).
 
-    `tls`: for https; `None` verifies certificates. Raises `Refused` for what is no answer, `OSError` as connecting
-    does.
+    `insecure`: certificates are not verified. Raises `Refused` for what is no answer, `OSError` as connecting does.
     """
     for _ in range(_MAX_REDIRECTS):
-        response = await _exchange(method, url, headers, body, tls)
+        response = await _exchange(method, url, headers, body, insecure=insecure)
         location = response.header_url("location")
         if response.status not in _REDIRECTS or location is None:
             return response
@@ -65,14 +70,12 @@ async def request(
     raise Refused(f"{method} {url}: more than {_MAX_REDIRECTS} redirects")
 
 
-async def _exchange(
-    method: str, url: str, headers: Mapping[str, str], body: bytes, tls: ssl.SSLContext | None
-) -> Response:
+async def _exchange(method: str, url: str, headers: Mapping[str, str], body: bytes, *, insecure: bool) -> Response:
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname:
         raise Refused(f"{url!r} is not an http or https URL")
-    secure = (tls or ssl.create_default_context()) if parts.scheme == "https" else None
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port or _PORTS[parts.scheme], ssl=secure)
+    tls = trust(insecure=insecure) if parts.scheme == "https" else None
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port or _PORTS[parts.scheme], ssl=tls)
     try:
         connection = h11.Connection(h11.CLIENT)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

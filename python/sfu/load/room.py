@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
-from sfu.load._http import unverified
+from sfu.load._http import trust
 from sfu.load.signaling import Refused
 from sfu.tokens import AccessToken, VideoGrant
 
@@ -61,7 +61,7 @@ class RoomSignaling:
             raise ValueError(f"url: {url!r} is not an http or https URL, such as http://localhost:8080")
         path = parts.path.rstrip("/").removesuffix("/ws") + "/ws"
         self._url = urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path, "", ""))
-        self._tls = unverified() if insecure and _SCHEMES[parts.scheme] == "wss" else None
+        self._tls = trust(insecure=insecure) if _SCHEMES[parts.scheme] == "wss" else None
         self._room = room
         self._token = token
         self._key = (key, secret)

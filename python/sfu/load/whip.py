@@ -7,7 +7,7 @@ import contextlib
 import json
 from typing import TYPE_CHECKING
 
-from sfu.load._http import request, unverified
+from sfu.load._http import request
 from sfu.load.signaling import Refused
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class WhipWhep:
         """Nothing is asked yet."""
         self._whip = whip
         self._whep = whep
-        self._tls = unverified() if insecure else None
+        self._insecure = insecure
         self._authorization = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._sessions: dict[LoadPeer, str] = {}
 
@@ -57,7 +57,7 @@ class WhipWhep:
         if session is not None:
             with contextlib.suppress(Refused, OSError, TimeoutError):
                 async with asyncio.timeout(_GONE):
-                    await request("DELETE", session, self._authorization, tls=self._tls)
+                    await request("DELETE", session, self._authorization, insecure=self._insecure)
 
     async def close(self) -> None:
         """DELETE what is left."""
@@ -71,7 +71,7 @@ class WhipWhep:
         headers = {"Content-Type": "application/sdp", "Accept": "application/sdp", **self._authorization}
         end = asyncio.get_running_loop().time() + (_PATIENCE if patient else 0)
         while True:
-            response = await request("POST", url, headers, offer, self._tls)
+            response = await request("POST", url, headers, offer, insecure=self._insecure)
             if response.status in (200, 201):
                 break
             if "retry-after" not in response.headers or asyncio.get_running_loop().time() >= end:
