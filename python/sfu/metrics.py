@@ -107,16 +107,12 @@ class _Snapshot(Collector):
         yield from self._of_the_shards()
 
     def _of_the_shards(self) -> Iterator[Metric]:
-        for name, text in _SHARD.items():
-            gauge = GaugeMetricFamily(f"sfu_shard_{name}", text, labels=["shard"])
-            for shard in self._server.shards:
-                gauge.add_metric([str(shard.shard)], getattr(shard, name))
-            yield gauge
-        for name, text in _SHARD_COUNTED.items():
-            counter = CounterMetricFamily(f"sfu_shard_{name}", text, labels=["shard"])
-            for shard in self._server.shards:
-                counter.add_metric([str(shard.shard)], getattr(shard, name))
-            yield counter
+        for family, texts in ((GaugeMetricFamily, _SHARD), (CounterMetricFamily, _SHARD_COUNTED)):
+            for name, text in texts.items():
+                metric = family(f"sfu_shard_{name}", text, labels=["shard"])
+                for shard in self._server.shards:
+                    metric.add_metric([str(shard.shard)], getattr(shard, name))
+                yield metric
 
     def _of_the_rooms(self) -> Iterator[Metric]:
         sessions = GaugeMetricFamily("sfu_room_sessions", "Sessions in the room.", labels=["room"])

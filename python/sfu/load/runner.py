@@ -142,7 +142,9 @@ class _Run:
         if seconds is None or not viewers or not isinstance(signaling, ChoosesLayers):
             yield
             return
-        viewer = min(viewers, key=lambda peer: abs(peer.number - min(1, max(self._config.verify - 1, 0))))
+        # Of several verifiers the second: the first asks for packets again.
+        wanted = 1 if self._config.verify > 1 else 0
+        viewer = min(viewers, key=lambda peer: abs(peer.number - wanted))
 
         async def switch() -> None:
             while True:
