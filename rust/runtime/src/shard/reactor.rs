@@ -109,7 +109,7 @@ impl<P: Plane> Reactor<P> {
 
     /// Turns until it is told to stop. `unanswered` holds the tickets of a turn until its replies are published.
     pub(super) fn run(mut self, unanswered: &mut Vec<Ticket>) -> io::Result<()> {
-        log::info!("running, sockets: {}", self.sockets.len());
+        log::info!("shard {} runs, sockets: {}", self.shard, self.sockets.len());
         let mut ready = Vec::new();
         let mut letters = Vec::new();
         let mut now = Instant::now();
