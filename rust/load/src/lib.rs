@@ -1,7 +1,8 @@
 //! Peers over real UDP sockets: many of them on one thread, with loss on demand.
 //!
-//! A [`Generator`] runs a whole load on a thread of its own, a [`Publisher`] one peer. A [`Swarm`] gives each `sfu_peer::Peer` a socket, the time and, if asked, a lossy way to the server; it counts what it
-//! drops. Signalling is the caller's: SDP text in and out of the peers.
+//! A [`Generator`] runs a whole load on a thread of its own, a [`Publisher`] one peer. A [`Swarm`] gives each `sfu_peer::Peer` a
+//! socket, the time and, if asked, a lossy way to the server; it counts what it drops. Signalling is the caller's: SDP text in
+//! and out of the peers.
 
 mod clock;
 mod config;

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-pub use crate::sys::{ReceiveBuffers, Received, Wake};
+pub use crate::sys::{ReceiveBuffers, Received, Wake, thread_cpu_time};
 
 use crate::sys::set_option;
 

@@ -46,7 +46,7 @@ fn main() {
         ["idle", sessions] => still::idle(number(sessions)),
         ["subscribers", sessions] => still::subscribers(number(sessions)),
         _ => panic!(
-            "what to measure: packets, joins, sections, fanout, crowd, echo, idle, subscribers; see the head of this file"
+            "what to measure: packets, joins, sections, fanout, crowd, echo, forward, idle, subscribers; see the head of this file"
         ),
     };
     let fields: Vec<_> = figures.iter().map(|(name, value)| format!("\"{name}\": {value:.5}")).collect();

@@ -1,12 +1,13 @@
 //! What lives on the generator's thread: the swarm, the peers by number, and the beginning of the measurement.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
-use std::{fs, io};
 
 use sfu_peer::{Delays, Peer, PeerConfig, PeerEvent, SdpError};
+use sfu_runtime::datagrams::thread_cpu_time;
 use sfu_transport::{Certificate, SrtpProfile};
 
 use super::figures::{Figures, Totals};
@@ -217,7 +218,7 @@ impl Load {
             delays,
             sockets: *self.swarm.counters(),
             kernel_drops: self.swarm.kernel_drops().unwrap_or_default(),
-            cpu: thread_cpu(),
+            cpu: thread_cpu_time(),
             received,
         }
     }
@@ -246,10 +247,4 @@ impl Load {
 /// Of media, either way.
 fn packets(peer: &Peer) -> u64 {
     peer.tally().packets + peer.sent_packets() + peer.received().map(|stream| stream.packets).sum::<u64>()
-}
-
-/// By the kernel's count (`schedstat`, nanoseconds).
-fn thread_cpu() -> Duration {
-    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    Duration::from_nanos(text.split_ascii_whitespace().next().and_then(|field| field.parse().ok()).unwrap_or_default())
 }

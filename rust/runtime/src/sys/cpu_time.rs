@@ -4,7 +4,7 @@ use std::mem;
 use std::time::Duration;
 
 /// How long the calling thread has run (`CLOCK_THREAD_CPUTIME_ID`).
-pub(crate) fn thread_cpu_time() -> Duration {
+pub fn thread_cpu_time() -> Duration {
     // SAFETY: plain old data; all zeroes is a time.
     let mut time: libc::timespec = unsafe { mem::zeroed() };
     // SAFETY: `time` is writable for the time of the call. The clock exists on every Linux; where a sandbox forbids it, the

@@ -16,7 +16,7 @@ mod ring;
 mod send;
 
 pub(crate) use affinity::pin;
-pub(crate) use cpu_time::thread_cpu_time;
+pub use cpu_time::thread_cpu_time;
 pub(crate) use interface::interface_addresses;
 pub(crate) use option::{get_option, set_option};
 pub use poll::Wake;
