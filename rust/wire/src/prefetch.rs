@@ -12,16 +12,19 @@ use prefetch_index::prefetch_index;
 const LINE: usize = 64;
 
 /// Asks for the line in which `value` begins.
+#[inline]
 pub fn line<T>(value: &T) {
     prefetch_index(from_ref(value), 0);
 }
 
 /// Asks for the line in which the item at `index` begins.
+#[inline]
 pub fn item<T>(items: &[T], index: usize) {
     prefetch_index(items, index);
 }
 
 /// Asks for all lines of the `len` bytes from `first` on: of a structure that begins with it.
+#[inline]
 pub fn lines(first: &u64, len: usize) {
     for line in 0..len.div_ceil(LINE) {
         prefetch_index(from_ref(first), line * (LINE / size_of::<u64>()));
