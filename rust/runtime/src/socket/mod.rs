@@ -4,6 +4,7 @@
 //! datagram which local address it reached, and sends from the address that it is told.
 
 mod bind;
+mod break_even;
 mod candidates;
 mod plan;
 mod send;
@@ -37,7 +38,7 @@ impl UdpSocket {
 
     /// Where it stands for sending.
     pub(crate) fn outlet(&self) -> Outlet {
-        Outlet::new(self.local, self.offload)
+        Outlet::new(self.local, if self.offload { break_even::fewest_to_cut() } else { usize::MAX })
     }
 }
 

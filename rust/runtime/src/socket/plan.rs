@@ -57,9 +57,9 @@ impl Plan {
         &self.order
     }
 
-    /// Plans for `egress`. `socket` says which socket serves a path and whether it can cut; `None` leaves the path out,
-    /// and its datagrams are counted in the result.
-    pub(crate) fn make(&mut self, egress: &Egress, socket: impl Fn(Path) -> Option<(usize, bool)>) -> u64 {
+    /// Plans for `egress`. `socket` says which socket serves a path and from how many datagrams on it cuts; `None` leaves the
+    /// path out, and its datagrams are counted in the result.
+    pub(crate) fn make(&mut self, egress: &Egress, socket: impl Fn(Path) -> Option<(usize, usize)>) -> u64 {
         self.group(egress);
         self.sort();
         self.messages.clear();
@@ -68,10 +68,9 @@ impl Plan {
         for group in &self.groups {
             let end = group.count; // `sort` has moved it there
             match socket(group.path) {
-                Some((socket, offload)) => {
+                Some((socket, fewest)) => {
                     while start < end {
-                        let longest = if offload { end } else { start + 1 };
-                        let (next, segment) = run(egress, &self.order, start..longest);
+                        let (next, segment) = run(egress, &self.order, start..end, fewest);
                         self.messages.push(Message { path: group.path, socket, datagrams: start..next, segment });
                         start = next;
                     }
@@ -113,8 +112,13 @@ impl Plan {
     }
 }
 
-/// The longest run that one message can carry from the start of `range`: its end, and where to cut.
-fn run(egress: &Egress, order: &[usize], range: Range<usize>) -> (usize, Option<u16>) {
+/// The longest run that one message can carry from the start of `range`: its end, and where to cut. What is shorter than `fewest`
+/// is not cut.
+fn run(egress: &Egress, order: &[usize], range: Range<usize>, fewest: usize) -> (usize, Option<u16>) {
+    let alone = (range.start + 1, None);
+    if range.len() < fewest {
+        return alone;
+    }
     let len = |place: usize| egress.datagram(order[place]).map_or(0, <[u8]>::len);
     let (start, segment) = (range.start, len(range.start));
     let mut end = start + 1;
@@ -130,7 +134,7 @@ fn run(egress: &Egress, order: &[usize], range: Range<usize>) -> (usize, Option<
             break; // only the last may be shorter
         }
     }
-    (end, (end - start > 1).then_some(segment as u16))
+    if end - start < fewest { alone } else { (end, Some(segment as u16)) }
 }
 
 /// Multiplies and rotates (as rustc's own hash does): a path costs a few nanoseconds. Peers choose their addresses, but
@@ -198,9 +202,9 @@ mod tests {
     }
 
     /// (port, indices of its datagrams, where it is cut)
-    fn planned(datagrams: &[(u16, usize)], offload: bool) -> Vec<(u16, Vec<usize>, Option<u16>)> {
+    fn planned(datagrams: &[(u16, usize)], fewest: usize) -> Vec<(u16, Vec<usize>, Option<u16>)> {
         let mut plan = Plan::default();
-        assert_eq!(plan.make(&egress(datagrams), |_| Some((0, offload))), 0);
+        assert_eq!(plan.make(&egress(datagrams), |_| Some((0, fewest))), 0);
         let shape = |m: &Message| (m.path.remote.port(), plan.order[m.datagrams.clone()].to_vec(), m.segment);
         plan.messages().iter().map(shape).collect()
     }
@@ -208,26 +212,32 @@ mod tests {
     #[test]
     fn interleaved_paths_become_one_message_each_in_order() {
         let datagrams = [(1, 100), (2, 100), (1, 100), (2, 100), (1, 60)];
-        assert_eq!(planned(&datagrams, true), [(1, vec![0, 2, 4], Some(100)), (2, vec![1, 3], Some(100))]);
+        assert_eq!(planned(&datagrams, 2), [(1, vec![0, 2, 4], Some(100)), (2, vec![1, 3], Some(100))]);
     }
 
     #[test]
     fn a_shorter_datagram_ends_a_message_and_a_longer_one_begins_another() {
         let datagrams = [(1, 100), (1, 60), (1, 60), (1, 80)];
-        assert_eq!(planned(&datagrams, true), [(1, vec![0, 1], Some(100)), (1, vec![2], None), (1, vec![3], None)]);
+        assert_eq!(planned(&datagrams, 2), [(1, vec![0, 1], Some(100)), (1, vec![2], None), (1, vec![3], None)]);
     }
 
     #[test]
     fn without_offload_each_datagram_is_a_message_and_paths_stay_together() {
         let datagrams = [(1, 100), (2, 100), (1, 100)];
-        assert_eq!(planned(&datagrams, false), [(1, vec![0], None), (1, vec![2], None), (2, vec![1], None)]);
+        assert_eq!(planned(&datagrams, usize::MAX), [(1, vec![0], None), (1, vec![2], None), (2, vec![1], None)]);
+    }
+
+    #[test]
+    fn what_is_too_short_to_be_cut_goes_one_by_one() {
+        let datagrams = [(1, 100), (1, 100), (2, 100), (2, 100), (2, 100)];
+        assert_eq!(planned(&datagrams, 3), [(1, vec![0], None), (1, vec![1], None), (2, vec![2, 3, 4], Some(100))]);
     }
 
     #[test]
     fn a_message_holds_64_datagrams_and_64_kilobytes() {
-        let small = planned(&[(1, 10); 65], true);
+        let small = planned(&[(1, 10); 65], 2);
         assert_eq!(small.iter().map(|(_, indices, _)| indices.len()).collect::<Vec<_>>(), [64, 1]);
-        let large = planned(&[(1, 1400); 64], true);
+        let large = planned(&[(1, 1400); 64], 2);
         assert_eq!(large.iter().map(|(_, indices, _)| indices.len()).collect::<Vec<_>>(), [46, 18]);
     }
 
@@ -235,7 +245,7 @@ mod tests {
     fn paths_without_a_socket_are_counted() {
         let mut plan = Plan::default();
         let egress = egress(&[(1, 10), (2, 10), (2, 10), (3, 10)]);
-        assert_eq!(plan.make(&egress, |path| (path.remote.port() != 2).then_some((0, true))), 2);
+        assert_eq!(plan.make(&egress, |path| (path.remote.port() != 2).then_some((0, 2))), 2);
         assert_eq!(plan.messages().iter().map(|m| m.path.remote.port()).collect::<Vec<_>>(), [1, 3]);
     }
 
@@ -243,7 +253,7 @@ mod tests {
     fn a_plan_is_reused() {
         let mut plan = Plan::default();
         for count in [5, 2, 9] {
-            plan.make(&egress(&vec![(1, 10); count]), |_| Some((0, true)));
+            plan.make(&egress(&vec![(1, 10); count]), |_| Some((0, 2)));
             assert_eq!(plan.messages().len(), 1);
             assert_eq!(plan.order().len(), count);
         }

@@ -65,14 +65,15 @@ impl Dropped {
 #[derive(Debug)]
 pub(crate) struct Outlet {
     local: SocketAddr,
-    offload: bool,
+    /// From so many datagrams on the kernel cuts; `usize::MAX`: never.
+    fewest: usize,
     /// It took no more in this flush.
     full: bool,
 }
 
 impl Outlet {
-    pub(crate) fn new(local: SocketAddr, offload: bool) -> Self {
-        Self { local, offload, full: false }
+    pub(crate) fn new(local: SocketAddr, fewest: usize) -> Self {
+        Self { local, fewest, full: false }
     }
 
     fn serves(&self, path: Path) -> bool {
@@ -145,7 +146,7 @@ impl Sender {
         let mut plan = std::mem::take(&mut self.plan);
         self.dropped.failed += plan.make(egress, |path| {
             let socket = self.outlets.iter().position(|outlet| outlet.serves(path))?;
-            Some((socket, self.outlets[socket].offload))
+            Some((socket, self.outlets[socket].fewest))
         });
         let mut rest = plan.messages();
         while let Some(first) = rest.first() {
@@ -153,7 +154,7 @@ impl Sender {
             let done = if outlet.full {
                 self.defer(first, plan.order(), egress);
                 1
-            } else if first.segment.is_some() && !outlet.offload {
+            } else if first.segment.is_some() && outlet.fewest == usize::MAX {
                 self.send_one_by_one(kernel, first, plan.order(), egress);
                 1
             } else {
@@ -186,7 +187,7 @@ impl Sender {
             }
             // The device has no checksum offload, which cutting needs: it never will.
             Some(libc::EIO) if first.segment.is_some() => {
-                self.outlets[first.socket].offload = false;
+                self.outlets[first.socket].fewest = usize::MAX;
                 self.send_one_by_one(kernel, first, order, egress);
             }
             // The segments do not fit this path's MTU, or it goes through something that cannot be cut for (a tunnel):
@@ -268,7 +269,7 @@ mod tests {
     }
 
     fn sender() -> Sender {
-        Sender::new(vec![Outlet::new("0.0.0.0:7".parse().unwrap(), true)])
+        Sender::new(vec![Outlet::new("0.0.0.0:7".parse().unwrap(), 2)])
     }
 
     fn egress(datagrams: &[(u16, Class, u8)]) -> Egress {
