@@ -217,7 +217,9 @@ pub enum CommandError {
     #[error("the room is full: it holds {0} sessions")]
     RoomFull(u32),
     /// The shard where the room lives has not answered within a second: it has stalled.
-    #[error("the shard of the room does not answer")]
+    #[error(
+        "the shard of the room has not answered within a second: try again; `stall` in its statistics tells how it does"
+    )]
     RoomUnavailable,
     /// The session does not exist or is closed.
     #[error("the session is closed")]

@@ -20,6 +20,7 @@ const REFUSALS = {
   room_closed: "The room was closed.",
   too_many_rooms: "The server has no place for another room.",
   too_many_sessions: "The server is full.",
+  unavailable: "The server cannot answer now: try again in a moment.",
 };
 
 /** A refusal in words. @param {{code?: string, message: string}} error */
