@@ -79,7 +79,9 @@ def test_a_viewer_of_others_wants_both_kinds() -> None:
         (["--whip", "nowhere"], 2, "'nowhere' is not an http or https URL"),
         (["--url", "http://localhost:1", "--cores", "a"], 2, "'a' is not a list such as 1,3 or 2-5"),
         (["--url", "http://localhost:1", "--video", "big"], 2, "'big' is not 720p"),
+        (["--url", "http://localhost:1", "--key", "k"], 2, "key and secret belong together"),
         (["--url", "http://localhost:1", "--ip", "here"], 1, '"here" is not an IP address'),
+        (["--url", "http://localhost:1", "--cipher", "AES"], 1, '"AES" is no SRTP profile; these are: AEAD_'),
         (["--whip", "http://127.0.0.1:1/whip", "--switch", "1"], 1, "this signalling cannot choose layers"),
     ],
 )
@@ -97,8 +99,14 @@ def test_a_server_that_is_not_there_is_one_line_and_an_exit_code() -> None:
     assert report["publishers"]["failed"] == 2
     assert report["subscribers"]["joined"] == report["subscribers"]["failed"] == 0
     (problem,) = report["problems"]
-    assert problem.startswith("2 of 2 publishers: ")
-    assert "127.0.0.1" in problem
+    assert problem.startswith("2 of 2 publishers: ws://127.0.0.1:1/ws: ")
+
+
+def test_an_address_of_another_machine_is_one_line_too() -> None:
+    result = CliRunner().invoke(app, ["load", "--url", "http://127.0.0.1:1", "--ip", "203.0.113.1", "--json"])
+    assert result.exit_code == 1
+    (problem,) = json.loads(result.stdout)["problems"]
+    assert problem.startswith("1 of 1 publishers: ")
 
 
 def test_the_address_of_the_websocket() -> None:

@@ -137,7 +137,7 @@ class LoadConfig:
         if self.verify > self.subscribers:
             raise ValueError(f"verify: {self.verify} of {self.subscribers} subscribers")
         if not 0 <= self.nack <= 0.5:
-            raise ValueError(f"nack: {self.nack:g}; a share, 0.5 at most")
+            raise ValueError(f"nack: {self.nack:.4g}; a share of all packets, 0.5 (50 %) at most")
         if self.nack and not self.verify:
             raise ValueError("nack: only a verifier asks again; verify one or more")
         if self.switch is not None and not 0.05 <= self.switch <= 3600:

@@ -55,10 +55,12 @@ class RoomSignaling:
         secret: str | None = None,
         insecure: bool = False,
     ) -> None:
-        """Nothing is connected yet. Raises `ValueError` for a URL that is none."""
+        """Nothing is connected yet. Raises `ValueError` for a URL that is none, and a key without its secret."""
         parts = urlsplit(url)
         if parts.scheme not in _SCHEMES or not parts.hostname:
             raise ValueError(f"url: {url!r} is not an http or https URL, such as http://localhost:8080")
+        if (key is None) != (secret is None):
+            raise ValueError("key and secret belong together: give both or neither")
         path = parts.path.rstrip("/").removesuffix("/ws") + "/ws"
         self._url = urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path, "", ""))
         self._tls = trust(insecure=insecure) if _SCHEMES[parts.scheme] == "wss" else None
@@ -106,7 +108,7 @@ class RoomSignaling:
             socket = await connect(
                 self._url, ssl=self._tls, max_size=None, ping_interval=None, compression=None, close_timeout=_GONE
             )
-        except WebSocketException as error:
+        except (WebSocketException, OSError) as error:
             raise Refused(f"{self._url}: {error}") from None
         line = self._lines[peer] = _Line(socket, peer)
         identity, room = f"load-{self._run}-{peer.role}-{peer.number}", self._room.replace("{n}", str(peer.group))

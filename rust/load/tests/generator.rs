@@ -62,6 +62,20 @@ fn orders_are_answered_in_their_order() {
 }
 
 #[test]
+fn a_peer_without_a_socket_says_why_and_may_leave() {
+    // An address for examples (RFC 5737), which no machine has.
+    let ip = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
+    let generator = Generator::start(GeneratorConfig { ip, coalesce: false, profile: None }).unwrap();
+    let peer = generator.add(publisher()).unwrap();
+    generator.ask(peer, Ask::Offer { audio: 0, video: 0 }).unwrap();
+    generator.ask(peer, Ask::Leave).unwrap();
+    generator.ask(peer, Ask::Leave).unwrap();
+    let answers: Vec<_> = answers(&generator, 3).into_iter().map(|(_, answer)| answer).collect();
+    let [Err(why), Ok(Answer::Done), Ok(Answer::Done)] = &answers[..] else { panic!("{answers:?}") };
+    assert!(why.starts_with("no socket for it: "), "{why}");
+}
+
+#[test]
 fn nothing_that_was_sent_is_nothing_to_measure() {
     let generator = generator();
     generator.add(publisher()).unwrap();

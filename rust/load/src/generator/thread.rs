@@ -26,7 +26,8 @@ pub(super) struct Load {
     certificate: Arc<Certificate>,
     seed: [u8; 32],
     profile: Option<SrtpProfile>,
-    peers: BTreeMap<u64, PeerId>,
+    /// By number; of one for which there was no socket, why not.
+    peers: BTreeMap<u64, Result<PeerId, String>>,
     numbers: BTreeMap<PeerId, u64>,
     subscribers: BTreeSet<PeerId>,
     /// Connected, and no packet yet.
@@ -85,7 +86,7 @@ impl Load {
         while self.turn().is_continue() && self.obey(inbox).is_continue() {
             self.outbox.publish(&mut self.news);
         }
-        for peer in self.peers.values() {
+        for peer in self.peers.values().flatten() {
             self.swarm.close(*peer);
         }
         self.outbox.publish(&mut self.news);
@@ -159,22 +160,26 @@ impl Load {
         });
         match added {
             Ok(id) => {
-                self.peers.insert(number, id);
+                self.peers.insert(number, Ok(id));
                 self.numbers.insert(id, number);
                 if matches!(peer, LoadPeer::Subscriber { .. }) {
                     self.subscribers.insert(id);
                 }
             }
-            Err(error) => self.news.push(News::Ended(number, format!("no socket for it: {error}"))),
+            Err(error) => {
+                let reason = format!("no socket for it: {error}");
+                self.peers.insert(number, Err(reason.clone()));
+                self.news.push(News::Ended(number, reason));
+            }
         }
     }
 
     fn carry_out(&mut self, number: u64, ask: Ask) -> Result<Answer, String> {
-        let Some(&id) = self.peers.get(&number) else { return Err("the peer has left".into()) };
         if ask == Ask::Leave {
-            self.leave(number, id);
+            self.leave(number);
             return Ok(Answer::Done);
         }
+        let id = self.peers.get(&number).cloned().unwrap_or_else(|| Err("the peer has left".into()))?;
         let done = self.swarm.with(id, |now, peer, _| match ask {
             Ask::Offer { audio, video } => {
                 peer.add_receivers(audio, video);
@@ -191,9 +196,10 @@ impl Load {
         done.unwrap_or(Ok(Answer::Done)).map_err(|error: SdpError| error.to_string())
     }
 
-    fn leave(&mut self, number: u64, id: PeerId) {
+    /// One that is not there has left already.
+    fn leave(&mut self, number: u64) {
+        let Some(Ok(id)) = self.peers.remove(&number) else { return };
         self.swarm.close(id);
-        self.peers.remove(&number);
         self.numbers.remove(&id);
         self.waiting.remove(&id);
         self.subscribers.remove(&id);

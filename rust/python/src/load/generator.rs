@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyList, PyString};
 use sfu_load::generator::{Answer, Ask, ConstantVideo, Figures, LoadPeer, News};
 use sfu_load::{GeneratorConfig, GeneratorError};
 use sfu_peer::{Feedback, Pacing, Receiving};
+use sfu_transport::SrtpProfile;
 
 /// Many peers on a thread of its own.
 #[pyclass(frozen, module = "sfu._core.load")]
@@ -22,7 +23,10 @@ impl Generator {
     fn new(py: Python<'_>, ip: &str, coalesce: bool, cipher: Option<&str>) -> PyResult<Self> {
         let ip = ip.parse().map_err(|_| PyValueError::new_err(format!("ip: {ip:?} is not an IP address")))?;
         let profile = cipher.map(str::parse).transpose();
-        let profile = profile.map_err(|_| PyValueError::new_err(format!("cipher: {cipher:?} is no SRTP profile")))?;
+        let profile = profile.map_err(|_| {
+            let (wrong, known) = (cipher.unwrap_or_default(), SrtpProfile::ALL.map(SrtpProfile::as_str).join(", "));
+            PyValueError::new_err(format!("cipher: {wrong:?} is no SRTP profile; these are: {known}"))
+        })?;
         let generator = py.detach(|| sfu_load::Generator::start(GeneratorConfig { ip, coalesce, profile }));
         Ok(Self(Mutex::new(generator.map_err(|error| refusal(&error))?)))
     }
