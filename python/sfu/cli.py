@@ -7,6 +7,7 @@ import inspect
 import logging
 import secrets
 import sys
+import textwrap
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from pathlib import Path
@@ -189,8 +190,9 @@ def _settings(**options: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         for problem in error.errors():
-            where = ".".join(str(part) for part in problem["loc"]).removeprefix("SFU_").lower()
-            _console.print(f"[red]{where or 'settings'}:[/red] {escape(problem['msg'].removeprefix('Value error, '))}")
+            # Of a list, the place in it says nothing: its options stand apart.
+            where = str(problem["loc"][0]).removeprefix("SFU_").lower() if problem["loc"] else "settings"
+            _say(f"{where}: {problem['msg'].removeprefix('Value error, ')}")
         raise typer.Exit(2) from None
 
 
@@ -220,7 +222,9 @@ def _welcome(settings: Settings, address: Address, query: str = "") -> None:
         lines.append(f"On the network    {address.network}")
         if address.network.startswith("http:"):
             lines.append("[yellow]Over http, browsers there give no camera: --tls-self-signed.[/yellow]")
-    lines.append(f"Media             udp {escape(', '.join(address.media))}")
+    # What fits beside it in 80 columns.
+    media = textwrap.wrap(", ".join(address.media), 54, break_long_words=False)
+    lines.append("Media             udp " + escape(f"\n{' ' * 22}".join(media)))
     if settings.keys:
         lines.append("Access            with tokens: sfu token --room R --identity I")
         if any(len(secret.encode()) < 32 for secret in settings.keys.values()):
@@ -250,5 +254,10 @@ def _log_to_terminal(level: str) -> None:
 
 
 def _fail(text: str) -> None:
-    _console.print(f"[red]{escape(text)}[/red]", highlight=False)
+    _say(text)
     raise typer.Exit(1)
+
+
+def _say(text: str) -> None:
+    """One line, however long: it may be searched for."""
+    _console.print(f"[red]{escape(text)}[/red]", highlight=False, soft_wrap=True)
