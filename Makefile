@@ -141,7 +141,7 @@ ready-for-tests: system-packages $(VENV)/.stamp-dev $(CACHE)/.stamp-npm
 
 .PHONY: system-packages
 system-packages:
-	@scripts/system_packages.sh build browsers gstreamer node
+	@scripts/system_packages.sh build browsers gstreamer node trace
 
 # cargo decides what has changed, so this runs each time; without a change it takes a second.
 .PHONY: extension

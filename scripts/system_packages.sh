@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install the Debian packages that are missing, by subject: system_packages.sh build browsers gstreamer guard node.
+# Install the Debian packages that are missing, by subject: system_packages.sh build browsers gstreamer guard node trace.
 # Nothing missing: no apt call at all. Another distribution: says what to install and goes on.
 set -euo pipefail
 
@@ -13,6 +13,7 @@ declare -A packages=(
         gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly"
     [guard]="valgrind"
     [node]=""
+    [trace]="strace"
 )
 # Node comes from many places; what counts is that its commands are there.
 command -v node >/dev/null && command -v npm >/dev/null || packages[node]="nodejs npm"
