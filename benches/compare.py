@@ -6,7 +6,6 @@ on a core of its own, the load (`sfu.load`) has the other. Who cannot carry a ra
 
 import asyncio
 import contextlib
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from peers.janus import Janus
 from peers.livekit import LiveKit
 from peers.whip import Aiortc, Ours, Pion
 from support.limit import HEADERS, SETTINGS, cores, far_end
-from support.measure import Bench, Figures, build_extension
+from support.measure import Bench, Figures, Void, build_extension
 from support.process import Place, ServerProcess
 from support.wire import Wire
 
@@ -92,7 +91,6 @@ class Comparison:
         self._about: dict[str, dict[str, str]] = {}
         self._taken: dict[str, list[Figures]] = {}
         self._overloaded: set[Contestant] = set()
-        self._void = 0
         self._far: Wire | None = None
         subscribers = 5 if bench.quick else bench.options.subscribers
         video = Shape(subscribers, bench.options.rate // 8 * 8)
@@ -106,15 +104,12 @@ class Comparison:
             self._bench.say(f"round {number + 1} of {self._bench.rounds}")
             with far_end(self._bench.options.setting) as self._far:
                 self._round()
-        if not self._taken:
-            sys.exit("every run is void: nothing to report; the machine is too busy for this rate")
         self._bench.report(
-            self._taken,
+            {OURS.name: [], **self._taken},
             servers=self._about,
             skipped=self._skipped,
             setting=self._bench.options.setting,
             feedback=self._bench.options.feedback,
-            void=self._void,
         )
 
     def _takes_part(self, contestant: Contestant) -> bool:
@@ -154,13 +149,15 @@ class Comparison:
     def _take(self, contestant: Contestant, shape: Shape) -> Figures | None:
         """One run's figures; `None`: it is void."""
         self._overloaded.discard(contestant)
-        try:
-            figures = asyncio.run(self._measure(contestant, shape))
-        except (OSError, RuntimeError, ValueError) as error:
-            self._void += 1
-            self._bench.say(f"  {contestant.name:<12} {shape}: void: {error}")
-            if isinstance(error, Overload):
-                self._overloaded.add(contestant)
+        figures: Figures | None = None
+        with self._bench.voiding(f"{contestant.name}, {shape}"):
+            try:
+                figures = asyncio.run(self._measure(contestant, shape))
+            except (OSError, RuntimeError, ValueError) as error:
+                if isinstance(error, Overload):
+                    self._overloaded.add(contestant)
+                raise Void(str(error)) from error
+        if figures is None:
             return None
         self._bench.say(f"  {contestant.name:<12} {shape}: {figures['ns_per_packet']:,.0f} ns a packet")
         if contestant is OURS:

@@ -5,11 +5,10 @@ delay of what it forwards to ten others meanwhile, when 50 a second come.
 """
 
 import asyncio
-import sys
 
 from support.behind import behind
 from support.limit import cores
-from support.measure import Bench, Figures
+from support.measure import Bench, Figures, Void
 from support.server import Between, Viewers, endpoints, server
 
 from sfu.load import LoadConfig, LoadResult, Video, run
@@ -17,11 +16,11 @@ from sfu.load import LoadConfig, LoadResult, Video, run
 # Little media, so that it is joining what is measured.
 VIDEO = Video(size=1200, rate=20, frame=2)
 WATCHERS = 10
-JOINS_A_SECOND = 50.0
 
 
-async def whep(server_core: int, load_core: int, joins: int, seconds: float) -> Figures:
+async def whep(cores: tuple[int, int], joins: int, a_second: float, seconds: float) -> Figures:
     """As many as the server takes, then a steady stream of them beside those who watch already."""
+    server_core, load_core = cores
     async with server(server_core) as (process, url):
         cpu = Between(process.cpu_ns)
         config = LoadConfig(subscribers=joins, video=VIDEO, warm_up=0, seconds=1, cores=(load_core,))
@@ -29,8 +28,8 @@ async def whep(server_core: int, load_core: int, joins: int, seconds: float) -> 
         calm = LoadConfig(subscribers=WATCHERS, verify=WATCHERS, video=Video(), seconds=seconds, cores=(load_core,))
         steady = LoadConfig(
             publishers=0,
-            subscribers=round(JOINS_A_SECOND * (seconds + 2)),
-            ramp=JOINS_A_SECOND,
+            subscribers=round(a_second * (seconds + 2)),
+            ramp=a_second,
             feedback="none",
             cores=(load_core,),
         )
@@ -54,21 +53,22 @@ async def whep(server_core: int, load_core: int, joins: int, seconds: float) -> 
 
 def _good(result: LoadResult) -> LoadResult:
     if problems := result.problems():
-        sys.exit("; ".join(problems))
+        raise Void("; ".join(problems))
     return result
 
 
 def main() -> None:
     """All three in turn, round after round."""
     bench = Bench(__doc__)
-    server_core, load_core = cores()
-    taken: dict[str, list[Figures]] = {"join": [], "negotiation": [], "whep": []}
-    for number in range(bench.rounds):
-        taken["join"].append(bench.take(number, ["joins", "3" if bench.quick else "50"]))
-        taken["negotiation"].append(bench.take(number, ["sections", "200"]))
-        joins, seconds = (10, 1.0) if bench.quick else (500, 10.0)
-        taken["whep"].append(asyncio.run(whep(server_core, load_core, joins, seconds)))
-    bench.report(taken)
+    both = cores()
+    joins, a_second, seconds = (10, 10.0, 1.0) if bench.quick else (500, 50.0, 10.0)
+    bench.each(
+        {
+            "join": lambda number: bench.take(number, ["joins", "3" if bench.quick else "50"]),
+            "negotiation": lambda number: bench.take(number, ["sections", "200"]),
+            "whep": lambda _: asyncio.run(whep(both, joins, a_second, seconds)),
+        }
+    )
 
 
 if __name__ == "__main__":

@@ -9,13 +9,12 @@ server busy. Each is taken in pairs, one of which has a Python thread of the ser
 import asyncio
 import math
 import statistics
-import sys
 import time
 import urllib.request
 
 from support.behind import behind
 from support.limit import cores
-from support.measure import Bench, Figures
+from support.measure import Bench, Figures, Void
 from support.process import ServerProcess
 from support.server import endpoints, server
 
@@ -58,7 +57,8 @@ class Latency:
         self.server_core, self.load_core = cores()
         self.pairs = 1 if bench.quick else math.ceil(options.pairs / bench.rounds)
         self.seconds = 1 if bench.quick else options.seconds
-        self.rooms = 2 if bench.quick else options.rooms
+        self.rooms = 1 if bench.quick else options.rooms
+        self.warm_up = 0.2 if bench.quick else 1.0
         self.taken: dict[str, list[Figures]] = {name: [] for name in SHAPES}
         self.held: dict[str, list[Figures]] = {name: [] for name in SHAPES}
 
@@ -72,20 +72,26 @@ class Latency:
             await load.inside()
             for pair in range(self.pairs):
                 for name, video in SHAPES.items():
-                    free, held = [await self._take(name, video, process, url, held=held) for held in (False, True)]
-                    self.bench.say(f"round {number + 1}, pair {pair + 1}: {name} {free}")
-                    self.taken[name].append({**free, **echoes[name], **_added(free, echoes[name])})
-                    self.held[name].append({key: held[key] / free[key] - 1 for key in CHANGES})
+                    with self.bench.voiding(name):
+                        free, held = [await self._take(name, video, process, url, held=held) for held in (False, True)]
+                        self.bench.say(f"round {number + 1}, pair {pair + 1}: {name} {free}")
+                        self.taken[name].append({**free, **echoes[name], **_added(free, echoes[name])})
+                        self.held[name].append({key: held[key] / free[key] - 1 for key in CHANGES})
 
     async def _take(self, name: str, video: Video, process: ServerProcess, url: str, *, held: bool) -> Figures:
         load = LoadConfig(
-            subscribers=SUBSCRIBERS, verify=SUBSCRIBERS, video=video, seconds=self.seconds, cores=(self.load_core,)
+            subscribers=SUBSCRIBERS,
+            verify=SUBSCRIBERS,
+            video=video,
+            warm_up=self.warm_up,
+            seconds=self.seconds,
+            cores=(self.load_core,),
         )
         # The hold begins before the measurement and ends after it.
         window = Window(process, url, self.seconds + 0.5 if held else 0)
         result = await run(load, endpoints(url, name), window)
         if problems := result.problems(0.001):
-            sys.exit(f"{name}: {'; '.join(problems)}")
+            raise Void("; ".join(problems))
         assert result.figures is not None
         delays = {f"{share}_us": float(result.figures[f"delay_{share}_us"]) for share in ("p50", "p99", "p999")}
         return {**delays, "packets_per_second": result.rate("received"), "core_percent": window.core_percent}
@@ -143,8 +149,9 @@ async def main() -> None:
     )
     latency = Latency(bench)
     for number in range(bench.rounds):
-        await latency.round(number)
-    held = {f"held_{name}": [_held(pairs)] for name, pairs in latency.held.items()}
+        with bench.voiding(f"round {number + 1}"):
+            await latency.round(number)
+    held = {f"held_{name}": [_held(pairs)] for name, pairs in latency.held.items() if pairs}
     bench.report({**latency.taken, **held})
 
 

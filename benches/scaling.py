@@ -5,9 +5,10 @@ Each publisher sends frames of 8 packets of 1200 bytes, 64 packets a second. Wha
 load shares the second, and the CPU of both threads is counted.
 """
 
+import functools
 from dataclasses import replace
 
-from support.limit import Shape, cores
+from support.limit import Shape, carried, cores, window
 from support.measure import Bench, Figures
 
 VIEWERS = 30
@@ -15,19 +16,29 @@ VIEWERS = 30
 
 def main() -> None:
     """All shapes in turn, round after round."""
-    bench = Bench(__doc__)
+    bench = Bench(
+        __doc__,
+        own={
+            "--crowds": {"type": int, "nargs": "+", "default": [10, 100, 1000, 3000], "help": "of subscribers"},
+            "--stages": {"type": int, "nargs": "+", "default": [1, 10, 100], "help": "of publishers"},
+            "--seconds": {"type": int, "default": 10, "help": "of each run, and as many without media"},
+        },
+        smaller="--crowds 10 100 1000 --stages 1 10",
+    )
     server_core, _ = cores()
-    crowds, stages, seconds = ((10, 20), (1, 2), 1) if bench.quick else ((10, 100, 1000, 3000), (1, 10, 100), 10)
+    crowds, stages, seconds = bench.options.crowds, bench.options.stages, bench.options.seconds
+    if bench.quick:
+        crowds, stages, seconds = [20], [2], 1
     shapes = {f"subscribers_{count}": Shape(count, rate=64) for count in crowds}
     shapes |= {f"publishers_{count}": Shape(VIEWERS, count, rate=64) for count in stages}
     room = Shape(VIEWERS if bench.quick else 200, rate=304)
-    shapes |= {f"shards_{count}": replace(room, shards=count) for count in (1, 2)}
-    taken: dict[str, list[Figures]] = {name: [] for name in shapes}
-    for number in range(bench.rounds):
-        for name, shape in shapes.items():
-            words = [*shape.words(), f"seconds={seconds}", f"fixed={seconds}", f"core={server_core}"]
-            taken[name].append(bench.take(number, ["fanout", *words]))
-    bench.report(taken)
+    shapes |= {f"shards_{count}": replace(room, shards=count) for count in ((2,) if bench.quick else (1, 2))}
+
+    def take(shape: Shape, number: int) -> Figures:
+        words = [*shape.words(), f"fixed={seconds}", *window(bench, seconds, server_core)]
+        return carried(bench.take(number, ["fanout", *words]))
+
+    bench.each({name: functools.partial(take, shape) for name, shape in shapes.items()})
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
 """Rooms in which everybody publishes simulcast video and audio, and receives some of the others."""
 
-import sys
+import functools
 from dataclasses import dataclass, replace
 
-from support.limit import MAX_LOSS, cores
+from support.limit import carried, cores, window
 from support.measure import Bench, Figures
 
 SCALE = {
     "--fps": {"type": int, "default": 30, "help": "frames a second of each encoding"},
-    "--seconds": {"type": int, "help": "of each run (60)"},
+    "--seconds": {"type": int, "help": "of each run"},
 }
 
 
@@ -34,18 +34,9 @@ def scaled(room: Room) -> Room:
 def measure(bench: Bench, rooms: dict[str, Room], seconds: int) -> None:
     """Rounds of each, of which those that lost more than 0.1 % are void."""
     server_core, _ = cores()
-    taken: dict[str, list[Figures]] = {name: [] for name in rooms}
-    void, lost = 0, ""
-    for number in range(bench.rounds):
-        for name, room in rooms.items():
-            words = [f"{word}={value}" for word, value in vars(room).items()]
-            figures = bench.take(number, ["crowd", *words, f"seconds={seconds}", f"core={server_core}"])
-            if figures["loss"] > MAX_LOSS:
-                void += 1
-                lost = f"{figures['loss']:.2%} were lost, {figures['kernel_drops']:.0f} packets of them here"
-                bench.say(f"void: {lost}")
-                continue
-            taken[name].append(figures)
-    if not all(taken.values()):
-        sys.exit(f"every run is void ({lost}): this machine does not carry this load; try a smaller scale")
-    bench.report(taken, void=void)
+
+    def take(room: Room, number: int) -> Figures:
+        words = [f"{word}={value}" for word, value in vars(room).items()]
+        return carried(bench.take(number, ["crowd", *words, *window(bench, seconds, server_core)]))
+
+    bench.each({name: functools.partial(take, room) for name, room in rooms.items()})

@@ -1,13 +1,14 @@
 """The server beside the physical limit: one core in turns, the same packets at the same rate in the same bursts."""
 
 import contextlib
+import functools
 import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.measure import Bench, Figures, build
+from support.measure import Bench, Figures, Void, build
 from support.wire import Wire, wire
 
 MAX_LOSS = 0.001
@@ -54,6 +55,19 @@ def frames(rate: int, frame: int) -> int:
     return max(round(rate / frame), 1) * frame
 
 
+def window(bench: Bench, seconds: int, core: int) -> list[str]:
+    """How long the measuring program measures, and where; a quick run does not wait until the server is warm."""
+    return [f"seconds={seconds}", f"core={core}", *(["warm=0.1"] if bench.quick else [])]
+
+
+def carried(figures: Figures) -> Figures:
+    """Those of a run that lost no more than 0.1 %; any other is void."""
+    if figures["loss"] > MAX_LOSS:
+        drops = figures["kernel_drops"]
+        raise Void(f"{figures['loss']:.2%} were lost, {drops:.0f} packets of them by the load's sockets")
+    return figures
+
+
 def cores() -> tuple[int, int]:
     """One for the server, one for the load, to which this process and what it starts goes from now on."""
     available = sorted(os.sched_getaffinity(0))
@@ -70,28 +84,28 @@ def compare(
     """Rounds of the server in each shape with the limit of each in between; what held is reported."""
     program = build("sfu-limit", release=not bench.quick)
     server_core, load_core = cores()
-    taken: dict[str, list[Figures]] = {name: [] for name in shapes}
-    void = 0
+    limits: dict[tuple[int, Shape], Figures] = {}
     with far_end(setting) as far:
-        for number in range(bench.rounds):
-            limits: dict[Shape, Figures] = {}
-            for name, shape in shapes.items():
-                words = [*shape.words(), f"profile={profile}", f"seconds={seconds}", f"core={server_core}"]
-                ours = bench.take(number, ["fanout", *words, *([far.word] if far else [])], answer=far and far.answer)
-                if (least := shape.least()) not in limits:
-                    run = [*_words(least, profile, max(seconds // 2, 1)), "--core", str(server_core)]
-                    reader = ["--reader-core", str(load_core)]
-                    limits[least] = _limit(bench, number, program, [*run, *reader], least, far)
-                figures = {**ours, **limits[least]}
-                if (loss := max(ours["loss"], limits[least]["limit_loss"])) > MAX_LOSS:
-                    void += 1
-                    bench.say(f"void: {loss:.2%} were lost ({name}: {ours['loss']:.2%})")
-                    continue
-                figures["ratio"] = ours["ns_per_packet"] / limits[least]["limit_ns_per_packet"]
-                taken[name].append(figures)
-    if not all(taken.values()):
-        sys.exit("every run of a shape is void: nothing to report; the machine is too busy for this rate")
-    bench.report(taken, cipher=CIPHERS[profile], setting=setting, void=void)
+
+        def limit(number: int, shape: Shape) -> Figures:
+            """Of a round; shapes that differ in what is the server's affair alone have one."""
+            if (number, shape) not in limits:
+                run = [*_words(shape, profile, 0.1 if bench.quick else seconds / 2), "--core", str(server_core)]
+                words = [*run, "--reader-core", str(load_core)]
+                limits[number, shape] = _limit(bench, number, program, words, shape, far)
+            return limits[number, shape]
+
+        def take(shape: Shape, number: int) -> Figures:
+            words = [*shape.words(), f"profile={profile}", *window(bench, seconds, server_core)]
+            words += [far.word] if far else []
+            ours = carried(bench.take(number, ["fanout", *words], answer=far and far.answer))
+            least = limit(number, shape.least())
+            if (loss := least["limit_loss"]) > MAX_LOSS:
+                raise Void(f"{loss:.2%} of the limit's were lost")
+            return {**ours, **least, "ratio": ours["ns_per_packet"] / least["limit_ns_per_packet"]}
+
+        figures = {name: functools.partial(take, shape) for name, shape in shapes.items()}
+        bench.each(figures, cipher=CIPHERS[profile], setting=setting)
 
 
 @contextlib.contextmanager
@@ -104,7 +118,7 @@ def far_end(setting: str) -> Iterator[Wire | None]:
         yield None
 
 
-def _words(shape: Shape, profile: str, seconds: int) -> list[str]:
+def _words(shape: Shape, profile: str, seconds: float) -> list[str]:
     settings = {
         "--destinations": shape.subscribers,
         "--rate": shape.rate,

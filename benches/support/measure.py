@@ -1,6 +1,8 @@
 """What the scripts share: the measuring program, rounds, medians, the machine's facts, a table and a line of JSON."""
 
 import argparse
+import contextlib
+import functools
 import json
 import os
 import platform
@@ -9,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,10 @@ ROOT = Path(__file__).parents[2]
 
 Figures = dict[str, float]
 Answer = Callable[[str], str]
+
+
+class Void(Exception):
+    """A run that says nothing, and why: the machine did not carry its load."""
 
 
 class Bench:
@@ -28,8 +34,12 @@ class Bench:
         package: str | None = "sfu-load",
         example: str = "figures",
         own: dict[str, dict[str, Any]] | None = None,
+        smaller: str = "",
     ) -> None:
-        """`own`: the script's own arguments, as argparse takes them. `package`: whose program measures, if one does."""
+        """`own`: the script's own arguments, as argparse takes them. `package`: whose program measures, if one does.
+
+        `smaller`: of them, with values, those of a load that most machines carry.
+        """
         parser = argparse.ArgumentParser(description=description)
         for name, settings in (own or {}).items():
             parser.add_argument(name, **settings)
@@ -41,15 +51,31 @@ class Bench:
         self.options = options
         self.rounds: int = options.rounds or (1 if self.quick else 5)
         self._silent: bool = options.json
+        self._smaller = smaller
+        self._void: list[str] = []
         self._program = None if package is None else build(package, release=not self.quick, example=example)
 
     def run(self, **figures: list[str]) -> None:
-        """Take all figures in turn, round after round, so that a busy minute hurts all of them; print the medians."""
+        """Take all figures from the program with these arguments each."""
+        self.each({name: functools.partial(self.take, arguments=words) for name, words in figures.items()})
+
+    def each(self, figures: Mapping[str, Callable[[int], Figures]], **facts: Any) -> None:
+        """Take all figures in turn, round after round, so that a busy minute hurts all of them; report the medians."""
         taken: dict[str, list[Figures]] = {name: [] for name in figures}
         for number in range(self.rounds):
-            for name, arguments in figures.items():
-                taken[name].append(self.take(number, arguments))
-        self.report(taken)
+            for name, take in figures.items():
+                with self.voiding(name):
+                    taken[name].append(take(number))
+        self.report(taken, **facts)
+
+    @contextlib.contextmanager
+    def voiding(self, name: str) -> Iterator[None]:
+        """A run of `name`, which may turn out to be void: that is told and counted."""
+        try:
+            yield
+        except Void as reason:
+            self._void.append(f"{name}: {reason}")
+            self.say(f"void: {self._void[-1]}")
 
     def take(
         self, number: int, arguments: list[str], program: Path | None = None, answer: Answer | None = None
@@ -58,7 +84,7 @@ class Bench:
         self.say(f"round {number + 1} of {self.rounds}: {' '.join(arguments)}")
         code, last, complaint = _converse([program or self._measuring(), *arguments], answer)
         if code != 0:
-            sys.exit(f"{' '.join(arguments)} failed:\n{complaint}")
+            raise Void(_last_words(complaint) or f"it ended with {code}")
         figures: Figures = json.loads(last)
         return figures
 
@@ -67,11 +93,18 @@ class Bench:
         return self._program
 
     def report(self, taken: dict[str, list[Figures]], **facts: Any) -> None:
-        """Print the medians of all rounds as a table, and as a line of JSON with `facts`."""
-        medians = {name: _median(rounds) for name, rounds in taken.items()}
+        """Print the medians of all rounds as a table, and as a line of JSON with `facts`.
+
+        Ends the program with 1 if every run of a figure was void.
+        """
+        medians = {name: _median(rounds) for name, rounds in taken.items() if rounds}
         machine = _machine(optimised=not self.quick)
         self._table(medians, taken, machine)
-        print(json.dumps({**medians, **facts, "rounds": self.rounds, "machine": machine}))
+        void = {"void": len(self._void), "void_because": sorted(set(self._void))}
+        print(json.dumps({**medians, **facts, **void, "rounds": self.rounds, "machine": machine}), flush=True)
+        if nothing := sorted(taken.keys() - medians.keys()):
+            smaller = f"; a smaller load: {self._smaller}" if self._smaller else ""
+            sys.exit(f"void: no run of {', '.join(nothing)} could be carried by this machine{smaller}")
 
     def _table(self, medians: dict[str, Figures], taken: dict[str, list[Figures]], machine: dict[str, Any]) -> None:
         self.say("")
@@ -94,7 +127,8 @@ def _converse(command: list[str | Path], answer: Answer | None) -> tuple[int, st
     last = ""
     with tempfile.TemporaryFile("w+") as complaints:
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": complaints}
-        with subprocess.Popen(command, text=True, bufsize=1, **pipes) as process:
+        environment = {**os.environ, "RUST_BACKTRACE": "0"}
+        with subprocess.Popen(command, text=True, bufsize=1, env=environment, **pipes) as process:
             assert process.stdin is not None
             assert process.stdout is not None
             for line in process.stdout:
@@ -104,6 +138,12 @@ def _converse(command: list[str | Path], answer: Answer | None) -> tuple[int, st
                     last = line
         complaints.seek(0)
         return process.returncode, last, complaints.read()
+
+
+def _last_words(complaint: str) -> str:
+    """What a program that gave up says, without where it did."""
+    lines = (line.strip() for line in complaint.splitlines())
+    return " ".join(line for line in lines if line and not line.startswith(("thread ", "note: ")))
 
 
 def _median(rounds: list[Figures]) -> Figures:

@@ -28,7 +28,7 @@ use std::mem::{size_of, zeroed};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::ops::RangeInclusive;
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{process, ptr, thread};
 
@@ -62,7 +62,7 @@ const WAYS: [Way; 5] = [
     Way { name: "gso_by_64", cuts: true, messages: 64 },
 ];
 /// Datagrams that came to the sockets on loopback.
-static READ: AtomicU64 = AtomicU64::new(0);
+static READ: AtomicUsize = AtomicUsize::new(0);
 
 #[derive(Debug)]
 struct Options {
@@ -71,7 +71,7 @@ struct Options {
     frame: usize,
     rate: usize,
     bytes: usize,
-    seconds: usize,
+    seconds: f64,
     cipher: Cipher,
     /// What is measured.
     ways: Vec<Way>,
@@ -117,16 +117,19 @@ fn measure(options: &Options) -> String {
         names
     };
     pin(options.core);
-    // What is on its way is read within this time.
-    let settle = || thread::sleep(Duration::from_millis(100));
+    // Until so many have been read, or no more will come.
+    let settle = |goal: usize| {
+        let late = |_: &u32| options.to.is_none() && READ.load(Ordering::Relaxed) < goal;
+        (0..100).take_while(late).for_each(|_| thread::sleep(Duration::from_millis(10)));
+    };
     let (sendto, mut all) = bare_sendto(options, &names);
-    settle();
+    settle(all);
     let mut best = f64::INFINITY;
     let mut fields = vec![format!("\"seal\": {:.1}, \"sendto\": {sendto:.1}", bare_seal(options))];
     for way in &options.ways {
         let before = READ.load(Ordering::Relaxed);
         let (nanos, sent, late) = run(options, way, &names);
-        settle();
+        settle(before + sent);
         let read = READ.load(Ordering::Relaxed) - before;
         best = best.min(nanos);
         all += sent;
@@ -157,6 +160,7 @@ impl Options {
         let way = |name: &str| WAYS.into_iter().find(|way| way.name == name);
         let way = words.take("--way", &WAYS.map(|way| way.name).join(" or "), way)?;
         let core = |number: &str| number.parse().ok().filter(|core| *core < libc::CPU_SETSIZE as usize);
+        let seconds = |number: &str| number.parse().ok().filter(|seconds| (0.1..=3600.0).contains(seconds));
         let frame = words.number("--frame", 8, 1..=MAX_SEGMENTS)?;
         let bytes = HEADER + cipher.tag + 1..=MAX_DATAGRAM.min(MAX_MESSAGE / frame);
         let options = Self {
@@ -165,7 +169,7 @@ impl Options {
             frame,
             rate: words.number("--rate", 300, 1..=1_000_000)?,
             bytes: words.number("--bytes", 1200, bytes)?,
-            seconds: words.number("--seconds", 5, 1..=3600)?,
+            seconds: words.take("--seconds", "0.1 to 3600", seconds)?.unwrap_or(5.0),
             cipher,
             ways: way.map_or(WAYS.to_vec(), |way| vec![way]),
             core: words.take("--core", "a core", core)?,
@@ -278,7 +282,7 @@ fn run(options: &Options, way: &Way, names: &[libc::sockaddr_in]) -> (f64, usize
     let mut destinations = options.keys();
     let clear = vec![vec![RTP; options.clear()]; options.frame];
     let period = Duration::from_secs(options.frame as u64) / options.rate as u32;
-    let frames = (options.seconds * options.rate / options.frame).max(1);
+    let frames = ((options.seconds / period.as_secs_f64()) as usize).max(1);
     let (mut due, mut warm, mut before, mut late) = (Instant::now(), 0, 0, 0);
     for frame in 0..frames + WARM_UP {
         if frame == WARM_UP {

@@ -33,6 +33,8 @@ struct Crowd {
     voices: usize,
     frames_per_second: u32,
     seconds: u64,
+    /// From the first packets until the server is warm.
+    warm: Duration,
     core: usize,
 }
 
@@ -50,7 +52,7 @@ pub(crate) fn crowd(settings: Settings) -> Figures {
     house.run_until("subscriptions", |house| house.subscriptions.len() == wanted);
     let counting: Vec<PeerId> = rooms.iter().flat_map(|room| room[1..].iter().copied()).collect();
     house.run_until("media", |house| counting.iter().all(|id| house.swarm.peer(*id).unwrap().tally().packets > 0));
-    run_polled(&mut house, Duration::from_secs(3));
+    run_polled(&mut house, crowd.warm);
 
     let before = delays(&house, &rooms);
     let window = Window::take(&mut house, &counting, crowd.seconds, |_, _| {});
@@ -77,6 +79,7 @@ impl Crowd {
             voices: settings.take("voices", 0),
             frames_per_second: settings.take("fps", 30),
             seconds: settings.take("seconds", 10),
+            warm: Duration::from_secs_f64(settings.take("warm", 3.0)),
             core: settings.take("core", 0),
         };
         settings.finish();

@@ -39,6 +39,8 @@ struct Load {
     seconds: u64,
     /// Seconds more without media, for what subscribers cost that receive nothing.
     fixed: u64,
+    /// From the first packets until the server is warm.
+    warm: Duration,
     /// The processors on which the server's threads stay, one each.
     cores: Vec<usize>,
     /// For which these let datagrams come.
@@ -113,6 +115,7 @@ impl Load {
             profile: profile_of(&settings.take("profile", String::from("gcm"))),
             seconds: settings.take("seconds", 10),
             fixed: settings.take("fixed", 0),
+            warm: Duration::from_secs_f64(settings.take("warm", 2.0)),
             hold: Duration::from_micros(settings.take("hold", 0)),
             cores: (0..settings.take("shards", 1)).map(|shard| core + shard).collect(),
             wire: settings.find("wire"),
@@ -218,7 +221,10 @@ impl Call {
         let Self { house, verifiers, counting, .. } = self;
         house.run_until("media", |house| {
             let complete = |peer: &PeerId| house.swarm.peer(*peer).unwrap().received().count() == load.publishers;
+            // Who only counts packets counts them before its side of the handshake is over.
+            let connected = |peer: &PeerId| house.swarm.peer(*peer).unwrap().profile().is_some();
             house.subscriptions.len() == load.publishers * load.subscribers
+                && counting.iter().all(connected)
                 && verifiers.iter().all(complete)
                 && counting.iter().all(|peer| house.swarm.peer(*peer).unwrap().tally().packets > 0)
         });
@@ -229,7 +235,7 @@ impl Call {
         let is_video = house.tracks.iter().any(|(_, _, kind)| *kind == Kind::Video);
         let of_switcher = |(session, ..): &&(_, _, _)| Some(*session) == switcher;
         self.switching = house.subscriptions.iter().find(of_switcher).filter(|_| is_video).map(|found| found.2);
-        run_polled(&mut self.house, Duration::from_secs(2));
+        run_polled(&mut self.house, load.warm);
     }
 
     fn measure(&mut self, load: &Load) -> Window {
@@ -285,7 +291,7 @@ impl Call {
         for (_, track, _) in self.house.tracks.clone() {
             self.house.tell(Command::SetMuted(track, true));
         }
-        run_polled(&mut self.house, Duration::from_secs(1));
+        run_polled(&mut self.house, load.warm / 2);
         let (cpu, at) = (shard_cpu(), Instant::now());
         run_polled(&mut self.house, Duration::from_secs(load.fixed));
         (shard_cpu().saturating_sub(cpu), at.elapsed().as_secs_f64())

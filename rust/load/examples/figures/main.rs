@@ -5,9 +5,9 @@
 //! figures joins <count>                 a viewer's way from the command to its first packets, one after another and many at once
 //! figures sections <count>              negotiating so many m-lines at once
 //! figures fanout [name=value …]         CPU of a forwarded packet, few publishers and many subscribers, the server on a core
-//!                                       (publishers subscribers media rate frame bytes feedback profile seconds fixed core shards hold wire)
+//!                                       (publishers subscribers media rate frame bytes feedback profile seconds fixed warm core shards hold wire)
 //! figures crowd [name=value …]          the same of rooms in which everybody publishes, and the delay through the server
-//!                                       (rooms people high middle low voices fps seconds core)
+//!                                       (rooms people high middle low voices fps seconds warm core)
 //! figures echo [name=value …]           the delay of a bare echo (size frame rate seconds core)
 //! figures forward <subscribers>         the core alone: a packet taken in, and a packet forwarded
 //! figures idle <sessions>               memory of a connected session that does nothing
