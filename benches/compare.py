@@ -15,16 +15,13 @@ from peers.contestant import Contestant
 from peers.janus import Janus
 from peers.livekit import LiveKit
 from peers.whip import Aiortc, Ours, Pion
-from support.limit import HEADERS, SETTINGS, cores, far_end
+from support.limit import HEADERS, LEAST_SENT, MAX_LOSS, SETTINGS, cores, far_end
 from support.measure import Bench, Figures, Void, build_extension
 from support.process import Place, ServerProcess
 from support.wire import Wire
 
 from sfu.load import LoadConfig, Video, run
 
-MAX_LOSS = 0.001
-# Of the packets that the publisher should send.
-LEAST_SENT = 0.98
 # All have it, none would choose it of itself but ours.
 CIPHER = "AEAD_AES_128_GCM"
 AUDIO_RATE = 50

@@ -8,7 +8,7 @@ load shares the second, and the CPU of both threads is counted.
 import functools
 from dataclasses import replace
 
-from support.limit import Shape, carried, cores, window
+from support.limit import Shape, carried, cores, wanted_rate, window
 from support.measure import Bench, Figures
 
 VIEWERS = 30
@@ -36,7 +36,7 @@ def main() -> None:
 
     def take(shape: Shape, number: int) -> Figures:
         words = [*shape.words(), f"fixed={seconds}", *window(bench, seconds, server_core)]
-        return carried(bench.take(number, ["fanout", *words]))
+        return carried(bench.take(number, ["fanout", *words]), wanted_rate(bench, shape))
 
     bench.each({name: functools.partial(take, shape) for name, shape in shapes.items()})
 

@@ -12,6 +12,8 @@ from support.measure import Bench, Figures, Void, build
 from support.wire import Wire, wire
 
 MAX_LOSS = 0.001
+# Of what the publishers should send in the time of a measurement.
+LEAST_SENT = 0.98
 CIPHERS = {"gcm": "AEAD_AES_128_GCM", "sha1": "AES128_CM_HMAC_SHA1_80"}
 SETTINGS = {
     "--setting": {"choices": ("loopback", "wire"), "default": "loopback", "help": "where the datagrams go"},
@@ -55,13 +57,20 @@ def frames(rate: int, frame: int) -> int:
     return max(round(rate / frame), 1) * frame
 
 
+def wanted_rate(bench: Bench, shape: Shape) -> int:
+    """Packets a second of all publishers, that a run has to come to; a quick one is too short to tell."""
+    return 0 if bench.quick else shape.rate * shape.publishers
+
+
 def window(bench: Bench, seconds: int, core: int) -> list[str]:
     """How long the measuring program measures, and where; a quick run does not wait until the server is warm."""
     return [f"seconds={seconds}", f"core={core}", *(["warm=0.1"] if bench.quick else [])]
 
 
-def carried(figures: Figures) -> Figures:
-    """Those of a run that lost no more than 0.1 %; any other is void."""
+def carried(figures: Figures, rate: float = 0) -> Figures:
+    """Those of a run that lost no more than 0.1 % and whose publishers sent at their `rate`; any other is void."""
+    if (sent := figures["packets_in_per_second"]) < LEAST_SENT * rate:
+        raise Void(f"the load sent {sent:.0f} packets a second, not {rate:.0f}")
     if figures["loss"] > MAX_LOSS:
         drops = figures["kernel_drops"]
         raise Void(f"{figures['loss']:.2%} were lost, {drops:.0f} packets of them by the load's sockets")
@@ -98,7 +107,8 @@ def compare(
         def take(shape: Shape, number: int) -> Figures:
             words = [*shape.words(), f"profile={profile}", *window(bench, seconds, server_core)]
             words += [far.word] if far else []
-            ours = carried(bench.take(number, ["fanout", *words], answer=far and far.answer))
+            ours = bench.take(number, ["fanout", *words], answer=far and far.answer)
+            ours = carried(ours, wanted_rate(bench, shape))
             least = limit(number, shape.least())
             if (loss := least["limit_loss"]) > MAX_LOSS:
                 raise Void(f"{loss:.2%} of the limit's were lost")

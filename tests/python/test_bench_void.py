@@ -50,3 +50,18 @@ def test_what_a_program_says_that_gives_up_is_why_its_run_is_void() -> None:
     panic = "thread 'main' panicked at mod.rs:191:13:\\nstill not: media\\nnote: run with `RUST_BACKTRACE=1`"
     with pytest.raises(Void, match=r"^still not: media$"):
         Bench("", package=None).take(0, ["-c", f'import sys; sys.exit("{panic}")'], Path(sys.executable))
+
+
+@pytest.mark.parametrize(
+    ("sent", "loss", "why"), [(97.0, 0.0, "97 packets a second, not 100"), (100.0, 0.002, "0.20% were lost, 3 packets")]
+)
+def test_a_run_counts_only_if_it_came_to_its_rate_and_lost_nothing_to_speak_of(
+    sent: float, loss: float, why: str
+) -> None:
+    from support.limit import carried
+    from support.measure import Void
+
+    figures = {"packets_in_per_second": sent, "loss": loss, "kernel_drops": 3.0}
+    with pytest.raises(Void, match=why):
+        carried(figures, rate=100)
+    assert carried({**figures, "packets_in_per_second": 98.0, "loss": 0.001}, rate=100)
