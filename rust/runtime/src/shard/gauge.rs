@@ -54,6 +54,11 @@ impl Gauge {
         self.turn.store(0, Ordering::Relaxed);
     }
 
+    /// The shard has ended by a fault of ours: a stall that is never over.
+    pub(crate) fn fail(&self) {
+        self.turn.store(1, Ordering::Relaxed);
+    }
+
     /// For how long the running turn has been running, if that is no turn any more but a stall.
     pub(crate) fn stalled(&self, now: Instant) -> Option<Duration> {
         let turn = self.turn.load(Ordering::Relaxed);

@@ -61,6 +61,7 @@ impl Shard {
         let mailbox = Arc::new(Mailbox::new().map_err(system())?);
         let poll = reactor::watch(&mailbox, &wiring.bell, &sockets).map_err(system())?;
         let (number, gauge) = (wiring.shard, Arc::clone(&wiring.gauge));
+        let own = Arc::clone(&gauge);
         let (mine, out) = (Arc::clone(&mailbox), Arc::clone(outbox));
         let run = move || {
             logs::own(&out, log_level);
@@ -73,6 +74,9 @@ impl Shard {
                 Ok(Err(error)) => Some(error.to_string()),
                 Err(panic) => Some(panic_message(panic.as_ref())),
             };
+            if reason.is_some() {
+                own.fail();
+            }
             end(number, reason, unanswered, &mine, &out);
         };
         let thread = thread::Builder::new().name(format!("sfu-shard-{number}")).spawn(run).map_err(system())?;
@@ -396,6 +400,17 @@ mod tests {
         let drained = drain_until(&outbox, |drained| drained.replies.len() == 1);
         let (_, Ok(Reply::SfuStats(stats))) = &drained.replies[0] else { panic!("{drained:?}") };
         assert!(stats.shards[0].stall > Duration::ZERO, "{stats:?}");
+        shard.stop();
+    }
+
+    #[test]
+    fn a_shard_that_fails_outside_of_a_turn_gets_no_sessions_either() {
+        let mut bound = bind(&["127.0.0.1:0".parse().unwrap()], 1, 1 << 20, 1 << 20).unwrap();
+        let outbox = Arc::new(Outbox::new(1024).unwrap());
+        let plane = || -> Echo { panic!("asked to panic before the first turn") };
+        let shard = Shard::start(wiring(), bound.sockets.remove(0), &outbox, LevelFilter::Off, plane).unwrap();
+        drain_until(&outbox, |drained| !drained.logs.is_empty());
+        assert!(shard.gauge().stalled(Instant::now() + STALLED).is_some());
         shard.stop();
     }
 
