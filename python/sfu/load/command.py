@@ -190,7 +190,7 @@ def _say(text: str) -> None:
 
 def _print(result: LoadResult) -> None:
     console = Console()
-    joins = Table("", "joined", "failed", "a second", "connected, p99", "first packet, p99")
+    joins = Table("", "joined", "failed", "a second", "connected", "first packet", caption="times: p50, p99")
     for role in ("publishers", "subscribers"):
         if getattr(result.config, role):
             joins.add_row(role, *_joins(getattr(result, role)))
