@@ -179,7 +179,9 @@ impl Sfu {
                 self.note_media(now, binding, packet, media.codec);
             }
         }
-        if self.tracks.get(binding.track).is_some_and(|track| !track.outlets.is_empty()) {
+        let Some(track) = self.tracks.get(binding.track) else { return };
+        let (is_carried, is_taken) = (!track.outlets.is_empty(), track.is_taken());
+        if is_carried {
             if anew || !placed {
                 self.tell_clock(binding.track, None);
             }
@@ -189,7 +191,7 @@ impl Sfu {
             self.forward_all(now, egress);
             self.fan_out_recovered(now, binding.track, (&packet_in, &recovered), egress);
         }
-        if self.tracks.get(binding.track).is_some_and(Track::is_taken) {
+        if is_taken {
             self.batch.push((from, binding.track), &packet_in, passed, mark);
         }
         if let Some(seq) = known {
