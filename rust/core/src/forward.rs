@@ -136,7 +136,9 @@ impl Forwarder {
 
     /// Asks for the memory where the next frame will be remembered.
     pub(crate) fn prefetch(&self) {
-        self.frames.prefetch();
+        if self.kind == Kind::Video {
+            self.frames.prefetch();
+        }
     }
 
     /// What `packet`, of any encoding of the track, is for this subscriber; `None`: nothing.

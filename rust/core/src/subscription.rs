@@ -1,5 +1,7 @@
 //! A track going to one subscriber: what is chosen, how it is numbered, and how it looks on that subscriber's wire.
 
+use std::mem::offset_of;
+
 use sfu_wire::{Mid, Pt};
 
 use crate::arena::ConnectionId;
@@ -72,17 +74,19 @@ pub(crate) const NO_TRACK: TrackId = TrackId::new(0);
 
 /// See the module's text.
 #[derive(Debug)]
+// What a packet that goes out needs comes first ([`Subscription::OUTGOING`]).
+#[repr(C)]
 pub(crate) struct Subscription {
+    /// The subscriber's.
+    pub(crate) connection: ConnectionId,
+    /// Once negotiated.
+    pub(crate) wire: Option<Wire>,
+    pub(crate) send: SendStream,
+    pub(crate) forwarder: Forwarder,
     pub(crate) session: SessionId,
     pub(crate) track: TrackId,
     /// An audio slot, whose track changes.
     pub(crate) slot: Option<Slot>,
-    /// The subscriber's.
-    pub(crate) connection: ConnectionId,
-    pub(crate) forwarder: Forwarder,
-    pub(crate) send: SendStream,
-    /// Once negotiated.
-    pub(crate) wire: Option<Wire>,
     pub(crate) max_layer: Option<Layer>,
     pub(crate) paused: bool,
     pub(crate) plis_received: u64,
@@ -93,6 +97,9 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
+    /// So many of its bytes a packet that goes out may touch.
+    pub(crate) const OUTGOING: usize = offset_of!(Self, session);
+
     /// Whether the subscriber would take what flows.
     pub(crate) fn is_wanted(&self) -> bool {
         !self.paused && self.problem.is_none()

@@ -106,7 +106,7 @@ impl Sfu {
         let subscription = |index| self.subscriptions.get(*next.get(index)?);
         let connection = |index| self.connections.get(subscription(index)?.connection);
         if let Some(id) = next.get(3) {
-            self.subscriptions.prefetch(*id, size_of::<Subscription>());
+            self.subscriptions.prefetch(*id, Subscription::OUTGOING);
         }
         if let Some(subscription) = subscription(2) {
             self.connections.prefetch(subscription.connection, Connection::OUTGOING);
