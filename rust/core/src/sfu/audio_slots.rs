@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use sfu_transport::Egress;
 use sfu_wire::rtp::RtpPacket;
 use sfu_wire::rtp::extension_value::AudioLevel;
 
@@ -55,20 +56,32 @@ impl Sfu {
     }
 
     /// A packet of audio came: its voice may take a place.
-    pub(super) fn rank_voice(&mut self, now: Instant, id: TrackId, packet: &RtpPacket<'_>, codec: CodecName) {
+    pub(super) fn rank_voice(
+        &mut self,
+        now: Instant,
+        id: TrackId,
+        (packet, codec): (&RtpPacket<'_>, CodecName),
+        egress: &mut Egress,
+    ) {
         let Some(track) = self.tracks.get(id).filter(|track| track.kind == Kind::Audio && !track.muted) else { return };
         let room = track.room;
         let measured = audio_level(track, packet);
         let level = measured.unwrap_or_else(|| guessed_level(packet, codec));
         if self.is_home(room) {
-            self.hear_voice(now, id, level, measured.is_some());
+            self.hear_voice(now, id, (level, measured.is_some()), egress);
         } else {
             self.tell_level(room, id, level, measured.is_some());
         }
     }
 
     /// A packet of audio came, here or on another shard: its voice may take a place. `measured`: the publisher says how loud it is.
-    pub(super) fn hear_voice(&mut self, now: Instant, id: TrackId, level: AudioLevel, measured: bool) {
+    pub(super) fn hear_voice(
+        &mut self,
+        now: Instant,
+        id: TrackId,
+        (level, measured): (AudioLevel, bool),
+        egress: &mut Egress,
+    ) {
         let Some(track) = self.tracks.get(id) else { return };
         let (room_id, voice) = (track.room, Voice { track: id, session: track.session });
         let Some(room) = self.rooms.get_mut(room_id) else { return };
@@ -80,6 +93,10 @@ impl Sfu {
         }
         let Some(slots) = &mut room.slots else { return };
         let changed = slots.hear(now, voice, level);
+        if changed != Changed::Nothing {
+            // What waits is of those who had the places.
+            self.forward_all(now, egress);
+        }
         self.assign_slots(now, room_id, changed);
     }
 

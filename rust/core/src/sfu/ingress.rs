@@ -176,7 +176,7 @@ impl Sfu {
             }
             self.note_flow(now, binding);
             if from.is_some() {
-                self.note_media(now, binding, packet, media.codec);
+                self.note_media(now, binding, (packet, media.codec), egress);
             }
         }
         let Some(track) = self.tracks.get(binding.track) else { return };
@@ -210,7 +210,13 @@ impl Sfu {
     }
 
     /// What a publisher's packet means to others than its subscribers: speakers, dumps, and whether its track lives.
-    fn note_media(&mut self, now: Instant, binding: Binding, packet: &RtpPacket<'_>, codec: CodecName) {
+    fn note_media(
+        &mut self,
+        now: Instant,
+        binding: Binding,
+        (packet, codec): (&RtpPacket<'_>, CodecName),
+        egress: &mut Egress,
+    ) {
         let Some(track) = self.tracks.get_mut(binding.track) else { return };
         if let Some(bytes) = track.dump.as_mut().and_then(|dump| dump.record(now, packet.as_bytes())) {
             self.outbox.push(Event::Dump { track: binding.track, bytes, last: false });
@@ -233,7 +239,7 @@ impl Sfu {
             }
             Some(_) => {}
         }
-        self.rank_voice(now, binding.track, packet, codec);
+        self.rank_voice(now, binding.track, (packet, codec), egress);
     }
 }
 

@@ -152,11 +152,12 @@ impl Sfu {
         now: Instant,
         from: u16,
         id: TrackId,
-        (level, measured): (AudioLevel, bool),
+        level: (AudioLevel, bool),
+        egress: &mut Egress,
     ) {
         let Some(room) = self.tracks.get(id).map(|track| track.room) else { return };
         if id.shard() == from && self.is_home(room) {
-            self.hear_voice(now, id, level, measured);
+            self.hear_voice(now, id, level, egress);
         }
     }
 

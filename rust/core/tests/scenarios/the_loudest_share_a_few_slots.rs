@@ -106,6 +106,25 @@ fn a_slot_that_changes_goes_on_without_a_gap_and_without_negotiation() {
     assert_eq!(changes(&world, 0), 1 + 20, "one for the section, one for each utterance");
 }
 
+/// What a listener got of two voices that take the only slot from each other.
+fn of_two_in_turns(together: bool) -> (usize, u64) {
+    let mut world = room(1, 3);
+    world.together = together;
+    for turn in 0..10 {
+        world.clients[1 + turn % 2].peer.set_audio_level(0, 20);
+        world.clients[2 - turn % 2].peer.set_audio_level(0, SILENT);
+        world.run(millis(700));
+    }
+    (changes(&world, 0), streams(&world, 0)[0].packets)
+}
+
+#[test]
+fn what_was_read_together_with_the_packet_that_moves_a_slot_is_not_lost() {
+    let (changes, packets) = of_two_in_turns(false);
+    assert!(changes > 10 && packets > 300, "{changes} changes, {packets} packets");
+    assert_eq!(of_two_in_turns(true), (changes, packets));
+}
+
 #[test]
 fn who_is_subscribed_to_is_not_heard_twice() {
     let mut world = room(2, 6);
