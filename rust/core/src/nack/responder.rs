@@ -1,6 +1,6 @@
-//! Which requests of one subscriber are answered: a packet at most three times, not within one round trip, not when it comes too
-//! late to be played, and all together within a share of what is sent, because a bad link gets worse by repairing everything
-//! (mediasoup #1934).
+//! Which requests of one subscriber are answered: a packet at most three times, not within one round trip (but for jitter), not
+//! when it comes too late to be played, and all together within a share of what is sent, because a bad link gets worse by
+//! repairing everything (mediasoup #1934).
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,10 @@ const MOST_SAVED: u64 = 128 << 10;
 /// The round trip until it is known (libwebrtc: 100 ms), and the least that is believed.
 const DEFAULT_RTT: Duration = Duration::from_millis(100);
 const MIN_RTT: Duration = Duration::from_millis(5);
+/// A request may come so much of a round trip early: a player asks again after one (libwebrtc: `resend_delay`), by a measure of its
+/// own, and every second request would be refused otherwise. Higher: less jitter is allowed for. Lower: what is still on its way is
+/// sent again.
+const JITTER: u32 = 8;
 /// A packet that comes later than this after it was first sent is played no more where the round trip is short. Higher: bytes for
 /// what a jitter buffer has given up. Lower: what it would still have taken is missing.
 pub(crate) const PLAYABLE: Duration = Duration::from_millis(500);
@@ -126,7 +130,7 @@ pub(crate) fn may_resend(past: &Past, rtt: Option<Duration>) -> Result<(), Refus
         Err(Refusal::TooOld)
     } else if past.resends >= MAX_RESENDS {
         Err(Refusal::TooOften)
-    } else if past.resends > 0 && past.since < rtt {
+    } else if past.resends > 0 && past.since < rtt.saturating_sub(rtt / JITTER) {
         Err(Refusal::TooSoon)
     } else {
         Ok(())
@@ -160,11 +164,11 @@ mod tests {
     }
 
     #[test]
-    fn three_times_and_a_round_trip_apart() {
+    fn three_times_and_a_round_trip_apart_but_for_jitter() {
         let rtt = Some(Duration::from_millis(80));
         assert_eq!(may_resend(&past(0, 0, 0), rtt), Ok(()));
-        assert_eq!(may_resend(&past(100, 79, 1), rtt), Err(Refusal::TooSoon));
-        assert_eq!(may_resend(&past(200, 80, 2), rtt), Ok(()));
+        assert_eq!(may_resend(&past(100, 69, 1), rtt), Err(Refusal::TooSoon));
+        assert_eq!(may_resend(&past(200, 70, 2), rtt), Ok(()));
         assert_eq!(may_resend(&past(300, 250, 3), rtt), Err(Refusal::TooOften));
     }
 
