@@ -11,6 +11,7 @@ use super::Sfu;
 use super::batch::{Batch, Waiting};
 use super::sent::Sent;
 use super::taps::Feed;
+use super::ticks::{REPORT_INTERVAL, reports_go_beside};
 use crate::audio::Way;
 use crate::codec::Kind;
 use crate::connection::{Binding, Connection};
@@ -93,8 +94,14 @@ impl Sfu {
             served += 1;
             let Some(subscription) = self.subscriptions.get_mut(*subscription_id) else { continue };
             let Some(connection) = self.connections.get_mut(subscription.connection) else { continue };
-            self.counts.sent += delivery.deliver_all(subscription, connection, row.iter().flatten(), egress);
+            let last = subscription.send.last_sent();
+            let sent = delivery.deliver_all(subscription, connection, row.iter().flatten(), egress);
+            self.counts.sent += sent;
             unsettled |= subscription.forwarder.is_unsettled();
+            if sent.packets > 0 && last.is_some_and(|last| reports_go_beside(now, last, connection.next_report)) {
+                self.reporting.push(subscription.connection);
+                connection.next_report = now + REPORT_INTERVAL;
+            }
         }
         let all = served >= track.subscriptions.len();
         batch.serve(served, unsettled);

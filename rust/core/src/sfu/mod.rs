@@ -93,6 +93,8 @@ pub struct Sfu {
     outbox: Outbox,
     /// What came in and has not gone out yet.
     batch: Batch,
+    /// Who has just got media and whose reports are due soon.
+    reporting: Vec<ConnectionId>,
     counts: Counts,
     relay: Relay,
     /// Commands that wait for another shard.
@@ -121,6 +123,7 @@ impl Sfu {
             timers: Timers::new(now),
             outbox: Outbox::new(config.event_capacity),
             batch: Batch::default(),
+            reporting: Vec::new(),
             counts: Counts::default(),
             relay: Relay::new(shard, config.shards),
             rtcp: Compound::default(),
@@ -205,7 +208,12 @@ impl Sfu {
     /// Sends on the media of all datagrams that were taken since the last time, until `enough` bytes wait in the egress: the
     /// kernel copies them while they are in the cache. `true`: something is left, it is to be called again.
     pub fn forward(&mut self, now: Instant, enough: usize, egress: &mut Egress) -> bool {
-        !self.batch.is_empty() && self.fan_out(now, enough, egress)
+        if self.batch.is_empty() {
+            return false;
+        }
+        let more = self.fan_out(now, enough, egress);
+        self.report_beside(now, egress);
+        more
     }
 
     fn forward_all(&mut self, now: Instant, egress: &mut Egress) {

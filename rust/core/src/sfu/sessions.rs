@@ -160,6 +160,8 @@ impl Sfu {
         let negotiator = Negotiator::new(self.negotiator_config(room, session, kind, offers, credentials.clone()));
         let rtcp_ssrc = Ssrc::new(self.random.u32());
         let twcc_sender = TwccSender::new();
+        // Each may be due with all others: a forwarded packet allocates nothing.
+        self.reporting.reserve(self.connections.len() + 1);
         let id = self.connections.insert_with(|_| Connection {
             session,
             kind,

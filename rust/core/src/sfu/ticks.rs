@@ -14,6 +14,17 @@ use crate::timers::Timer;
 /// Between reports (RFC 3550 §6.2 with the reduced minimum; browsers send every second for video).
 /// Lower: faster RTT and lip sync. Higher: less RTCP.
 pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Reports fall due at multiples of this, those of many peers at once. Higher: fewer wakes. Lower: media waits for fewer of them.
+const GRID: Duration = Duration::from_millis(25);
+/// No report goes earlier than this, whatever it could go beside. Higher: fewer go alone to whoever gets a packet now and then. Lower:
+/// fewer go in all. (libwebrtc sends a report half an interval to one and a half after the last one.)
+const EARLY: Duration = Duration::from_millis(750);
+
+/// Whether the next media is likely to come after the reports are due, judged by how long after the last one this came: then they
+/// go beside this, as one message with it.
+pub(super) fn reports_go_beside(now: Instant, last_media: Instant, due: Instant) -> bool {
+    due <= now + now.saturating_duration_since(last_media).min(EARLY)
+}
 
 impl Sfu {
     pub(super) fn tick(&mut self, now: Instant, timer: Timer, egress: &mut Egress) {
@@ -43,19 +54,10 @@ impl Sfu {
         }
         let Some(connection) = self.connections.get_mut(id) else { return };
         if connection.progress == Progress::Connected {
-            let reports = connection.next_report <= now;
-            let session = connection.session;
-            if reports {
-                connection.next_report = now + REPORT_INTERVAL;
-                self.write_reports(now, id, egress);
-            }
-            // Behind the reports, if it is their time: they begin a compound as it must begin.
-            self.write_transport_feedback(now, id, egress);
-            self.write_nacks(now, id, egress);
-            self.send_rtcp(id, egress);
-            if reports {
-                self.settle_negotiation(now, session);
-                self.find_stalled(now, id, egress);
+            if connection.next_report <= now {
+                self.report(now, id, egress);
+            } else {
+                self.send_feedback(now, id, egress);
             }
         }
         let mut index = 0;
@@ -69,6 +71,51 @@ impl Sfu {
             }
         }
         self.set_deadlines(id);
+    }
+
+    /// What is done once in an interval.
+    fn report(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
+        let next = self.next_report(now);
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.next_report = next;
+        let session = connection.session;
+        self.write_reports(now, id, egress);
+        // Behind the reports: they begin a compound as it must begin.
+        self.send_feedback(now, id, egress);
+        self.settle_negotiation(now, session);
+        self.find_stalled(now, id, egress);
+    }
+
+    fn send_feedback(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
+        self.write_transport_feedback(now, id, egress);
+        self.write_nacks(now, id, egress);
+        self.send_rtcp(id, egress);
+    }
+
+    /// Never in less than an interval, so that media which comes once in one finds its reports still to be sent.
+    fn next_report(&self, now: Instant) -> Instant {
+        let due = now + REPORT_INTERVAL;
+        let (nanos, step) = (self.clock.unix(due).subsec_nanos(), GRID.subsec_nanos());
+        due + Duration::from_nanos((step - nanos % step).into())
+    }
+
+    /// Reports to those who have just got media: what they are made of is in the cache.
+    pub(super) fn report_beside(&mut self, now: Instant, egress: &mut Egress) {
+        let mut peers = std::mem::take(&mut self.reporting);
+        for id in peers.drain(..) {
+            let Some(connection) = self.connections.get(id) else { continue };
+            if connection.progress != Progress::Connected {
+                continue;
+            }
+            // What stands is the time of these reports. Who publishes is called for its tracks as well.
+            let watches_only = connection.tracks.is_empty();
+            self.report(now, id, egress);
+            if watches_only {
+                self.timers.remove(Timer::Connection(id));
+                self.set_deadlines(id);
+            }
+        }
+        self.reporting = peers;
     }
 
     /// What a connection publishes, one after another.

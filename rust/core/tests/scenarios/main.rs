@@ -21,6 +21,7 @@ mod packets_find_their_way;
 mod publishers_hear_what_is_needed;
 mod publishers_start_over;
 mod repairs_are_what_was_sent;
+mod reports_go_beside_media;
 mod reports_go_together;
 mod rooms_have_limits;
 mod rooms_span_shards;
