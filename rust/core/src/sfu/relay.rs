@@ -47,7 +47,7 @@ impl Sfu {
             Message::Enter { room, session } => self.relayed_enter(from, room, session),
             Message::Leave { room, session } => self.relayed_leave(from, room, session),
             Message::Level { track, level, measured } => {
-                self.relayed_level(now, from, track, (level, measured), egress)
+                self.relayed_level(now, from, track, (level, measured), egress);
             }
             Message::Room { room, config } => self.relayed_room(now, from, room, config),
             Message::Entered { session } => self.relayed_entered(now, session),

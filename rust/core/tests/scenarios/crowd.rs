@@ -104,6 +104,24 @@ impl Crowd {
 
     /// And what `ears` hear of it: ear, number, time and speaker.
     pub(crate) fn send_to(&mut self, who: usize, level: u8, ears: &[usize]) -> (Duration, Vec<Heard>) {
+        let (path, mut packet) = self.seal(who, level);
+        let began = Instant::now();
+        self.sfu.handle_datagram(self.now, path, &mut packet, &mut self.egress);
+        let took = began.elapsed();
+        (took, self.drain(ears))
+    }
+
+    /// Several send, and it is read together.
+    pub(crate) fn send_together(&mut self, who: &[(usize, u8)], ears: &[usize]) -> Vec<Heard> {
+        for (who, level) in who {
+            let (path, mut packet) = self.seal(*who, *level);
+            self.sfu.take_datagram(self.now, self.now, path, &mut packet, &mut self.egress);
+        }
+        self.sfu.forward(self.now, usize::MAX, &mut self.egress);
+        self.drain(ears)
+    }
+
+    fn seal(&mut self, who: usize, level: u8) -> (Path, Vec<u8>) {
         let ticks = (self.now - self.start).as_micros() as u64 * 48 / 1000;
         let person = &mut self.people[who];
         person.seq += 1;
@@ -116,11 +134,8 @@ impl Crowd {
         packet[head..head + 4].copy_from_slice(&(who as u32).to_be_bytes());
         let number = SeqNo::new(u64::from(seq));
         let len = person.sender.protect_rtp(&mut packet, head + PAYLOAD, head, ssrc, number).expect("it seals");
-        let path = person.path;
-        let began = Instant::now();
-        self.sfu.handle_datagram(self.now, path, &mut packet[..len], &mut self.egress);
-        let took = began.elapsed();
-        (took, self.drain(ears))
+        packet.truncate(len);
+        (person.path, packet)
     }
 
     /// Time goes by.

@@ -63,8 +63,6 @@ pub(crate) struct World {
     pub(crate) delay: Duration,
     /// Of datagrams in each direction, in percent.
     pub(crate) loss: u64,
-    /// What reaches the server at one time is read together.
-    pub(crate) together: bool,
     /// Copies of what reaches the server, if somebody listens in.
     pub(crate) tap: Option<Vec<(Path, Vec<u8>)>>,
     flights: BTreeMap<(Instant, u64), (Path, Vec<u8>)>,
@@ -122,7 +120,6 @@ impl World {
             events: Vec::new(),
             delay: millis(20),
             loss: 0,
-            together: false,
             tap: None,
             flights: BTreeMap::new(),
             launched: 0,
@@ -316,8 +313,6 @@ impl World {
             let (path, datagram) = entry.remove();
             self.land(path, datagram);
         }
-        self.sfu.forward(now, usize::MAX, &mut self.egress);
-        self.launch();
         if self.sfu.poll_timeout().is_some_and(|due| due <= now) {
             self.sfu.handle_timeout(now, &mut self.egress);
             self.launch();
@@ -339,10 +334,7 @@ impl World {
             if let Some(tap) = &mut self.tap {
                 tap.push((path, datagram.clone()));
             }
-            self.sfu.take_datagram((now, now), path, &mut datagram, &mut self.egress);
-            if !self.together {
-                self.sfu.forward(now, usize::MAX, &mut self.egress);
-            }
+            self.sfu.handle_datagram(now, path, &mut datagram, &mut self.egress);
             self.launch();
         } else if let Some(index) = self.clients.iter().position(|client| client.address == path.remote && !client.dead)
         {
