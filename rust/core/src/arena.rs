@@ -45,7 +45,7 @@ pub(crate) struct ConnectionId(u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ReplicaId(u64);
 
-macro_rules! inner_id {
+macro_rules! private_id {
     ($($name:ident),*) => {$(
         impl Id for $name {
             fn from_u64(value: u64) -> Self {
@@ -57,7 +57,7 @@ macro_rules! inner_id {
         }
     )*};
 }
-inner_id!(ConnectionId, ReplicaId);
+private_id!(ConnectionId, ReplicaId);
 
 /// Where it lies: no other living value of its kind lies there.
 pub(crate) fn slot_of(id: impl Id) -> u32 {
