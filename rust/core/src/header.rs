@@ -1,6 +1,7 @@
 //! The header of a subscriber's packets: the SFU's own extensions on this hop, and those of the publisher that pass.
 //!
-//! Most packets carry the SFU's own alone, which differ in two values: they are laid out once and copied.
+//! Most packets carry the SFU's own alone, which differ in two values: they are laid out once and copied. So it is with one short
+//! extension more, as the level of audio.
 
 use sfu_wire::rtp::extension_value::AbsSendTime;
 use sfu_wire::rtp::{ExtensionForms, HeaderTemplate, MAX_EXTENSIONS, RtpHeader, write_header};
@@ -92,14 +93,24 @@ impl HeaderWriter {
         &self,
         buffer: &mut [u8],
         header: &RtpHeader,
-        mut passed: Passed<'_, impl Iterator<Item = (u8, &'e [u8])>>,
+        passed: Passed<'_, impl Iterator<Item = (u8, &'e [u8])>>,
         send_time: AbsSendTime,
     ) -> Option<Written> {
-        let first = passed.extensions.next();
-        let Some(template) = self.template.as_ref().filter(|_| first.is_none()) else {
-            return self.write_at_length(buffer, header, (first, passed), send_time);
+        let Passed { mut extensions, publisher, dependency } = passed;
+        let first = extensions.next();
+        let second = first.and_then(|_| extensions.next());
+        let written = self.template.as_ref().filter(|_| second.is_none()).and_then(|template| {
+            let len = match first.and_then(|extension| self.translate(publisher, extension)) {
+                None => template.write(buffer, header)?,
+                Some((Extension::DependencyDescriptor, ..)) => return None,
+                Some((_, id, value)) => template.write_with(buffer, header, (id, value))?,
+            };
+            Some((template, len))
+        });
+        let Some((template, len)) = written else {
+            let extensions = first.into_iter().chain(second).chain(extensions);
+            return self.write_at_length(buffer, header, Passed { extensions, publisher, dependency }, send_time);
         };
-        let len = template.write(buffer, header)?;
         if let Some(at) = self.send_time {
             buffer[at..at + AbsSendTime::LEN].copy_from_slice(&send_time.to_bytes());
         }
@@ -111,7 +122,7 @@ impl HeaderWriter {
         &self,
         buffer: &mut [u8],
         header: &RtpHeader,
-        (first, passed): (Option<(u8, &'e [u8])>, Passed<'_, impl Iterator<Item = (u8, &'e [u8])>>),
+        passed: Passed<'_, impl Iterator<Item = (u8, &'e [u8])>>,
         send_time: AbsSendTime,
     ) -> Option<Written> {
         let send_time = send_time.to_bytes();
@@ -126,10 +137,7 @@ impl HeaderWriter {
             }
         };
         own.iter().for_each(&mut add);
-        let translated = first.into_iter().chain(passed.extensions).filter_map(|(id, value)| {
-            let extension = passed.publisher.extension(id)?;
-            Some((extension, self.extensions.id(extension)?, value))
-        });
+        let translated = passed.extensions.filter_map(|extension| self.translate(passed.publisher, extension));
         let mut place_of_descriptor = None;
         for (extension, id, value) in translated {
             add((id, value));
@@ -147,6 +155,16 @@ impl HeaderWriter {
         // First, so that its place in the list is known.
         let number = own.number.and_then(|_| written.value_offset(0));
         Some(Written { len: written.len(), number })
+    }
+
+    /// What a publisher's extension is, and its id on this wire, if the subscriber takes it.
+    fn translate<'e>(
+        &self,
+        publisher: &ExtensionMap,
+        (id, value): (u8, &'e [u8]),
+    ) -> Option<(Extension, u8, &'e [u8])> {
+        let extension = publisher.extension(id)?;
+        Some((extension, self.extensions.id(extension)?, value))
     }
 
     /// Each that the subscriber takes.

@@ -91,7 +91,7 @@ pub fn write_header(
     Some(WrittenHeader { len: writer.len(), offsets })
 }
 
-const fn fits_one_byte(id: u8, value: &[u8]) -> bool {
+pub(super) const fn fits_one_byte(id: u8, value: &[u8]) -> bool {
     matches!(id, 1..=14) && matches!(value.len(), 1..=16)
 }
 
