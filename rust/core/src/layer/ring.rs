@@ -18,8 +18,10 @@ impl<T> Ring<T> {
 
     /// Asks for the memory of the item that is pushed next.
     pub(crate) fn prefetch(&self) {
-        prefetch::item(&self.items, self.oldest);
-        prefetch::item(&self.items, self.oldest + 1);
+        let next = if self.items.len() < self.capacity { self.items.len() } else { self.oldest };
+        // It may lie in two lines.
+        prefetch::item(&self.items, next);
+        prefetch::item(&self.items, next + 1);
     }
 
     pub(crate) fn push(&mut self, item: T) {

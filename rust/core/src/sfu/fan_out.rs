@@ -11,7 +11,7 @@ use super::Sfu;
 use super::batch::{Batch, Waiting};
 use super::sent::Sent;
 use super::taps::Feed;
-use super::ticks::{REPORT_INTERVAL, reports_go_beside};
+use super::ticks::{Beside, REPORT_INTERVAL};
 use crate::audio::Way;
 use crate::codec::Kind;
 use crate::connection::{Binding, Connection};
@@ -88,7 +88,7 @@ impl Sfu {
         let delivery = Delivery { now, send_time, class: class_of(track.kind), track };
         let row = batch.row();
         let packets = row.iter().flatten().count();
-        let (mut served, mut unsettled) = (batch.served(), false);
+        let (mut served, mut unsettled, mut beside) = (batch.served(), false, Beside::new(now));
         while let Some(subscription_id) = track.subscriptions.get(served).filter(|_| egress.bytes() < enough) {
             self.prefetch(track.subscriptions.get(served + 1..).unwrap_or_default(), packets);
             served += 1;
@@ -98,7 +98,7 @@ impl Sfu {
             let sent = delivery.deliver_all(subscription, connection, row.iter().flatten(), egress);
             self.counts.sent += sent;
             unsettled |= subscription.forwarder.is_unsettled();
-            if sent.packets > 0 && last.is_some_and(|last| reports_go_beside(now, last, connection.next_report)) {
+            if sent.packets > 0 && last.is_some_and(|last| beside.takes(last, connection.next_report)) {
                 self.reporting.push(subscription.connection);
                 connection.next_report = now + REPORT_INTERVAL;
             }

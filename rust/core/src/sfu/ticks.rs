@@ -20,10 +20,33 @@ const GRID: Duration = Duration::from_millis(25);
 /// fewer go in all. (libwebrtc sends a report half an interval to one and a half after the last one.)
 const EARLY: Duration = Duration::from_millis(750);
 
-/// Whether the next media is likely to come after the reports are due, judged by how long after the last one this came: then they
-/// go beside this, as one message with it.
-pub(super) fn reports_go_beside(now: Instant, last_media: Instant, due: Instant) -> bool {
-    due <= now + now.saturating_duration_since(last_media).min(EARLY)
+/// Reports that are due before this go beside media that leaves `now`, as one message with it: the next is likely to come when they
+/// are due already, judged by how long after the last one this came.
+fn reports_before(now: Instant, last_media: Instant) -> Instant {
+    now + now.saturating_duration_since(last_media).min(EARLY)
+}
+
+/// Whose reports go beside media that leaves now. Most of its receivers got the last one at the same time, so that is worked out
+/// once for them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beside {
+    now: Instant,
+    last: Instant,
+    before: Instant,
+}
+
+impl Beside {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { now, last: now, before: now }
+    }
+
+    /// Whether reports that are `due` go beside what leaves now to who got media at `last`.
+    pub(super) fn takes(&mut self, last: Instant, due: Instant) -> bool {
+        if last != self.last {
+            (self.last, self.before) = (last, reports_before(self.now, last));
+        }
+        due <= self.before
+    }
 }
 
 impl Sfu {
