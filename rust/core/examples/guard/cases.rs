@@ -259,12 +259,14 @@ impl Stage {
     fn switch(&mut self, meter: Meter) -> u32 {
         // No more often than keyframes are asked for.
         self.scene.wait(Duration::from_secs(1));
-        let target = self.round as usize % 2;
+        // Two frames a switch.
+        let target = self.round as usize / 2 % 2;
         let layer = Layer { spatial: 1 - target as u8, temporal: Layer::MAX.temporal };
         for subscription in self.subscriptions.clone() {
             self.scene.command(Command::SetLayer(subscription, Some(layer)));
         }
-        self.send_frame(Meter::Off, 1 - target, false, 1);
+        let before = self.send_frame(Meter::Off, 1 - target, false, 1);
+        assert!(meter == Meter::Off || before >= MANY as u32, "they get the encoding that they leave");
         self.send_frame(meter, target, true, 1)
     }
 
