@@ -6,8 +6,9 @@ use crate::socket::{Sender, SocketsKernel, UdpSocket};
 use crate::sys::SendBuffers;
 
 /// Bytes that are written before they are sent. Higher: longer runs, fewer system calls. Lower: the kernel finds them in the cache
-/// when it copies them, and the first datagram of a batch leaves earlier.
-pub(super) const PORTION: usize = 128 << 10;
+/// when it copies them, and the first datagrams of a batch do not wait for the sealing of the others. (16, 32, 64 and 128 kB
+/// cost the same by the packet, over loopback and over a wire.)
+pub(super) const PORTION: usize = 32 << 10;
 
 /// See the module's text.
 pub(super) struct Outflow {
