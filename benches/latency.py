@@ -2,7 +2,8 @@
 
 `single`: one packet to 50 subscribers, 50 times a second. `burst`: frames of 10 packets to 50, 30 times a second. From
 the stamp at sending to the kernel's receive time, of every packet at every subscriber, while other rooms keep the
-server busy. Each is taken in pairs, one of which has a Python thread of the server hold the GIL all the time
+server busy. The limit is an echo to 50 addresses, of whole frames, that does nothing else: the last of them waits for
+the others. Each is taken in pairs, one of which has a Python thread of the server hold the GIL all the time
 (`held_`): the changes are told with their upper 95 % bounds.
 """
 
@@ -64,7 +65,10 @@ class Latency:
 
     async def round(self, number: int) -> None:
         """Echoes on a core that nobody uses, then the pairs of each shape with the rooms behind."""
-        echoes = {name: self._echo(number, video) for name, video in SHAPES.items()}
+        echoes = {
+            name: self._echo("echo", number, video) | self._echo("limit", number, video, SUBSCRIBERS)
+            for name, video in SHAPES.items()
+        }
         async with (
             server(self.server_core) as (process, url),
             behind(self._rooms(), endpoints(url, "behind{n}")) as load,
@@ -96,10 +100,10 @@ class Latency:
         delays = {f"{share}_us": float(result.figures[f"delay_{share}_us"]) for share in ("p50", "p99", "p999")}
         return {**delays, "packets_per_second": result.rate("received"), "core_percent": window.core_percent}
 
-    def _echo(self, number: int, video: Video) -> Figures:
+    def _echo(self, kind: str, number: int, video: Video, destinations: int = 1) -> Figures:
         words = [f"size={video.size}", f"frame={video.frame}", f"rate={video.rate}", f"seconds={self.seconds}"]
-        figures = self.bench.take(number, ["echo", *words, f"core={self.server_core}"])
-        return {f"echo_{name}": value for name, value in figures.items()}
+        words += [f"destinations={destinations}", f"core={self.server_core}"]
+        return {f"{kind}_{name}": value for name, value in self.bench.take(number, ["echo", *words]).items()}
 
     def _rooms(self) -> LoadConfig:
         return LoadConfig(
@@ -144,7 +148,7 @@ async def main() -> None:
         own={
             "--seconds": {"type": int, "default": 5, "help": "of each run"},
             "--pairs": {"type": int, "default": PAIRS, "help": "with and without the GIL held, over all rounds"},
-            "--rooms": {"type": int, "default": 100, "help": f"behind, each of {VIEWERS_BEHIND} viewers"},
+            "--rooms": {"type": int, "default": 60, "help": f"behind, each of {VIEWERS_BEHIND} viewers"},
         },
     )
     latency = Latency(bench)

@@ -12,7 +12,7 @@ from skips import missing
 ROOT = Path(__file__).parents[2]
 BESIDE = {"ns_per_packet", "limit_ns_per_packet", "ratio", "kpps_per_core"}
 CROWD = {"ns_per_packet", "packets_per_second", "delay_p95_ms", "sessions"}
-DELAYS = {"p50_us", "p99_us", "p999_us", "echo_p50_us", "echo_p99_us", "core_percent"}
+DELAYS = {"p50_us", "p99_us", "p999_us", "echo_p50_us", "echo_p99_us", "limit_p50_us", "core_percent"}
 FIGURES = {
     "join.py": {
         "join": {"first_packet_ms", "first_packets_of_both_ms", "joins_per_second", "server_cpu_ms_per_join"},
