@@ -1,16 +1,17 @@
 //! A datagram that came to the wrong shard goes to the one that owns its session.
 //!
-//! The kernel spreads flows over the shards' sockets by a hash of their addresses, which knows no sessions. A STUN check names
-//! its shard in the user fragment; what names none (DTLS, SRTP) goes by its path, once the owner has said that a check
-//! over it was authentic. This side only forwards. The owner answers from its own socket of the same port. Invariant: the
-//! owner's word for a path is in the ring before its answer to the check is in the kernel, so what the peer sends next finds
-//! the route.
+//! The kernel spreads flows over the shards' sockets by a hash of their addresses, which knows no sessions, until it is told better
+//! ([`Steering`]). What comes before that, and where it cannot be told, is handed over: a STUN check names its shard in the user
+//! fragment; what names none (DTLS, SRTP) goes by its path, once the owner has said that a check over it was authentic. This side
+//! only forwards. The owner answers from its own socket of the same port. Invariant: the owner's word for a path is in the ring
+//! before its answer to the check is in the kernel, so what the peer sends next finds the route.
 //!
 //! ```text
 //! record: kind, local address, local port, remote address, remote port, scope | arrival, datagram
 //! ```
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sfu_core::shard_of_ufrag;
@@ -18,6 +19,8 @@ use sfu_transport::{Path, stun_local_ufrag};
 
 use super::lanes::Lanes;
 use super::routes::Routes;
+use super::steering::Steering;
+use crate::socket::UdpSocket;
 
 /// Bytes of one direction. Higher: a shard may be late for longer. Lower: what is carried stays in the cache.
 pub(super) const CAPACITY: usize = 1 << 18;
@@ -38,6 +41,7 @@ pub(super) struct Handover {
     shard: u16,
     lanes: Lanes,
     routes: Routes,
+    steering: Arc<Steering>,
     /// Arrivals are told as the time since then.
     epoch: Instant,
     counts: Counts,
@@ -55,9 +59,14 @@ pub(super) struct Counts {
 }
 
 impl Handover {
-    /// `epoch` is the same for all shards.
-    pub(super) fn new(shard: u16, lanes: Lanes, epoch: Instant, consent: Duration) -> Self {
-        Self { shard, lanes, routes: Routes::new(epoch, consent), epoch, counts: Counts::default() }
+    /// `epoch` is the same for all shards, as is `steering`.
+    pub(super) fn new(
+        shard: u16,
+        lanes: Lanes,
+        steering: Arc<Steering>,
+        (epoch, consent): (Instant, Duration),
+    ) -> Self {
+        Self { shard, lanes, routes: Routes::new(epoch, consent), steering, epoch, counts: Counts::default() }
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -106,9 +115,15 @@ impl Handover {
         self.lanes.publish();
     }
 
-    /// A check has proven that a path is of a session here.
-    pub(super) fn proven(&mut self, path: &Path) {
+    /// A check that came here has proven that a path is of a session here.
+    pub(super) fn proven(&mut self, now: Instant, path: &Path) {
         self.routes.forget(path);
+        self.steering.claim(now, &path.remote, self.shard);
+    }
+
+    /// Tells the kernel which shard has which flows, if there is something new.
+    pub(super) fn steer(&self, now: Instant, sockets: &[UdpSocket]) {
+        self.steering.tell(now, sockets);
     }
 
     /// Takes what the other shards have given: each datagram with its time of arrival and its path into `handle`, which says
@@ -124,6 +139,7 @@ impl Handover {
                     self.counts.taken += 1;
                     let arrived = self.epoch + Duration::from_nanos(u64::from_ne_bytes(*arrival));
                     if handle(arrived.min(now), path, datagram) {
+                        self.steering.claim(now, &path.remote, self.shard);
                         // Where the ring is full the next check says it again.
                         if let Some(room) = lane.writer.reserve(1 + PATH_LEN) {
                             write_path(room, PROVEN, &path);
@@ -189,8 +205,6 @@ fn sixteen(ip: IpAddr) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::sync::Arc;
-
     use super::super::doorbell::Doorbell;
     use super::*;
 
@@ -200,7 +214,8 @@ mod tests {
         let now = Instant::now();
         let bells: Vec<_> = (0..2).map(|_| Arc::new(Doorbell::new().unwrap())).collect();
         let mut mesh = Lanes::mesh(&bells, CAPACITY).into_iter();
-        let mut next = |shard| Handover::new(shard, mesh.next().unwrap(), now, CONSENT);
+        let steering = Steering::new(2, now, CONSENT);
+        let mut next = |shard| Handover::new(shard, mesh.next().unwrap(), Arc::clone(&steering), (now, CONSENT));
         (next(0), next(1), now)
     }
 
@@ -270,7 +285,7 @@ mod tests {
             taken(&mut one, now, false);
             assert_eq!(one.owner(now, &path), proves.then_some(1));
         }
-        one.proven(&path);
+        one.proven(now, &path);
         assert_eq!(one.owner(now, &path), None, "the peer has come back to a session here");
     }
 

@@ -16,6 +16,7 @@ mod pulse;
 mod reactor;
 mod relays;
 mod routes;
+mod steering;
 mod wiring;
 
 use std::any::Any;

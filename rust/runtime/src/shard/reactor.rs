@@ -131,6 +131,7 @@ impl<P: Plane> Reactor<P> {
             self.publish(unanswered);
             self.give();
             self.send(now)?;
+            self.handover.steer(now, &self.sockets);
             now = Instant::now();
             self.pulse.sent(self.outflow.take_given());
             self.pulse.end(now);
@@ -231,7 +232,7 @@ impl<P: Plane> Reactor<P> {
                     continue;
                 }
                 if plane.take_datagram(now, arrived, path, datagram, &mut outflow.egress) {
-                    handover.proven(&path);
+                    handover.proven(now, &path);
                 }
                 outflow.flush_portion(sockets);
             }

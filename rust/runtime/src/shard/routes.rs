@@ -13,7 +13,7 @@ use sfu_transport::Path;
 /// Paths of one generation. Higher: more sessions whose datagrams come to the wrong shard. Lower: less memory (64 bytes each).
 const CAPACITY: usize = 1 << 16;
 /// Browsers check every 2.5 to 5 s, others up to every 15 s (RFC 7675 §5.1).
-const SHORTEST_PERIOD: Duration = Duration::from_secs(15);
+pub(super) const SHORTEST_PERIOD: Duration = Duration::from_secs(15);
 
 /// See the module's text.
 pub(super) struct Routes {

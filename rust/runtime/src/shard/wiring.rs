@@ -9,6 +9,7 @@ use super::gauge::Gauge;
 use super::handover::{self, Handover};
 use super::lanes::Lanes;
 use super::relays::{self, Relays};
+use super::steering::Steering;
 
 /// What one shard is given.
 pub(crate) struct Wiring {
@@ -25,6 +26,7 @@ impl Wiring {
     pub(crate) fn of(shards: u16, consent: Duration, hold: Duration) -> io::Result<Vec<Self>> {
         let epoch = Instant::now();
         let bells = (0..shards).map(|_| Doorbell::new().map(Arc::new)).collect::<io::Result<Vec<_>>>()?;
+        let steering = Steering::new(shards, epoch, consent);
         let strays = Lanes::mesh(&bells, handover::CAPACITY);
         let relays = Lanes::mesh(&bells, relays::CAPACITY);
         let parts = (0..shards).zip(bells).zip(strays).zip(relays);
@@ -32,7 +34,7 @@ impl Wiring {
             shard,
             gauge: Arc::new(Gauge::new(epoch)),
             bell,
-            handover: Handover::new(shard, strays, epoch, consent),
+            handover: Handover::new(shard, strays, Arc::clone(&steering), (epoch, consent)),
             relays: Relays::new(relays),
             hold,
         });

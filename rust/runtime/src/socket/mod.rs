@@ -8,6 +8,7 @@ mod break_even;
 mod candidates;
 mod plan;
 mod send;
+mod table;
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -15,6 +16,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 pub(crate) use bind::{Bound, bind};
 pub(crate) use candidates::candidates;
 pub(crate) use send::{Dropped, Outlet, Sender, SocketsKernel};
+pub(crate) use table::FlowTable;
 
 /// One bound socket.
 #[derive(Debug)]

@@ -7,6 +7,7 @@
 
 mod affinity;
 mod cpu_time;
+mod filter;
 mod interface;
 mod option;
 mod poll;
@@ -17,6 +18,7 @@ mod send;
 
 pub(crate) use affinity::pin;
 pub use cpu_time::thread_cpu_time;
+pub(crate) use filter::choose_socket_by;
 pub(crate) use interface::interface_addresses;
 pub(crate) use option::{get_option, set_option};
 pub use poll::Wake;
