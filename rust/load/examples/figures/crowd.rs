@@ -36,12 +36,15 @@ struct Crowd {
     /// From the first packets until the server is warm.
     warm: Duration,
     core: usize,
+    /// Threads of the server, all on the core; rooms take turns.
+    shards: usize,
 }
 
 pub(crate) fn crowd(settings: Settings) -> Figures {
     let crowd = Crowd::read(settings);
     let _share = Share::take();
-    let mut house = House::with(&RuntimeConfig { pin: vec![crowd.core], ..support::settings() });
+    let (shards, pin) = (Some(crowd.shards), vec![crowd.core; crowd.shards]);
+    let mut house = House::with(&RuntimeConfig { shards, pin, ..support::settings() });
     let rooms: Vec<Vec<PeerId>> = (0..crowd.rooms).map(|_| crowd.come(&mut house)).collect();
     let sessions = crowd.rooms * crowd.people;
     house.run_until("tracks", |house| house.tracks.len() == 2 * sessions);
@@ -81,6 +84,7 @@ impl Crowd {
             seconds: settings.take("seconds", 10),
             warm: Duration::from_secs_f64(settings.take("warm", 3.0)),
             core: settings.take("core", 0),
+            shards: settings.take("shards", 1),
         };
         settings.finish();
         assert!(crowd.of_each() < 2 * crowd.people, "nobody receives more than there is");
