@@ -13,6 +13,7 @@ use crate::{Figures, median};
 
 /// Joins that are under way together.
 const TOGETHER: usize = 20;
+/// A keyframe is asked for at most every half second: nobody waits because one was asked for just before.
 const KEYFRAME_PAUSE: Duration = Duration::from_millis(600);
 
 pub(crate) fn packets(peers: usize, seconds: u64) -> Figures {
@@ -39,14 +40,10 @@ pub(crate) fn joins(count: usize) -> Figures {
     let mut house = House::new();
     // Descriptions should wait for nobody here: the time is the server's and the peer's, not this loop's.
     house.patience = Duration::from_micros(100);
-    let room = house.create_room();
-    let publisher = house.join(room, SessionConfig::default(), publish);
-    let viewer = house.join(room, SessionConfig::default(), watch);
-    wait_for_media(&mut house, &[viewer], 2);
-
     let (mut audio, mut both) = (Vec::new(), Vec::new());
     for _ in 0..count {
-        // A keyframe is asked for at most every half second: nobody waits for what the last one asked for.
+        // Keyframes have a share of a stream's bitrate: a room of its own for each, who waits for nothing that others have used up.
+        let (room, [publisher, other]) = watched_room(&mut house);
         house.run_for(KEYFRAME_PAUSE);
         let start = Instant::now();
         let viewer = house.join(room, SessionConfig::default(), watch);
@@ -54,8 +51,9 @@ pub(crate) fn joins(count: usize) -> Figures {
         audio.push(start.elapsed().as_secs_f64() * 1e3);
         wait_for_media(&mut house, &[viewer], 2);
         both.push(start.elapsed().as_secs_f64() * 1e3);
-        leave(&mut house, &[viewer]);
+        leave(&mut house, &[publisher, other, viewer]);
     }
+    let (room, people) = watched_room(&mut house);
     let start = Instant::now();
     let mut cpu = Duration::ZERO;
     let rounds = count.div_ceil(TOGETHER);
@@ -63,7 +61,7 @@ pub(crate) fn joins(count: usize) -> Figures {
         cpu += crowd(&mut house, room);
     }
     let elapsed = start.elapsed().as_secs_f64();
-    leave(&mut house, &[publisher]);
+    leave(&mut house, &people);
     let joins = (rounds * TOGETHER) as f64;
     vec![
         ("joins", count as f64),
@@ -73,6 +71,15 @@ pub(crate) fn joins(count: usize) -> Figures {
         ("joins_per_second", joins / elapsed),
         ("server_cpu_ms_per_join", cpu.as_secs_f64() * 1e3 / joins),
     ]
+}
+
+/// With its publisher and somebody who sees and hears it.
+fn watched_room(house: &mut House) -> (RoomId, [PeerId; 2]) {
+    let room = house.create_room();
+    let publisher = house.join(room, SessionConfig::default(), publish);
+    let viewer = house.join(room, SessionConfig::default(), watch);
+    wait_for_media(house, &[viewer], 2);
+    (room, [publisher, viewer])
 }
 
 /// Many come, see and hear, and leave; the server's time on a processor for it.
