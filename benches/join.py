@@ -1,7 +1,7 @@
 """How fast a viewer is in: from the command to its first packets, joins a second, 200 sections negotiated at once.
 
 `whep`: viewers of one publisher over HTTP, the Python server on one core, everything that it does on the bill; and the
-delay of what it forwards to ten others meanwhile, when 50 a second come.
+delay of what it forwards to ten others of another room, while 50 a second come.
 """
 
 import asyncio
@@ -18,25 +18,40 @@ VIDEO = Video(size=1200, rate=20, frame=2)
 WATCHERS = 10
 
 
+class Begun:
+    """A window that tells when it begins."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self.task = asyncio.create_task(self._event.wait())
+
+    async def __aenter__(self) -> None:
+        self._event.set()
+
+    async def __aexit__(self, *_: object) -> None:
+        self.task.cancel()
+
+
 async def whep(cores: tuple[int, int], joins: int, a_second: float, seconds: float) -> Figures:
-    """As many as the server takes, then a steady stream of them beside those who watch already."""
+    """As many as the server takes, then a steady stream of them beside those who watch something else."""
     server_core, load_core = cores
     async with server(server_core) as (process, url):
         cpu = Between(process.cpu_ns)
         config = LoadConfig(subscribers=joins, video=VIDEO, warm_up=0, seconds=1, cores=(load_core,))
         crowd = _good(await run(config, Viewers(url, "crowd", cpu.begin), cpu))
         calm = LoadConfig(subscribers=WATCHERS, verify=WATCHERS, video=Video(), seconds=seconds, cores=(load_core,))
+        # In a room beside: what is measured is not how long a packet takes to ever more viewers.
         steady = LoadConfig(
-            publishers=0,
             subscribers=round(a_second * (seconds + 2)),
             ramp=a_second,
+            video=VIDEO,
             feedback="none",
             cores=(load_core,),
         )
-        stream = asyncio.create_task(run(calm, endpoints(url, "stream")))
-        # The publisher and the watchers come first.
-        await asyncio.sleep(0.5)
-        async with behind(steady, endpoints(url, "stream")):
+        begun = Begun()
+        stream = asyncio.create_task(run(calm, endpoints(url, "stream"), begun))
+        await asyncio.wait({stream, begun.task}, return_when=asyncio.FIRST_COMPLETED)
+        async with behind(steady, endpoints(url, "beside")):
             watched = _good(await stream)
     joined = crowd.subscribers.to_dict()
     assert watched.figures is not None
