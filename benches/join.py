@@ -6,7 +6,7 @@ delay of what it forwards to ten others of another room, while 50 a second come.
 
 import asyncio
 
-from support.behind import behind
+from support.behind import Everybody, behind
 from support.limit import cores
 from support.measure import Bench, Figures, Void
 from support.server import Between, Viewers, endpoints, server
@@ -16,20 +16,6 @@ from sfu.load import LoadConfig, LoadResult, Video, run
 # Little media, so that it is joining what is measured.
 VIDEO = Video(size=1200, rate=20, frame=2)
 WATCHERS = 10
-
-
-class Begun:
-    """A window that tells when it begins."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-        self.task = asyncio.create_task(self._event.wait())
-
-    async def __aenter__(self) -> None:
-        self._event.set()
-
-    async def __aexit__(self, *_: object) -> None:
-        self.task.cancel()
 
 
 async def whep(cores: tuple[int, int], joins: int, a_second: float, seconds: float) -> Figures:
@@ -48,9 +34,11 @@ async def whep(cores: tuple[int, int], joins: int, a_second: float, seconds: flo
             feedback="none",
             cores=(load_core,),
         )
-        begun = Begun()
-        stream = asyncio.create_task(run(calm, endpoints(url, "stream"), begun))
-        await asyncio.wait({stream, begun.task}, return_when=asyncio.FIRST_COMPLETED)
+        everybody = Everybody()
+        stream = asyncio.create_task(run(calm, endpoints(url, "stream"), everybody))
+        # Nobody waits for ever for those who could not come.
+        stream.add_done_callback(lambda _: everybody.inside.set())
+        await asyncio.to_thread(everybody.inside.wait)
         async with behind(steady, endpoints(url, "beside")):
             watched = _good(await stream)
     joined = crowd.subscribers.to_dict()

@@ -11,7 +11,7 @@ from sfu.load import LoadConfig, LoadResult, Signaling, run
 _NICE = 10
 
 
-class _Everybody:
+class Everybody:
     """A window that tells when everybody is in."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Behind(threading.Thread):
         self._config = config
         self._signaling = signaling
         self._loop = asyncio.new_event_loop()
-        self._everybody = _Everybody()
+        self._everybody = Everybody()
         self._task: asyncio.Task[LoadResult] | None = None
 
     def run(self) -> None:

@@ -58,6 +58,7 @@ impl Core {
             shards,
             pin,
             spread,
+            steer: true,
             hold: arguments::seconds("hold", hold)?,
             receive_buffer,
             send_buffer,

@@ -53,6 +53,9 @@ pub struct RuntimeConfig {
     /// Whether the sessions of a room go to all shards alike from the first on. For rooms of which it is known that they become
     /// large. `false`: a room stays on one shard while that has little to do, and costs no relays.
     pub spread: bool,
+    /// Whether the kernel is told which shard has which flow. `false`: it spreads them as it likes, and what comes to the wrong shard is
+    /// handed over, as it is where the kernel takes no such program (`SO_ATTACH_REUSEPORT_CBPF`).
+    pub steer: bool,
     /// How long a shard lets more datagrams come after the first before it reads them, at most [`MAX_HOLD`]. Higher: frames are
     /// read whole, leave in longer runs and cost less. Zero: nothing waits.
     pub hold: Duration,

@@ -72,8 +72,8 @@ impl Server {
         };
         logs::listen(&server.outbox, config.log_level);
         // What has started ends with the server, which is dropped when one cannot.
-        let wiring =
-            Wiring::of(count, config.core.consent_timeout, config.hold).map_err(StartError::system("an eventfd"))?;
+        let wiring = Wiring::of(count, config.core.consent_timeout, config.hold, config.steer)
+            .map_err(StartError::system("an eventfd"))?;
         for (wiring, sockets) in wiring.into_iter().zip(sockets) {
             let core = core_config(config, (wiring.shard(), count), server.candidates.clone(), certificate.clone())?;
             let plane = || Sfu::new(Instant::now(), core);

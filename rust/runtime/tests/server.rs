@@ -21,6 +21,7 @@ fn config(udp: &str) -> RuntimeConfig {
         announce: Vec::new(),
         shards: Some(1),
         spread: false,
+        steer: true,
         hold: Duration::ZERO,
         pin: Vec::new(),
         receive_buffer: 1 << 20,

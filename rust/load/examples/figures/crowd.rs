@@ -38,13 +38,14 @@ struct Crowd {
     core: usize,
     /// Threads of the server, all on the core; rooms take turns.
     shards: usize,
+    steer: bool,
 }
 
 pub(crate) fn crowd(settings: Settings) -> Figures {
     let crowd = Crowd::read(settings);
     let _share = Share::take();
     let (shards, pin) = (Some(crowd.shards), vec![crowd.core; crowd.shards]);
-    let mut house = House::with(&RuntimeConfig { shards, pin, ..support::settings() });
+    let mut house = House::with(&RuntimeConfig { shards, pin, steer: crowd.steer, ..support::settings() });
     let rooms: Vec<Vec<PeerId>> = (0..crowd.rooms).map(|_| crowd.come(&mut house)).collect();
     let sessions = crowd.rooms * crowd.people;
     house.run_until("tracks", |house| house.tracks.len() == 2 * sessions);
@@ -85,6 +86,7 @@ impl Crowd {
             warm: Duration::from_secs_f64(settings.take("warm", 3.0)),
             core: settings.take("core", 0),
             shards: settings.take("shards", 1),
+            steer: settings.take("steer", true),
         };
         settings.finish();
         assert!(crowd.of_each() < 2 * crowd.people, "nobody receives more than there is");

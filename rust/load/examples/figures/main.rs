@@ -7,7 +7,7 @@
 //! figures fanout [name=value …]         CPU of a forwarded packet, few publishers and many subscribers, the server on a core
 //!                                       (publishers subscribers media rate frame bytes feedback profile seconds fixed warm core shards hold wire)
 //! figures crowd [name=value …]          the same of rooms in which everybody publishes, and the delay through the server
-//!                                       (rooms people high middle low voices fps seconds warm core shards)
+//!                                       (rooms people high middle low voices fps seconds warm core shards steer)
 //! figures echo [name=value …]           the delay of a bare echo (size frame rate destinations seconds core)
 //! figures forward <subscribers>         the core alone: a packet taken in, and a packet forwarded
 //! figures idle <sessions>               memory of a connected session that does nothing

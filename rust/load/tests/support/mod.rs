@@ -60,6 +60,7 @@ pub(crate) fn settings() -> RuntimeConfig {
         announce: Vec::new(),
         shards: Some(1),
         spread: false,
+        steer: true,
         hold: Duration::ZERO,
         pin: Vec::new(),
         receive_buffer: 8 << 20,

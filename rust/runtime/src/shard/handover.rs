@@ -41,7 +41,8 @@ pub(super) struct Handover {
     shard: u16,
     lanes: Lanes,
     routes: Routes,
-    steering: Arc<Steering>,
+    /// Unless the kernel is not to be told.
+    steering: Option<Arc<Steering>>,
     /// Arrivals are told as the time since then.
     epoch: Instant,
     counts: Counts,
@@ -63,8 +64,9 @@ impl Handover {
     pub(super) fn new(
         shard: u16,
         lanes: Lanes,
-        steering: Arc<Steering>,
-        (epoch, consent): (Instant, Duration),
+        steering: Option<Arc<Steering>>,
+        epoch: Instant,
+        consent: Duration,
     ) -> Self {
         Self { shard, lanes, routes: Routes::new(epoch, consent), steering, epoch, counts: Counts::default() }
     }
@@ -118,12 +120,16 @@ impl Handover {
     /// A check that came here has proven that a path is of a session here.
     pub(super) fn proven(&mut self, now: Instant, path: &Path) {
         self.routes.forget(path);
-        self.steering.claim(now, &path.remote, self.shard);
+        if let Some(steering) = &self.steering {
+            steering.claim(now, &path.remote, self.shard);
+        }
     }
 
     /// Tells the kernel which shard has which flows, if there is something new.
     pub(super) fn steer(&self, now: Instant, sockets: &[UdpSocket]) {
-        self.steering.tell(now, sockets);
+        if let Some(steering) = &self.steering {
+            steering.tell(now, sockets);
+        }
     }
 
     /// Takes what the other shards have given: each datagram with its time of arrival and its path into `handle`, which says
@@ -139,7 +145,9 @@ impl Handover {
                     self.counts.taken += 1;
                     let arrived = self.epoch + Duration::from_nanos(u64::from_ne_bytes(*arrival));
                     if handle(arrived.min(now), path, datagram) {
-                        self.steering.claim(now, &path.remote, self.shard);
+                        if let Some(steering) = &self.steering {
+                            steering.claim(now, &path.remote, self.shard);
+                        }
                         // Where the ring is full the next check says it again.
                         if let Some(room) = lane.writer.reserve(1 + PATH_LEN) {
                             write_path(room, PROVEN, &path);
@@ -214,8 +222,7 @@ mod tests {
         let now = Instant::now();
         let bells: Vec<_> = (0..2).map(|_| Arc::new(Doorbell::new().unwrap())).collect();
         let mut mesh = Lanes::mesh(&bells, CAPACITY).into_iter();
-        let steering = Steering::new(2, now, CONSENT);
-        let mut next = |shard| Handover::new(shard, mesh.next().unwrap(), Arc::clone(&steering), (now, CONSENT));
+        let mut next = |shard| Handover::new(shard, mesh.next().unwrap(), None, now, CONSENT);
         (next(0), next(1), now)
     }
 

@@ -241,7 +241,7 @@ mod tests {
     }
 
     fn wiring() -> Wiring {
-        Wiring::of(1, Duration::from_secs(10), Duration::ZERO).unwrap().remove(0)
+        Wiring::of(1, Duration::from_secs(10), Duration::ZERO, true).unwrap().remove(0)
     }
 
     fn start(udp: &str, copies: usize) -> (Shard, Arc<Outbox>, SocketAddr) {

@@ -6,7 +6,6 @@
 //! datagrams are handed over as before. So nothing depends on this but time.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -31,17 +30,17 @@ pub(super) struct Steering {
     claims: Box<[AtomicU64]>,
     /// The kernel has an older table.
     changed: AtomicBool,
-    /// When it was told, in milliseconds since the epoch.
+    /// When it was told last, in milliseconds since the epoch.
     told: AtomicU64,
 }
 
 impl Steering {
     /// `consent`: for so long a session lives without a check.
-    pub(super) fn new(shards: u16, epoch: Instant, consent: Duration) -> Arc<Self> {
+    pub(super) fn new(shards: u16, epoch: Instant, consent: Duration) -> Self {
         let (table, period) = (FlowTable::new(shards), consent.max(SHORTEST_PERIOD));
         let claims = (0..table.buckets()).map(|_| AtomicU64::new(0)).collect();
         let (changed, told) = (AtomicBool::new(false), AtomicU64::new(0));
-        Arc::new(Self { table, shards, epoch, period, claims, changed, told })
+        Self { table, shards, epoch, period, claims, changed, told }
     }
 
     /// An authentic check came from `remote` to a session of `shard`.
@@ -56,7 +55,8 @@ impl Steering {
         // Where two shards do this at one time, either may win.
         claim.store((millis + 1) << SHARD_BITS | u64::from(shard), Ordering::Relaxed);
         if owner != shard {
-            self.changed.store(true, Ordering::Relaxed);
+            // Whoever sees this sees the claim.
+            self.changed.store(true, Ordering::Release);
         }
     }
 
@@ -66,12 +66,12 @@ impl Steering {
             return;
         }
         let (millis, told) = (self.millis(now), self.told.load(Ordering::Relaxed));
-        let is_due = told == 0 || millis >= told + TOLD_EVERY.as_millis() as u64;
-        let mine = || self.told.compare_exchange(told, millis.max(1), Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        if !is_due || !mine() {
+        let is_due = millis >= told + TOLD_EVERY.as_millis() as u64;
+        // One of those that see this does it.
+        let is_mine = || self.told.compare_exchange(told, millis, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if !is_due || !is_mine() || !self.changed.swap(false, Ordering::Acquire) {
             return;
         }
-        self.changed.store(false, Ordering::Relaxed);
         for socket in sockets {
             if let Err(error) = self.table.attach(socket, |bucket| self.shard(bucket)) {
                 // A sandbox: its own choice stands, and the shards hand over.
@@ -140,11 +140,11 @@ mod tests {
         let shard = |flow: &SocketAddr| 1 - steering.shard(steering.table.bucket(flow));
         steering.claim(now, &stray, shard(&stray));
         assert!(is_new());
-        steering.tell(now, &[]);
+        steering.tell(now + TOLD_EVERY, &[]);
         assert!(!is_new());
         let next = SocketAddr::from(([192, 0, 2, 3], 1));
         steering.claim(now, &next, shard(&next));
-        steering.tell(now + TOLD_EVERY / 2, &[]);
+        steering.tell(now + TOLD_EVERY * 3 / 2, &[]);
         assert!(is_new(), "it waits");
         steering.tell(now + TOLD_EVERY * 2, &[]);
         assert!(!is_new());

@@ -22,11 +22,12 @@ pub(crate) struct Wiring {
 }
 
 impl Wiring {
-    /// For so many shards; `consent`: for so long a session lives without a check; `hold`: so long each lets datagrams come.
-    pub(crate) fn of(shards: u16, consent: Duration, hold: Duration) -> io::Result<Vec<Self>> {
+    /// For so many shards; `consent`: for so long a session lives without a check; `hold`: so long each lets datagrams come;
+    /// `steer`: whether the kernel is told which has which flows.
+    pub(crate) fn of(shards: u16, consent: Duration, hold: Duration, steer: bool) -> io::Result<Vec<Self>> {
         let epoch = Instant::now();
         let bells = (0..shards).map(|_| Doorbell::new().map(Arc::new)).collect::<io::Result<Vec<_>>>()?;
-        let steering = Steering::new(shards, epoch, consent);
+        let steering = (steer && shards > 1).then(|| Arc::new(Steering::new(shards, epoch, consent)));
         let strays = Lanes::mesh(&bells, handover::CAPACITY);
         let relays = Lanes::mesh(&bells, relays::CAPACITY);
         let parts = (0..shards).zip(bells).zip(strays).zip(relays);
@@ -34,7 +35,7 @@ impl Wiring {
             shard,
             gauge: Arc::new(Gauge::new(epoch)),
             bell,
-            handover: Handover::new(shard, strays, Arc::clone(&steering), (epoch, consent)),
+            handover: Handover::new(shard, strays, steering.clone(), epoch, consent),
             relays: Relays::new(relays),
             hold,
         });
