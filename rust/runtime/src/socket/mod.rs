@@ -6,17 +6,17 @@
 mod bind;
 mod break_even;
 mod candidates;
+mod flow_table;
 mod plan;
 mod send;
-mod table;
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 
 pub(crate) use bind::{Bound, bind};
 pub(crate) use candidates::candidates;
+pub(crate) use flow_table::FlowTable;
 pub(crate) use send::{Dropped, Outlet, Sender, SocketsKernel};
-pub(crate) use table::FlowTable;
 
 /// One bound socket.
 #[derive(Debug)]

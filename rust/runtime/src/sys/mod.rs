@@ -7,24 +7,24 @@
 
 mod affinity;
 mod cpu_time;
-mod filter;
 mod interface;
 mod option;
 mod poll;
 mod random;
 mod receive;
+mod reuseport;
 mod ring;
 mod send;
 
 pub(crate) use affinity::pin;
 pub use cpu_time::thread_cpu_time;
-pub(crate) use filter::choose_socket_by;
 pub(crate) use interface::interface_addresses;
 pub(crate) use option::{get_option, set_option};
 pub use poll::Wake;
 pub(crate) use poll::{Interest, Poll, wait_readable};
 pub(crate) use random::random_seed;
 pub use receive::{ReceiveBuffers, Received};
+pub(crate) use reuseport::choose_socket_by;
 pub(crate) use ring::{RingReader, RingWriter, ring};
 pub(crate) use send::SendBuffers;
 
