@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::iter::Sum;
-use std::ops::{Add, AddAssign, Sub};
+use std::ops::{Add, AddAssign, Mul, Sub};
 use std::time::Duration;
 
 /// A rate in bits per second.
@@ -38,6 +38,15 @@ impl Bitrate {
     pub fn size_in(self, time: Duration) -> DataSize {
         let bytes = u128::from(self.0) * time.as_nanos() / 8_000_000_000;
         DataSize(u64::try_from(bytes).unwrap_or(u64::MAX))
+    }
+}
+
+impl Mul<f64> for Bitrate {
+    type Output = Self;
+
+    /// Rounded, not below zero.
+    fn mul(self, factor: f64) -> Self {
+        Self((self.0 as f64 * factor).round() as u64)
     }
 }
 
@@ -139,5 +148,6 @@ mod tests {
     fn arithmetic_saturates() {
         assert_eq!(DataSize::new(1) - DataSize::new(2), DataSize::ZERO);
         assert_eq!(Bitrate::new(u64::MAX) + Bitrate::new(1), Bitrate::new(u64::MAX));
+        assert_eq!((Bitrate::new(1001) * 1.5, Bitrate::new(1001) * -1.0), (Bitrate::new(1502), Bitrate::ZERO));
     }
 }
