@@ -36,6 +36,9 @@ FIGURES = {
     "hundred.py": {"hundred": CROWD},
     "node.py": {"node": CROWD},
     "latency.py": {"single": DELAYS, "burst": DELAYS},
+    "allocate.py": {
+        "allocate": {"us_25_tracks", "us_100_tracks", "p99_us_25_tracks", "p99_us_100_tracks", "exact_percent"}
+    },
     "voices.py": {"voices": {"ranked_10_ns", "ranked_1000_ns", "change_us", "changes_percent"}},
     "memory.py": {
         "idle": {"bytes_per_idle_session"},

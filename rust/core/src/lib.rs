@@ -3,6 +3,7 @@
 //! Nothing here opens a socket, reads a clock or starts a thread: datagrams and commands go in with the time, datagrams and
 //! events come out. The same input gives the same output. [`Sfu`] is the door.
 
+pub mod allocate;
 mod arena;
 mod audio;
 mod binding;
