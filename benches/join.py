@@ -1,7 +1,7 @@
 """How fast a viewer is in: from the command to its first packets, joins a second, 200 sections negotiated at once.
 
 `whep`: viewers of one publisher over HTTP, the Python server on one core, everything that it does on the bill; and the
-delay of what it forwards to ten others of another room, while 50 a second come.
+delay of what it forwards to ten others of another room, first while nobody comes (`calm`), then while 50 a second do.
 """
 
 import asyncio
@@ -34,6 +34,7 @@ async def whep(cores: tuple[int, int], joins: int, a_second: float, seconds: flo
             feedback="none",
             cores=(load_core,),
         )
+        alone = _good(await run(calm, endpoints(url, "alone")))
         everybody = Everybody()
         stream = asyncio.create_task(run(calm, endpoints(url, "stream"), everybody))
         # Nobody waits for ever for those who could not come.
@@ -42,6 +43,7 @@ async def whep(cores: tuple[int, int], joins: int, a_second: float, seconds: flo
         async with behind(steady, endpoints(url, "beside")):
             watched = _good(await stream)
     joined = crowd.subscribers.to_dict()
+    assert alone.figures is not None
     assert watched.figures is not None
     return {
         "joins": joins,
@@ -49,6 +51,8 @@ async def whep(cores: tuple[int, int], joins: int, a_second: float, seconds: flo
         "joins_per_second": joined["per_second"],
         "first_packet_p50_ms": joined["media_p50_ms"],
         "first_packet_p99_ms": joined["media_p99_ms"],
+        "calm_p50_us": alone.figures["delay_p50_us"],
+        "calm_p99_us": alone.figures["delay_p99_us"],
         "forwarding_p50_us": watched.figures["delay_p50_us"],
         "forwarding_p99_us": watched.figures["delay_p99_us"],
     }
