@@ -43,23 +43,26 @@ def without_red(sdp: str) -> str:
     return sdp
 
 
-async def sound(peer: Peer) -> list[dict[str, Any]]:
-    """What is known of each audio that a page receives."""
-    return [one for one in (await peer.report())["inbound"] if one["kind"] == "audio"]
+async def sound(peer: Peer) -> dict[str, dict[str, Any]]:
+    """What is known of each audio that a page receives, by its section: pages report in no particular order."""
+    return {one["mid"]: one for one in (await peer.report())["inbound"] if one["kind"] == "audio"}
 
 
-async def concealed(peer: Peer, seconds: float) -> list[dict[str, float]]:
+async def concealed(peer: Peer, seconds: float) -> dict[str, dict[str, float]]:
     """For each audio that a page receives, over so many seconds: how much was played, and which share was made up."""
     before = await sound(peer)
     await asyncio.sleep(seconds)
-    grown = []
-    for first, last in zip(before, await sound(peer), strict=True):
+    after = await sound(peer)
+    assert before.keys() == after.keys()
+    grown = {}
+    for mid, first in before.items():
+        last = after[mid]
         grew = {
             name: last[name] - first[name]
             for name in ("samples", "concealed", "silent", "concealments", "packets", "bytes")
         }
         made_up = (grew["concealed"] - grew["silent"]) / max(grew["samples"], 1)
-        grown.append({**grew, "lost": last["lost"] - first["lost"], "made_up": made_up})
+        grown[mid] = {**grew, "lost": last["lost"] - first["lost"], "made_up": made_up}
     print(f"{peer.name} in {seconds} s: {grown}")
     return grown
 
@@ -74,16 +77,25 @@ async def test_red_and_opus_are_heard_by_who_takes_red_and_who_does_not(live_sfu
     for listener in (bob, carol):
         await listener.do("open", "anything")
     async with contextlib.AsyncExitStack() as calls:
-        for peer in (alice, dave, bob, carol):
-            await calls.enter_async_context(join(room, peer, peer.name))
+        in_room = {
+            peer.name: await calls.enter_async_context(join(room, peer, peer.name))
+            for peer in (alice, dave, bob, carol)
+        }
         await asyncio.gather(bob.hears(2), carol.hears(2))
         assert {track.session.identity: track.codec for track in room.tracks} == {"alice": "red", "dave": "opus"}
         by_bob, by_carol = await asyncio.gather(concealed(bob, 3), concealed(carol, 3))
-        assert all(one["lost"] == 0 and one["samples"] > 48_000 and one["made_up"] < 0.1 for one in by_bob + by_carol)
+        for one in (*by_bob.values(), *by_carol.values()):
+            assert one["lost"] == 0 and one["samples"] > 48_000 and one["made_up"] < 0.1
         # Browsers name what is inside of RED; that it comes twice is seen from its size.
-        assert {one["codec"] for one in await sound(bob) + await sound(carol)} == {"audio/opus"}
-        for red, opus in zip(by_bob, by_carol, strict=True):
-            assert red["bytes"] / red["packets"] > 1.6 * opus["bytes"] / opus["packets"]
+        heard = (*(await sound(bob)).values(), *(await sound(carol)).values())
+        assert {one["codec"] for one in heard} == {"audio/opus"}
+        bobs, carols = [
+            {one.track.session.identity: one.mid for one in in_room[name].session.subscriptions}
+            for name in ("bob", "carol")
+        ]
+        for speaker in ("alice", "dave"):
+            red, opus = by_bob[bobs[speaker]], by_carol[carols[speaker]]
+            assert red["bytes"] / red["packets"] > 1.6 * opus["bytes"] / opus["packets"], speaker
 
 
 async def test_the_loudest_are_heard_in_the_slots_and_never_ones_own_voice(live_sfu: Live, chromium: Chromium) -> None:
@@ -133,7 +145,7 @@ async def test_the_loudest_are_heard_in_the_slots_and_never_ones_own_voice(live_
         after = await sound(people["viewer"])
         # Nothing is negotiated and nothing lost where the voice changes.
         assert sum(isinstance(event, sfu.OfferReady) for event in calls["viewer"].seen) == offers
-        assert [one["lost"] for one in after] == [one["lost"] for one in before]
+        assert {mid: one["lost"] for mid, one in after.items()} == {mid: one["lost"] for mid, one in before.items()}
 
 
 async def test_pauses_are_not_sent_and_not_made_up(live_sfu: Live, chromium: Chromium) -> None:
@@ -150,12 +162,12 @@ async def test_pauses_are_not_sent_and_not_made_up(live_sfu: Live, chromium: Chr
             await alice.do("loud", 0)
             # The encoder first makes sure that it is a pause.
             await asyncio.sleep(1)
-            (pause,) = await concealed(bob, 2)
+            (pause,) = (await concealed(bob, 2)).values()
             assert pause["packets"] < 20, "100 would come in two seconds"
             assert pause["lost"] == 0
             assert pause["made_up"] < 0.05
             await alice.do("loud", 0.3)
             await bob.hears()
-        (speech,) = await concealed(bob, 1)
+        (speech,) = (await concealed(bob, 1)).values()
         assert speech["packets"] > 40
         assert speech["lost"] == 0

@@ -1,6 +1,7 @@
 //! What the bottleneck was seen to pass when it was full, and how far that spreads (libwebrtc `link_capacity_estimator.cc`).
 //!
-//! Near this rate the estimate grows by little steps, far from it by a share of itself. Invariant: the spread is between the bounds.
+//! Near this rate the estimate grows by little steps, far from it by a share of itself. The spread outlives the mean: how unsteady a way is
+//! does not change with its rate. Invariant: the spread is between the bounds.
 
 use sfu_wire::Bitrate;
 
@@ -12,47 +13,45 @@ const VARIANCE: (f64, f64) = (0.4, 2.5);
 const NEAR: f64 = 3.0;
 
 /// See the module's text.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct LinkCapacity {
-    seen: Option<Seen>,
+    kbps: Option<f64>,
+    variance: f64,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Seen {
-    kbps: f64,
-    variance: f64,
+impl Default for LinkCapacity {
+    fn default() -> Self {
+        Self { kbps: None, variance: VARIANCE.0 }
+    }
 }
 
 impl LinkCapacity {
     /// The way was full while `acknowledged` passed.
     pub(super) fn overused(&mut self, acknowledged: Bitrate) {
         let sample = acknowledged.get() as f64 / 1e3;
-        let Some(seen) = &mut self.seen else {
-            self.seen = Some(Seen { kbps: sample, variance: VARIANCE.0 });
-            return;
-        };
-        seen.kbps += WEIGHT * (sample - seen.kbps);
-        let error = seen.kbps - sample;
+        let mean = self.kbps.map_or(sample, |mean| mean + WEIGHT * (sample - mean));
+        let error = mean - sample;
         // By the mean, so that the spread of a fast link and of a slow one are the same thing.
-        let normal = error * error / seen.kbps.max(1.0);
-        seen.variance = ((1.0 - WEIGHT) * seen.variance + WEIGHT * normal).clamp(VARIANCE.0, VARIANCE.1);
+        let normal = error * error / mean.max(1.0);
+        self.variance = ((1.0 - WEIGHT) * self.variance + WEIGHT * normal).clamp(VARIANCE.0, VARIANCE.1);
+        self.kbps = Some(mean);
     }
 
     /// It has changed: begin anew.
     pub(super) fn reset(&mut self) {
-        self.seen = None;
+        self.kbps = None;
     }
 
     /// The mean, when the way has been full.
     pub(super) fn rate(&self) -> Option<Bitrate> {
-        self.seen.map(|seen| from_kbps(seen.kbps))
+        self.kbps.map(from_kbps)
     }
 
     /// What is still near the mean.
     pub(super) fn bounds(&self) -> Option<(Bitrate, Bitrate)> {
-        let seen = self.seen?;
-        let spread = NEAR * (seen.variance * seen.kbps).sqrt();
-        Some((from_kbps(seen.kbps - spread), from_kbps(seen.kbps + spread)))
+        let mean = self.kbps?;
+        let spread = NEAR * (self.variance * mean).sqrt();
+        Some((from_kbps(mean - spread), from_kbps(mean + spread)))
     }
 }
 
@@ -90,5 +89,9 @@ mod tests {
         let mean = link.rate().unwrap();
         assert_eq!((high - mean).get() / 1000, (NEAR * (2.5 * mean.get() as f64 / 1e3).sqrt()) as u64);
         assert!(low < mean);
+        link.reset();
+        link.overused(mean);
+        let (_, after) = link.bounds().unwrap();
+        assert_eq!((after - mean).get() / 1000, (NEAR * (0.95 * 2.5 * mean.get() as f64 / 1e3).sqrt()) as u64);
     }
 }

@@ -37,7 +37,7 @@ pub use self::trendline::Usage;
 
 /// A probe is believed to this share of what is acknowledged meanwhile at least. (libwebrtc `goog_cc_network_control.cc`)
 const PROBE_FLOOR: f64 = 0.85;
-/// For so long after the first report the delay alone decides, unless something is lost. (libwebrtc
+/// For so long after the first report the delay alone decides, unless something is lost or enough was observed. (libwebrtc
 /// `send_side_bandwidth_estimation.cc`)
 const BEGINNING: Duration = Duration::from_secs(2);
 /// Probes whose packets may still be reported. Higher: more memory. Lower: reports of the oldest come to nothing.
@@ -61,6 +61,8 @@ impl Default for GccConfig {
         let mut loss = LossBasedConfig::default();
         // libwebrtc's 100 kbit/s take 2 Mbit/s down to half at a random loss of 10 %, where chance often makes it more.
         loss.bounds.upper_balance = Bitrate::from_kbps(150);
+        // A rise that is to be filled up with padding fails when nobody pads, and is then held for up to a minute.
+        loss.increase.padding = Duration::ZERO;
         Self { start: Bitrate::from_kbps(300), min: Bitrate::from_kbps(30), max: Bitrate::from_kbps(100_000), loss }
     }
 }
@@ -130,10 +132,11 @@ impl Gcc {
     }
 
     /// What the probes among `packets` measured.
-    fn probed(&mut self, packets: &[PacketResult]) -> Option<Bitrate> {
+    fn probed(&mut self, now: Instant, packets: &[PacketResult]) -> Option<Bitrate> {
         for packet in packets {
             if let Some(probe) = self.probes.iter().flatten().find(|probe| probe.contains(packet.seq)) {
                 self.prober.add(probe, packet);
+                self.delay.handle_probe(now);
             }
         }
         let probed = self.prober.take_last()?;
@@ -153,15 +156,15 @@ impl Gcc {
         let delay = self.delay.rate();
         let began = *self.first_feedback.get_or_insert(now);
         self.has_lost |= packets.iter().any(|packet| packet.arrival.is_none());
-        if !self.has_lost && now.saturating_duration_since(began) < BEGINNING {
-            self.set(delay.map_or(self.rate, |delay| delay.max(self.config.start)));
-            self.loss.set_estimate(self.rate);
-            return;
-        }
         if let Some(acknowledged) = self.acknowledged.bitrate() {
             self.loss.set_acknowledged(acknowledged);
         }
         self.loss.handle_report(packets, delay, limited);
+        let is_beginning = !self.has_lost && now.saturating_duration_since(began) < BEGINNING;
+        if is_beginning && !self.loss.is_ready() {
+            self.set(delay.map_or(self.rate, |delay| delay.max(self.config.start)));
+            return;
+        }
         let lossy = self.loss.result().bitrate.unwrap_or(self.rate);
         self.set(delay.map_or(lossy, |delay| lossy.min(delay)));
     }
@@ -202,7 +205,7 @@ impl BandwidthEstimator for Gcc {
         self.was_limited = limited;
         sort_by_arrival(packets);
         self.acknowledged.handle_packets(packets);
-        let probed = self.probed(packets);
+        let probed = self.probed(now, packets);
         let recovered = self.delay.update(now, packets, self.acknowledged.bitrate(), probed);
         self.combine(now, packets, limited);
         self.limited.set_estimate(self.estimate());

@@ -30,9 +30,9 @@ const MIN_PACKETS: u64 = 20;
 /// A report says something for so long: 1.2 times the longest interval of reports, 5 s.
 const REPORT_LIFETIME: Duration = Duration::from_secs(6);
 /// Without a report for three of the longest intervals the path is taken for dead. Higher: more is sent in vain. Lower:
-/// lost reports cost. (libwebrtc's former field trial `WebRTC-FeedbackTimeout`)
+/// lost reports cost. (Ours.)
 const SILENCE: Duration = Duration::from_secs(15);
-/// Then the rate falls by a fifth, and again with each of these. (as above)
+/// Then the rate falls by a fifth, and again with each of these. (Ours.)
 const SILENCE_INTERVAL: Duration = Duration::from_secs(1);
 const SILENCE_FACTOR: f64 = 0.8;
 /// Rates that rose within [`INCREASE_INTERVAL`]. There are two or three; more are taken together.

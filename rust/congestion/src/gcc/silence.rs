@@ -1,7 +1,7 @@
 //! What is left of the estimate while reports stay away though packets leave.
 //!
-//! A way that has broken tells nothing, so silence is a signal of its own: the rate halves after each [`SILENCE`] (RFC 8083 asks for as
-//! much). When reports come back the cut is taken back in steps, each after another calm moment: what was known before the
+//! A way that has broken tells nothing, so silence is a signal of its own: the rate halves after each [`SILENCE`]. Not in
+//! libwebrtc, whose congestion window does this (ours). When reports come back the cut is taken back in steps, each after another calm moment: what was known before the
 //! silence is likely to hold still, and if it does not, delay and loss say so meanwhile. Invariant: who sends nothing is not silent.
 
 use std::time::{Duration, Instant};

@@ -31,6 +31,8 @@ const FORGET: Duration = Duration::from_secs(10);
 
 /// Three packets of 1200 bytes, in bits: less is no queue, however long a slow way takes for them.
 const FEW_PACKETS: f64 = 3.0 * 1200.0 * 8.0;
+/// Of fewer packets the longest time between two is one like the others.
+const FEW_GAPS: u32 = 5;
 /// Falls that shorten nothing before the queue is taken for another's.
 const FALLS: u32 = 3;
 
@@ -52,6 +54,24 @@ struct Arrived {
     first_size: DataSize,
     last: FeedbackTime,
     size: DataSize,
+    packets: u32,
+    /// The longest time without an arrival, in microseconds, and the packet that ended it.
+    gap: (i64, DataSize),
+}
+
+impl Arrived {
+    fn new(arrival: FeedbackTime, size: DataSize) -> Self {
+        Self { first: arrival, first_size: size, last: arrival, size, packets: 1, gap: (0, DataSize::ZERO) }
+    }
+
+    fn add(&mut self, arrival: FeedbackTime, size: DataSize) {
+        self.gap = longer(self.gap, (arrival.micros_since(self.last), size));
+        (self.last, self.size, self.packets) = (arrival, self.size + size, self.packets + 1);
+    }
+}
+
+fn longer(one: (i64, DataSize), other: (i64, DataSize)) -> (i64, DataSize) {
+    if other.0 > one.0 { other } else { one }
 }
 
 /// See the module's text.
@@ -100,10 +120,9 @@ impl Standing {
         self.quickest.0 = self.quickest.0.min(way);
         self.shortest = Some(self.shortest.map_or(way, |shortest| shortest.min(way)));
         if let Some(arrived) = &mut self.arrived.0 {
-            (arrived.last, arrived.size) = (arrival, arrived.size + packet.size);
+            arrived.add(arrival, packet.size);
         } else {
-            let (first, size) = (arrival, packet.size);
-            self.arrived.0 = Some(Arrived { first, first_size: size, last: arrival, size });
+            self.arrived.0 = Some(Arrived::new(arrival, packet.size));
         }
     }
 
@@ -122,13 +141,24 @@ impl Standing {
         self.fell.is_some()
     }
 
-    /// What has arrived in the last two reports, by the time that it took.
+    /// What has arrived in the last two reports, by the time that it took. The longest time without an arrival does not count: packets leave a
+    /// queue one behind the other, and a way that became longer leaves one gap.
     fn passes(&self) -> Option<Bitrate> {
         let newest = self.arrived.0?;
-        let (first, before) = self.arrived.1.map_or((newest, DataSize::ZERO), |older| (older, older.size));
-        let micros = u64::try_from(newest.last.micros_since(first.first)).ok().filter(|micros| *micros > 0)?;
+        let (first, before, packets, mut gap) = match self.arrived.1 {
+            Some(older) => {
+                let between = (newest.first.micros_since(older.last), newest.first_size);
+                (older, older.size, older.packets, longer(older.gap, longer(between, newest.gap)))
+            }
+            None => (newest, DataSize::ZERO, 0, newest.gap),
+        };
+        if packets + newest.packets < FEW_GAPS {
+            gap = (0, DataSize::ZERO);
+        }
+        let micros = newest.last.micros_since(first.first).saturating_sub(gap.0);
+        let micros = u64::try_from(micros).ok().filter(|micros| *micros > 0)?;
         // The first packet's own time was before it arrived.
-        Some(Bitrate::of(before + newest.size - first.first_size, Duration::from_micros(micros)))
+        Some(Bitrate::of(before + newest.size - first.first_size - gap.1, Duration::from_micros(micros)))
     }
 
     fn judge(&mut self, now: Instant, shortest: i64, passes: Bitrate) -> Queue {
@@ -215,7 +245,11 @@ mod tests {
         assert_eq!(path.play(1000 * MS, 50), (0, None));
         assert_eq!(path.play(1000 * MS, 105), (0, None), "55 ms are tolerated");
         let (seen, rate) = path.play(200 * MS, 250);
-        assert_eq!((seen, rate.unwrap().get() / 1000), (1, 760), "19 packets behind the first in 240 ms");
+        assert_eq!(
+            (seen, rate.unwrap().get() / 1000),
+            (1, 1920),
+            "a packet each 5 ms, but for the moment in which the way became longer"
+        );
     }
 
     #[test]

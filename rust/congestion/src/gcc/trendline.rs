@@ -4,10 +4,8 @@
 //! slope while a queue fills. The threshold that tells growth from noise adapts: it rises slowly with what the way does anyway (so that a
 //! queue that others fill does not starve us) and falls back faster. Invariant: growth is told only when it lasts.
 
-use std::collections::VecDeque;
-use std::time::Instant;
-
 use sfu_wire::rtcp::FeedbackTime;
+use std::collections::VecDeque;
 
 use super::groups::Delta;
 
@@ -63,7 +61,8 @@ pub(super) struct Trendline {
     smoothed: f64,
     slope: f64,
     threshold: f64,
-    threshold_moved: Option<Instant>,
+    /// When, in milliseconds since the first arrival.
+    threshold_moved: Option<f64>,
     /// How long it has grown, in milliseconds of sending.
     growing: Option<f64>,
     growths: u32,
@@ -88,15 +87,26 @@ impl Trendline {
         }
     }
 
+    /// What was seen says nothing about what comes; what the way does anyway stays known.
+    pub(super) fn forget(&mut self) {
+        self.points.clear();
+        *self = Self {
+            points: std::mem::take(&mut self.points),
+            first: self.first,
+            threshold: self.threshold,
+            ..Self::new()
+        };
+    }
+
     /// What the queue did last.
     pub(super) const fn usage(&self) -> Usage {
         self.usage
     }
 
-    /// A group was complete at `arrival`; `now` is when that was reported.
-    pub(super) fn add(&mut self, now: Instant, delta: Delta, arrival: FeedbackTime) {
+    /// A group was complete at `arrival`.
+    pub(super) fn add(&mut self, delta: Delta, arrival: FeedbackTime) {
         let first = *self.first.get_or_insert(arrival);
-        self.count += 1;
+        self.count = FULL_COUNT.min(self.count + 1);
         self.sum += delta.arrived - delta.sent;
         self.smoothed = SMOOTHING * self.smoothed + (1.0 - SMOOTHING) * self.sum;
         let arrival = arrival.micros_since(first) as f64 / 1e3;
@@ -105,15 +115,15 @@ impl Trendline {
             self.points.pop_front();
         }
         let slope = if self.points.len() == WINDOW { slope(&self.points) } else { None };
-        self.detect(now, slope.unwrap_or(self.slope), delta.sent);
+        self.detect(arrival, slope.unwrap_or(self.slope), delta.sent);
     }
 
-    fn detect(&mut self, now: Instant, slope: f64, sent: f64) {
+    fn detect(&mut self, arrival: f64, slope: f64, sent: f64) {
         if self.count < 2 {
             self.usage = Usage::Normal;
             return;
         }
-        let signal = f64::from(self.count.min(FULL_COUNT)) * slope * GAIN;
+        let signal = f64::from(self.count) * slope * GAIN;
         if signal > self.threshold {
             // It began somewhere between the last two groups.
             let growing = self.growing.map_or(sent / 2.0, |growing| growing + sent);
@@ -129,19 +139,16 @@ impl Trendline {
             self.usage = if signal < -self.threshold { Usage::Under } else { Usage::Normal };
         }
         self.slope = slope;
-        self.move_threshold(now, signal.abs());
+        self.move_threshold(arrival, signal.abs());
     }
 
-    fn move_threshold(&mut self, now: Instant, signal: f64) {
-        let since = self
-            .threshold_moved
-            .replace(now)
-            .map_or(0.0, |last| now.saturating_duration_since(last).as_secs_f64() * 1e3);
+    fn move_threshold(&mut self, arrival: f64, signal: f64) {
+        let since = self.threshold_moved.replace(arrival).map_or(0.0, |last| arrival - last);
         if signal > self.threshold + OUTLIER {
             return;
         }
         let speed = if signal < self.threshold { FALL } else { RISE };
-        self.threshold += speed * (signal - self.threshold) * since.min(LONGEST_STEP);
+        self.threshold += speed * (signal - self.threshold) * since.clamp(0.0, LONGEST_STEP);
         self.threshold = self.threshold.clamp(LOWEST, HIGHEST);
     }
 }
@@ -162,19 +169,17 @@ fn slope(points: &VecDeque<Point>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     /// Groups every 20 ms, each delayed `more(n)` milliseconds more than the one before; what was told for each.
     fn play(count: u32, more: impl Fn(u32) -> f64) -> Vec<Usage> {
-        let (mut line, start) = (Trendline::new(), Instant::now());
+        let mut line = Trendline::new();
         let mut arrived = 0.0;
         let step = |n| {
             let delta = Delta { sent: 20.0, arrived: 20.0 + more(n) };
             arrived += delta.arrived;
             let arrival = FeedbackTime::new((arrived * 1e3) as i64 / FeedbackTime::TICK_MICROS);
-            line.add(start + Duration::from_micros((arrived * 1e3) as u64), delta, arrival);
+            line.add(delta, arrival);
             line.usage()
         };
         (0..count).map(step).collect()
@@ -211,18 +216,17 @@ mod tests {
 
     #[test]
     fn the_threshold_rises_with_what_the_way_does_and_falls_back_when_it_is_calm() {
-        let (mut line, start) = (Trendline::new(), Instant::now());
-        let at = |ms| start + Duration::from_millis(ms);
+        let mut line = Trendline::new();
         for step in 0..1000 {
             // A flow beside ours fills and empties the queue, not much beyond the threshold.
-            line.move_threshold(at(step * 20), line.threshold + 10.0);
+            line.move_threshold(f64::from(step * 20), line.threshold + 10.0);
         }
         let risen = line.threshold;
         assert!(risen > 100.0, "{risen}");
-        line.move_threshold(at(20_000), risen + OUTLIER + 1.0);
+        line.move_threshold(20_000.0, risen + OUTLIER + 1.0);
         assert!((line.threshold - risen).abs() < 1e-9, "what is far above it is something else");
         for step in 1000..1100 {
-            line.move_threshold(at(step * 20), 0.0);
+            line.move_threshold(f64::from(step * 20), 0.0);
         }
         assert!((line.threshold - LOWEST).abs() < 1e-9);
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use sfu_wire::{Bitrate, DataSize};
 
-/// What may leave at once. Higher: longer runs, fewer wakes. Lower: smoother. (libwebrtc `pacing_controller.cc`: 5 ms on mobile paths)
+/// What may leave at once. Higher: longer runs, fewer wakes. Lower: smoother. (Ours: libwebrtc's `pacing_controller.cc` has 40 ms.)
 pub(super) const BURST: Duration = Duration::from_millis(5);
 
 #[derive(Debug, Clone, Copy)]

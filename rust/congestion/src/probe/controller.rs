@@ -23,6 +23,8 @@ const INITIAL_SCALES: [f64; 2] = [3.0, 6.0];
 const CONTINUE_SHARE: f64 = 0.7;
 /// The probe after a good one, in estimates. (libwebrtc `probe_controller.cc`)
 const CONTINUE_SCALE: f64 = 2.0;
+/// The same share of a probe for the next layer: what is below it has met a bottleneck, and media is about to fill that. (Ours.)
+const UPGRADE_SHARE: f64 = 0.85;
 /// How long a result is waited for. Higher: other probes wait longer. Lower: long paths are not probed further.
 /// (libwebrtc `probe_controller.cc`)
 const RESULT_WAIT: Duration = Duration::from_secs(1);
@@ -37,10 +39,10 @@ const PERIODIC_SCALE: f64 = 2.0;
 const REPEAT_WINDOW: Duration = Duration::from_secs(5);
 /// The highest probe while loss limits the estimate and it rises, in estimates. (libwebrtc `probe_controller.cc`)
 const LOSS_SCALE: f64 = 1.5;
-/// The highest probe for the next layer, in estimates; a layer that needs more takes a second step.
-/// Higher: a longer queue where the estimate is the capacity; 15 ms at four times of it leave 45 ms. Lower: more steps.
+/// The highest probe for the next layer, in estimates; a layer that needs more takes further steps.
+/// Higher: a longer queue where the estimate is the capacity, which media that nearly fills it drains slowly. Lower: more steps.
 /// (Ours.)
-const UPGRADE_SCALE: f64 = 4.0;
+const UPGRADE_SCALE: f64 = 1.5;
 /// In how many packets a probe goes. Fewer: too few to measure. More: slow probes get long.
 /// (libwebrtc `probe_controller.cc`)
 const MIN_PACKETS: u32 = 5;
@@ -95,14 +97,23 @@ struct Path {
     recovery: Recovery,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum State {
     /// Nothing was probed for.
     Initial,
-    /// An estimate above `above` is followed by another probe, of `ceiling` at most.
-    Waiting { above: Bitrate, ceiling: Bitrate },
+    /// An estimate above `above` is followed by another probe.
+    Waiting { above: Bitrate, further: Further },
     /// Whatever was probed for is known, or will not be.
     Complete,
+}
+
+/// What follows a good probe.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Further {
+    /// The highest.
+    ceiling: Bitrate,
+    /// More than this share of a probe's rate is good.
+    share: f64,
 }
 
 /// A probe that time brings.
@@ -168,14 +179,15 @@ impl ProbeController {
         if self.limited_since.is_some()
             && self.path.state == State::Complete
             && let Some(targets) = self.wanted.probes(self.path.estimate)
-            && self.start(now, &targets, Some(self.path.max))
+            && self.start(now, &targets, Some(Further::up_to(self.path.max)))
         {
             self.wanted.probed();
         }
     }
 
-    /// The total that the next layer up needs, with a reserve; zero: nothing. While the application is the limit it is
-    /// probed for, at just that rate, and again later and later while that shows too little.
+    /// The total that the next layer up needs, with a reserve; zero: nothing. It is probed for at just that rate, and again while that shows too
+    /// little. Not only while the application is the limit: with 540 of 600 kbit/s sent it is not, the estimate grows by steps of a
+    /// packet, and of a way that has become four times as wide nothing is seen for ten seconds.
     pub fn want(&mut self, now: Instant, needed: Bitrate) {
         self.upgrade.want(now, needed);
     }
@@ -194,11 +206,11 @@ impl ProbeController {
         path.recovery.handle_estimate(now, path.estimate, estimate);
         path.estimate = estimate;
         self.upgrade.handle_estimate(now, estimate);
-        if let State::Waiting { above, ceiling } = path.state
+        if let State::Waiting { above, further } = path.state
             && estimate > above
         {
-            let target = (estimate * CONTINUE_SCALE).min(ceiling);
-            self.start(now, &[target], (target < ceiling).then_some(ceiling));
+            let target = (estimate * CONTINUE_SCALE).min(further.ceiling);
+            self.start(now, &[target], (target < further.ceiling).then_some(further));
         }
     }
 
@@ -232,13 +244,17 @@ impl ProbeController {
         let (estimate, max) = (path.estimate, path.max);
         let Some((_, cause)) = self.due().into_iter().flatten().find(|(at, _)| *at <= now) else { return };
         match cause {
-            Cause::Start => self.start(now, &[estimate * INITIAL_SCALES[0]], Some(max)),
-            Cause::Period => self.start(now, &[estimate * PERIODIC_SCALE], Some(max)),
+            Cause::Start => self.start(now, &[estimate * INITIAL_SCALES[0]], Some(Further::up_to(max))),
+            Cause::Period => self.start(now, &[estimate * PERIODIC_SCALE], Some(Further::up_to(max))),
             Cause::Upgrade => {
-                self.upgrade.attempted(now);
                 let needed = self.upgrade.needed();
                 let target = needed.min(estimate * UPGRADE_SCALE);
-                self.start(now, &[target], (target < needed).then_some(needed))
+                self.upgrade.attempted(now, target.size_in(SHAPE.0), estimate);
+                self.start(
+                    now,
+                    &[target],
+                    (target < needed).then_some(Further { ceiling: needed, share: UPGRADE_SHARE }),
+                )
             }
         };
     }
@@ -258,11 +274,11 @@ impl ProbeController {
         // A result on its way may be enough.
         let after = |at: Instant, wait| path.after_last(wait).map_or(at, |next| next.max(at));
         let start = path.after_last(RESULT_WAIT).filter(|at| path.repeat_until.is_some_and(|until| *at < until));
-        let upgrade = self.limited_since.zip(self.upgrade.due(path.estimate));
+        let upgrade = self.upgrade.due(path.estimate);
         let period = self.limited_since.filter(|_| self.config.periodic);
         [
             start.map(|at| (at, Cause::Start)),
-            upgrade.map(|(since, at)| (after(at.max(since), RESULT_WAIT), Cause::Upgrade)),
+            upgrade.map(|at| (after(at, RESULT_WAIT), Cause::Upgrade)),
             period.map(|since| (after(since + PERIOD, PERIOD), Cause::Period)),
         ]
     }
@@ -287,7 +303,7 @@ impl ProbeController {
             path.repeat_until = Some(now + REPEAT_WINDOW);
         }
         let (start, max) = (path.start, path.max);
-        self.start(now, &INITIAL_SCALES.map(|scale| start * scale), Some(max));
+        self.start(now, &INITIAL_SCALES.map(|scale| start * scale), Some(Further::up_to(max)));
     }
 
     /// Plans one probe that is not followed by others, whatever it shows.
@@ -295,15 +311,15 @@ impl ProbeController {
         self.start(now, &[target], None)
     }
 
-    /// Plans probes at rising `targets`. A good result is followed by more, of `ceiling` at most. False when there is
+    /// Plans probes at rising `targets`. A good result is followed by `further` ones. False when there is
     /// none that could show anything.
-    fn start(&mut self, now: Instant, targets: &[Bitrate], mut ceiling: Option<Bitrate>) -> bool {
+    fn start(&mut self, now: Instant, targets: &[Bitrate], mut further: Option<Further>) -> bool {
         let Some(cap) = self.cap().filter(|_| self.available) else { return false };
         let mut highest = self.path.estimate;
         let mut pending = [None; 2];
         for (slot, target) in pending.iter_mut().zip(targets) {
             if *target >= cap {
-                ceiling = None;
+                further = None;
             }
             let target = cap.min(*target);
             if target > highest {
@@ -315,8 +331,8 @@ impl ProbeController {
         if pending == [None; 2] {
             return false;
         }
-        if let Some(ceiling) = ceiling {
-            self.path.state = State::Waiting { above: highest * CONTINUE_SHARE, ceiling };
+        if let Some(further) = further {
+            self.path.state = State::Waiting { above: highest * further.share, further };
         }
         self.path.last_probe = Some(now);
         self.pending = pending;
@@ -329,6 +345,12 @@ impl ProbeController {
         let repeated = self.path.repeat_until.is_some_and(|until| now < until);
         let (duration, min_delta) = if repeated { REPEATED_SHAPE } else { SHAPE };
         ProbePlan { id, target, duration, min_packets: MIN_PACKETS, min_delta }
+    }
+}
+
+impl Further {
+    const fn up_to(ceiling: Bitrate) -> Self {
+        Self { ceiling, share: CONTINUE_SHARE }
     }
 }
 

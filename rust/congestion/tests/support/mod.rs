@@ -141,12 +141,14 @@ impl<E: BandwidthEstimator> Call<E> {
         }
         while let Some(plan) = self.estimator.poll_probe() {
             let first = SeqNo::new(self.next);
-            let packets = (plan.target.size_in(plan.duration).get() / PACKET + 1).max(u64::from(plan.min_packets));
+            // As the pacer asks for padding: no more than the plan says, in packets that are small where that is little.
+            let size = (plan.min_size().get() / u64::from(plan.min_packets)).min(PACKET);
+            let packets = plan.min_size().get().div_ceil(size);
             // Evenly over its time, one probe behind the other.
-            let gap = Duration::from_secs_f64(PACKET as f64 * 8.0 / plan.target.get() as f64);
+            let gap = Duration::from_secs_f64(size as f64 * 8.0 / plan.target.get() as f64);
             for _ in 0..packets {
                 self.probing = self.probing.max(now) + gap;
-                self.send(self.probing);
+                self.send(self.probing, size);
             }
             let last = SeqNo::new(self.next - 1);
             self.estimator.handle_probe(now, SentProbe { plan, first, last });
@@ -154,7 +156,7 @@ impl<E: BandwidthEstimator> Call<E> {
         self.budget += self.estimator.estimate().min(self.source).get() as f64 / 8.0 * TICK.as_secs_f64();
         while self.budget >= PACKET as f64 {
             self.budget -= PACKET as f64;
-            self.send(now);
+            self.send(now, PACKET);
         }
         if now >= self.next_report {
             self.next_report += REPORT_EVERY;
@@ -162,15 +164,15 @@ impl<E: BandwidthEstimator> Call<E> {
         }
     }
 
-    fn send(&mut self, at: Instant) {
-        self.estimator.handle_sent(self.now, DataSize::new(PACKET));
-        let result = PacketResult { seq: SeqNo::new(self.next), sent: at, size: DataSize::new(PACKET), arrival: None };
+    fn send(&mut self, at: Instant, size: u64) {
+        self.estimator.handle_sent(self.now, DataSize::new(size));
+        let result = PacketResult { seq: SeqNo::new(self.next), sent: at, size: DataSize::new(size), arrival: None };
         self.next += 1;
         let waits = self.free.saturating_duration_since(at);
         let arrives = if waits > self.way.queue || self.loses() {
             None
         } else {
-            let takes = Duration::from_secs_f64(PACKET as f64 * 8.0 / self.way.rate.get() as f64);
+            let takes = Duration::from_secs_f64(size as f64 * 8.0 / self.way.rate.get() as f64);
             self.free = self.free.max(at) + takes;
             self.longest = self.longest.max(waits);
             Some(self.free + self.way.delay)
@@ -199,7 +201,7 @@ impl<E: BandwidthEstimator> Call<E> {
         {
             for packet in self.unreported.drain(..=index) {
                 let arrival = packet.arrives.map(|at| (at - self.start).as_micros() as i64 / FeedbackTime::TICK_MICROS);
-                self.arrived += if arrival.is_some() { PACKET } else { 0 };
+                self.arrived += if arrival.is_some() { packet.result.size.get() } else { 0 };
                 results.push(PacketResult { arrival: arrival.map(FeedbackTime::new), ..packet.result });
             }
         }

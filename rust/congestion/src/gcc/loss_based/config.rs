@@ -1,7 +1,7 @@
-//! The numbers of the loss-based estimator, pinned to one release: libwebrtc M138 (branch-heads/7204).
+//! The numbers of the loss-based estimator, those of libwebrtc's `loss_based_bwe_v2.cc` of 2025 (read at 068e6ba in a mirror; the same as a port
+//! gives for M138), where each is a key of the field trial `WebRTC-Bwe-LossBasedBweV2`.
 //!
-//! Every default is that of `loss_based_bwe_v2.cc` there, where each is a key of the field trial
-//! `WebRTC-Bwe-LossBasedBweV2`. Those that are off by default (ramp-up acceleration, smoothing of sending rates, the
+//! Those that are off by default (ramp-up acceleration, smoothing of sending rates, the
 //! upper bound as a candidate) are left out.
 
 use std::time::Duration;

@@ -2,8 +2,9 @@
 //! packets.
 //!
 //! From reports it makes observations (`observations.rs`), asks which rate explains their losses best (`model.rs`),
-//! bounds that, and moves between following the delay-based estimate, falling and rising (`increase.rs`). Pinned to
-//! libwebrtc M138 (branch-heads/7204) `loss_based_bwe_v2.cc`. Its time is that of sending. Invariant: the result is
+//! bounds that, and moves between following the delay-based estimate, falling and rising (`increase.rs`). It is
+//! libwebrtc's `loss_based_bwe_v2.cc` of 2025, whose numbers are M138's; what is lost and then received within one observation counts once here, twice
+//! there, and of equal losses the oldest is taken for chance. Its time is that of sending. Invariant: the result is
 //! never above the delay-based estimate.
 
 mod config;
@@ -102,6 +103,7 @@ impl LossBased {
     }
 
     /// Begins anew at `bitrate`, from which the next report goes on.
+    #[cfg(test)]
     pub(super) fn set_estimate(&mut self, bitrate: Bitrate) {
         self.start(bitrate);
     }

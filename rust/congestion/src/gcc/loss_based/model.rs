@@ -72,7 +72,7 @@ impl Model<'_> {
     fn bias(&self, rate: Bitrate) -> f64 {
         let config = self.config;
         let margin = config.bias_max_loss - self.observations.average_loss();
-        let kbps = rate.get() as f64 / 1e3;
+        let kbps = (rate.get() as f64 / 1e3).round();
         margin / (config.bias_smoothing + margin.abs()) * (config.bias * kbps + config.log_bias * kbps.ln_1p())
     }
 

@@ -188,11 +188,11 @@ fn twice_the_demand_bounds_probes() {
 #[test]
 fn demand_outlives_the_path() {
     let mut probing = Probing::limited(START);
-    assert_eq!(probing.wanted(400), [400, 600]);
+    assert_eq!(probing.wanted(400), [400, 450]);
     probing.controller.handle_network_change(probing.now);
     assert_eq!(probing.bounds(START, MAX), [800], "not 900 and 1800");
     probing.wait(1000);
-    assert_eq!(probing.wanted(400), [400, 600], "on this path, too");
+    assert_eq!(probing.wanted(400), [400, 450], "on this path, too");
 }
 
 #[test]
@@ -212,27 +212,27 @@ fn rising_demand_is_probed_for_while_the_application_is_the_limit() {
     assert_eq!(probing.wanted(MAX + 1), [MAX]);
     assert_eq!(probing.wanted(MAX + 100), [], "noise");
     let mut probing = Probing::limited(3000);
-    assert_eq!(probing.wanted(4000), [4000, 6000]);
+    assert_eq!(probing.wanted(4000), [4000, 4500]);
 }
 
 #[test]
 fn rising_demand_far_above_the_estimate_goes_in_steps() {
     let mut probing = Probing::limited(START);
-    assert_eq!(probing.wanted(MAX), [600]);
-    assert_eq!(probing.estimate(450), [900]);
+    assert_eq!(probing.wanted(MAX), [450]);
+    assert_eq!(probing.estimate(440), [880]);
 }
 
 #[test]
 fn demand_that_swings_is_probed_for_once() {
     let mut probing = Probing::limited(1000);
-    assert_eq!(probing.wanted(1900), [1900, 2000]);
+    assert_eq!(probing.wanted(1900), [1500]);
     for _ in 0..10 {
         probing.wait(1200);
         probing.estimate(1000);
         assert_eq!((probing.wanted(1500), probing.wanted(1900)), (vec![], vec![]));
     }
     probing.wait(1200);
-    assert_eq!((probing.wanted(200), probing.wanted(1900)), (vec![], vec![1900, 2000]), "another call");
+    assert_eq!((probing.wanted(200), probing.wanted(1900)), (vec![], vec![1500]), "another call");
 }
 
 #[test]
@@ -324,50 +324,52 @@ fn a_repeated_start_ends_with_the_first_demand() {
 
 #[test]
 fn what_the_next_layer_needs_is_probed_for_exactly() {
-    let mut probing = Probing::limited(600);
+    let mut probing = Probing::limited(1300);
     assert_eq!(probing.want(1870), [1870]);
     assert_eq!(probing.estimate(1800), [], "enough");
     probing.wait(1000);
-    assert_eq!(probing.want(4000), [4000], "the layer after it need not wait");
+    assert_eq!(probing.want(2600), [2600], "the layer after it need not wait");
 }
 
 #[test]
-fn the_next_layer_is_probed_for_only_while_the_application_is_the_limit() {
-    let mut probing = Probing::idle(600);
-    assert_eq!((probing.want(1870), probing.wait(10_000)), (vec![], vec![]));
-    probing.limit();
-    assert_eq!(probing.wait(0), [1870]);
+fn the_next_layer_is_probed_for_also_while_nearly_all_that_is_estimated_is_sent() {
+    let mut probing = Probing::idle(1300);
+    assert_eq!(probing.want(1870), [1870]);
 }
 
 #[test]
-fn a_layer_far_above_the_estimate_takes_two_steps() {
+fn a_layer_far_above_the_estimate_takes_further_steps() {
     let mut probing = Probing::limited(500);
-    assert_eq!(probing.want(2530), [2000]);
-    assert_eq!(probing.estimate(1900), [2530], "not more than is needed");
+    assert_eq!(probing.want(2530), [750]);
+    assert_eq!(probing.estimate(637), [], "a bottleneck");
+    assert_eq!(probing.estimate(700), [1400]);
+    assert_eq!(probing.estimate(1390), [2530], "not more than is needed");
     assert_eq!(probing.estimate(2500), []);
     assert_eq!(probing.controller.poll_timeout().map(|at| at - probing.now), Some(5000 * MS), "the periodic one only");
 }
 
 #[test]
-fn wants_that_fail_back_off_until_the_path_changes() {
+fn wants_that_fail_come_again_and_on_another_path_anew() {
     let mut probing = Probing::new(ProbeConfig { periodic: false, ..ProbeConfig::default() });
     probing.bounds(500, MAX);
     probing.wait(1000);
     probing.limit();
     probing.controller.want(probing.now, Bitrate::new(1870));
-    let times: Vec<_> = probing.sent_within(190_000).iter().map(|(at, _)| *at / 1000).collect();
-    assert_eq!(times, [0, 2, 6, 14, 30, 62, 122, 182]);
+    let times: Vec<_> = probing.sent_within(9_000).iter().map(|(at, _)| *at / 1000).collect();
+    assert_eq!(times, [0, 2, 4, 6, 8]);
     probing.controller.handle_network_change(probing.now);
     probing.bounds(500, MAX);
     let times: Vec<_> = probing.sent_within(8000).iter().map(|(at, _)| *at / 1000).collect();
-    assert_eq!(times, [1, 3, 7], "a second for the results of the start");
+    assert_eq!(times, [1, 3, 5, 7], "a second for the results of the start");
 }
 
 #[test]
 fn demand_bounds_what_is_wanted_next() {
     let mut probing = Probing::limited(600);
     probing.wanted(500);
-    assert_eq!(probing.want(1870), [1000]);
+    assert_eq!(probing.want(1870), [900], "one and a half times the estimate");
+    probing.wanted(400);
+    assert_eq!(probing.wait(2000), [800], "twice what could be sent");
 }
 
 #[test]
