@@ -110,6 +110,7 @@ class NativeBackend:
                 max_half_open=config.max_half_open,
                 channel_buffer=config.channel_buffer,
                 remb_bitrate=config.remb_bitrate,
+                congestion_control=config.congestion_control,
                 receive_buffer=config.receive_buffer,
                 send_buffer=config.send_buffer,
                 log_level=config.log_level,

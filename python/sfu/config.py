@@ -71,6 +71,10 @@ class Config:
     remb_bitrate: int = 8_000_000
     """Bits per second granted to publishers without transport-wide feedback."""
 
+    congestion_control: bool = True
+    """Whether what each subscriber's way carries is estimated, from its transport-wide feedback, and layers are chosen by it. `False`:
+    everybody gets what was asked for, as for links that are known to be good."""
+
     receive_buffer: int = 8 * 1024 * 1024
     """SO_RCVBUF in bytes."""
 
@@ -106,8 +110,9 @@ class Config:
         if self.shards is not None:
             _check_count("shards", self.shards)
         _check_processors(self.pin)
-        if not isinstance(self.spread, bool):
-            raise TypeError(f"spread must be a bool, not {type(self.spread).__name__}")
+        for name in ("spread", "congestion_control"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be a bool, not {type(getattr(self, name)).__name__}")
         for name in ("max_half_open", "channel_buffer", "remb_bitrate", "receive_buffer", "send_buffer"):
             _check_count(name, getattr(self, name))
         _check_count("event_queue", self.event_queue)

@@ -136,9 +136,12 @@ class LayerChanged:
     subscription: Subscription
     before: Layer | None
     after: Layer | None
-    reason: Literal["started", "chosen", "paused", "muted", "flow"] = field(default="flow", kw_only=True, compare=False)
+    reason: Literal["started", "chosen", "paused", "muted", "bandwidth", "flow"] = field(
+        default="flow", kw_only=True, compare=False
+    )
     """What it was decided by: the beginning, `set_layer`, `pause` and `resume` (or a lost and found transport), the
-    server's mute, or what the publisher sends."""
+    server's mute, what the subscriber's way carries (`after` is `None` when it carries nothing of this track), or what
+    the publisher sends."""
     wait: float = field(default=0.0, kw_only=True, compare=False)
     """Seconds from the decision until the first packet of the new layer had gone out."""
     keyframe_wait: float = field(default=0.0, kw_only=True, compare=False)

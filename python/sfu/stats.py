@@ -141,6 +141,8 @@ class TransportStats(_Value):
     packets_sent: int
     bytes_sent: int
     rtt: float | None
+    estimate: int | None
+    """Bits per second that the way to the peer carries (RTP and what is in it), once the peer has reported on what it receives."""
     dropped: DropCounts
 
 

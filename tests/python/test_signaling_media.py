@@ -104,6 +104,7 @@ def test_subscriptions(door: Door) -> None:
             "quality": None,
             "before": {"spatial": 2, "temporal": 2},
             "after": None,
+            "reason": "paused",
         }
         assert bob.receive("subscription_failed")["problem"] == "rejected"
         bob.ask("unsubscribe", track=name)

@@ -97,6 +97,7 @@ class Core:
         receive_buffer: int = 8388608,
         send_buffer: int = 8388608,
         event_capacity: int = 65536,
+        congestion_control: bool = True,
         log_level: str = "info",
     ) -> Core:
         """Bind the sockets and start the threads.
@@ -105,6 +106,7 @@ class Core:
         `announce`: IP addresses for the host candidates; empty: loopback and interface addresses that match `udp`.
         `shards`: threads; None: as many as this process has processors. `pin`: the processor of each. `spread`: whether
         a room's sessions go to all of them alike from the first on. `hold`: seconds for which each lets datagrams come.
+        `congestion_control`: whether layers are chosen by what each subscriber's way carries.
         Raises OSError (port in use, address not available) or ValueError (not an address, bad PEM).
         """
 
@@ -326,7 +328,7 @@ class LayerChanged:
     subscription: int
     before: tuple[int, int] | None
     after: tuple[int, int] | None
-    reason: Literal["started", "chosen", "paused", "muted", "flow"]
+    reason: Literal["started", "chosen", "paused", "muted", "bandwidth", "flow"]
     wait: float
     keyframe_wait: float
 
@@ -572,6 +574,7 @@ class TransportStats:
         "packets_sent",
         "bytes_sent",
         "rtt",
+        "estimate",
         "dropped",
     )
     transport: TransportName
@@ -584,6 +587,7 @@ class TransportStats:
     packets_sent: int
     bytes_sent: int
     rtt: float | None
+    estimate: int | None
     dropped: DropCounts
 
 @final

@@ -108,6 +108,7 @@ class Simulation:
         max_half_open: int,
         channel_buffer: int,
         remb_bitrate: int,
+        congestion_control: bool,
     ) -> Simulation: ...
     def core(self) -> Core:
         """The data plane; it carries each command out at once, and `drain` brings the answer."""

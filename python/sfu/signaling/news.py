@@ -91,6 +91,7 @@ def _of_subscription(event: Any) -> list[dict[str, Any]]:
                 "quality": views.subscription(event.subscription)["quality"],
                 "before": views.layer(event.before),
                 "after": views.layer(event.after),
+                "reason": event.reason,
             }
             return [{"type": "layer_changed", **_which(event.subscription), **about}]
         case "LayersWanted":

@@ -111,6 +111,7 @@ class SimulatedBackend(NativeBackend):
             max_half_open=config.max_half_open,
             channel_buffer=config.channel_buffer,
             remb_bitrate=config.remb_bitrate,
+            congestion_control=config.congestion_control,
         )
         return self.simulation.core()
 

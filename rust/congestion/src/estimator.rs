@@ -55,6 +55,9 @@ pub trait BandwidthEstimator: Debug + Send {
 
     /// What the way carries, all headers below RTP excluded.
     fn estimate(&self) -> Bitrate;
+
+    /// Whether more was sent than the way carries: a queue grows or stands, or losses lower the rate.
+    fn is_congested(&self) -> bool;
 }
 
 /// An estimator that learns nothing.
@@ -95,6 +98,11 @@ impl BandwidthEstimator for FixedRate {
 
     fn estimate(&self) -> Bitrate {
         self.0
+    }
+
+    /// It is known from the beginning.
+    fn is_congested(&self) -> bool {
+        true
     }
 }
 

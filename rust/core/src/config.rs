@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use sfu_congestion::{BandwidthEstimator, Gcc, GccConfig};
 use sfu_transport::Certificate;
 use sfu_wire::Bitrate;
 
@@ -39,6 +40,31 @@ pub struct SfuConfig {
     pub remb: Bitrate,
     /// Bound of the event queue; what does not fit is dropped and counted.
     pub event_capacity: usize,
+    /// How it is learnt what the way to each subscriber carries, by which layers are chosen.
+    pub estimation: Estimation,
+}
+
+/// How it is learnt what the way to a subscriber carries.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Estimation {
+    /// Not at all: everybody gets what was chosen for them.
+    Off,
+    /// By [`Gcc`], for peers that send transport-wide feedback.
+    #[default]
+    Gcc,
+    /// By an estimator of the embedder's, likewise; it is asked for with the first report.
+    Custom(fn(Instant) -> Box<dyn BandwidthEstimator>),
+}
+
+impl Estimation {
+    /// An estimator for one subscriber.
+    pub(crate) fn begin(self, now: Instant) -> Option<Box<dyn BandwidthEstimator>> {
+        match self {
+            Self::Off => None,
+            Self::Gcc => Some(Box::new(Gcc::new(now, GccConfig::default()))),
+            Self::Custom(estimator) => Some(estimator(now)),
+        }
+    }
 }
 
 /// Settings of a room.

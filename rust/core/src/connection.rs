@@ -9,6 +9,7 @@ use sfu_congestion::{TwccReceiver, TwccSender};
 use sfu_transport::{StreamId, Transport};
 use sfu_wire::{ExtensionMap, Mid, Ssrc};
 
+use crate::bandwidth::Bandwidth;
 use crate::id::{ChannelId, SessionId, SubscriptionId, TrackId};
 use crate::nack::responder::LookUps;
 use crate::negotiation::Negotiator;
@@ -58,6 +59,8 @@ impl Progress {
 pub(crate) struct Connection {
     pub(crate) transport: Transport,
     pub(crate) twcc_sender: TwccSender,
+    /// Once the peer has reported on what it receives.
+    pub(crate) bandwidth: Option<Box<Bandwidth>>,
     pub(crate) session: SessionId,
     pub(crate) kind: TransportKind,
     pub(crate) negotiator: Negotiator,

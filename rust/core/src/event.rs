@@ -48,6 +48,8 @@ pub enum LayerReason {
     Paused,
     /// `Command::SetMuted`.
     Muted,
+    /// What the subscriber's way carries.
+    Bandwidth,
     /// What the publisher sends: encodings and layers come, stop and restart.
     #[default]
     Flow,
@@ -61,6 +63,7 @@ impl LayerReason {
             Self::Chosen => "chosen",
             Self::Paused => "paused",
             Self::Muted => "muted",
+            Self::Bandwidth => "bandwidth",
             Self::Flow => "flow",
         }
     }

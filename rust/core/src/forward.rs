@@ -50,6 +50,8 @@ pub struct Forwarder {
     gap: Option<SeqNo>,
     told: Told,
     voice: Voice,
+    /// The way to the subscriber is full.
+    sparing: bool,
 }
 
 /// Where audio is whose track may change.
@@ -77,6 +79,13 @@ enum Basis {
 struct Holds {
     paused: bool,
     muted: bool,
+    starved: bool,
+}
+
+impl Holds {
+    const fn any(self) -> bool {
+        self.paused || self.muted || self.starved
+    }
 }
 
 /// What the owner knows already.
@@ -108,6 +117,7 @@ impl Forwarder {
             gap: None,
             told: Told::default(),
             voice: Voice::default(),
+            sparing: false,
         }
     }
 
@@ -119,13 +129,24 @@ impl Forwarder {
     /// Held back by the subscriber, or no longer. Video resumes at a keyframe, audio at once.
     pub fn set_paused(&mut self, paused: bool) {
         self.holds.paused = paused;
-        self.selector.set_held(self.holds.paused || self.holds.muted);
+        self.selector.set_held(self.holds.any());
     }
 
     /// Held back because the track is muted, or no longer.
     pub fn set_muted(&mut self, muted: bool) {
         self.holds.muted = muted;
-        self.selector.set_held(self.holds.paused || self.holds.muted);
+        self.selector.set_held(self.holds.any());
+    }
+
+    /// More is sent than there is bandwidth for until a lower encoding has begun: meanwhile the current one goes with as few frames as it can.
+    pub fn set_sparing(&mut self, sparing: bool) {
+        self.sparing = sparing;
+    }
+
+    /// Held back for want of bandwidth, or no longer.
+    pub fn set_starved(&mut self, starved: bool) {
+        self.holds.starved = starved;
+        self.selector.set_held(self.holds.any());
     }
 
     /// Which encodings flow. A packet makes its encoding flow by itself; one that stalled must be told.
@@ -415,9 +436,13 @@ impl Forwarder {
     }
 
     /// The highest layers inside the encoding that are wanted.
-    const fn limit(&self) -> Layer {
+    fn limit(&self) -> Layer {
         let max = self.selector.max();
-        if self.simulcast { Layer { spatial: Layer::MAX.spatial, temporal: max.temporal } } else { max }
+        if !self.simulcast {
+            return max;
+        }
+        let temporal = if self.sparing && self.selector.is_to_go_down() { 0 } else { max.temporal };
+        Layer { spatial: Layer::MAX.spatial, temporal }
     }
 
     /// An SVC stream has a layer that is wanted and cannot be entered without a keyframe.

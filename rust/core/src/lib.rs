@@ -6,6 +6,7 @@
 pub mod allocate;
 mod arena;
 mod audio;
+mod bandwidth;
 mod binding;
 mod change;
 mod channel;

@@ -219,6 +219,8 @@ pub struct TransportStats {
     pub dropped: DropCounts,
     /// From receiver reports or TWCC feedback.
     pub rtt: Option<Duration>,
+    /// What the way to the peer carries, once it has reported on what it receives.
+    pub estimate: Option<Bitrate>,
 }
 
 /// Of one published track.

@@ -6,6 +6,7 @@ use sfu_wire::{Mid, Pt};
 
 use crate::arena::ConnectionId;
 use crate::audio::{Slot, Way};
+use crate::bandwidth::Share;
 use crate::change::Change;
 use crate::codec::CodecName;
 use crate::event::SubscriptionProblem;
@@ -89,6 +90,8 @@ pub(crate) struct Subscription {
     pub(crate) slot: Option<Slot>,
     pub(crate) max_layer: Option<Layer>,
     pub(crate) paused: bool,
+    /// Of the subscriber's bandwidth, once that is divided.
+    pub(crate) share: Option<Share>,
     pub(crate) plis_received: u64,
     pub(crate) change: Change,
     pub(crate) picture_loss: PictureLoss,
@@ -99,6 +102,34 @@ pub(crate) struct Subscription {
 impl Subscription {
     /// So many of its bytes a packet that goes out may touch.
     pub(crate) const OUTGOING: usize = offset_of!(Self, session);
+
+    /// The highest layer that is wanted and that there is bandwidth for.
+    fn highest(&self) -> Option<Layer> {
+        self.share.map_or(self.max_layer, |share| share.within(self.max_layer))
+    }
+
+    fn is_starved(&self) -> bool {
+        self.share.is_some_and(Share::is_nothing)
+    }
+
+    /// Nothing above `max` is wanted.
+    pub(crate) fn set_max_layer(&mut self, max: Option<Layer>) {
+        self.max_layer = max;
+        self.forwarder.set_max_layer(self.highest());
+    }
+
+    /// It gets this of the bandwidth; whether that changes what may pass.
+    pub(crate) fn set_share(&mut self, share: Share) -> bool {
+        let before = (self.highest(), self.is_starved());
+        self.share = Some(share);
+        let after = (self.highest(), self.is_starved());
+        if before != after {
+            self.forwarder.set_max_layer(after.0);
+            self.forwarder.set_starved(after.1);
+            self.forwarder.set_sparing(share.is_short());
+        }
+        before != after
+    }
 
     /// Whether the subscriber would take what flows.
     pub(crate) fn is_wanted(&self) -> bool {

@@ -9,7 +9,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use sfu_core::codec::CodecName;
 use sfu_core::command::SdpType;
-use sfu_core::config::Offers;
+use sfu_core::config::{Estimation, Offers};
 use sfu_core::layer::Layer;
 use sfu_core::transport::TransportKind;
 
@@ -27,6 +27,11 @@ fn choose<T: Copy>(argument: &str, value: &str, choices: &[(&str, T)]) -> PyResu
 
 fn refuse(argument: &str, problem: impl Display) -> PyErr {
     PyValueError::new_err(format!("{argument}: {problem}"))
+}
+
+/// Whether what the ways to subscribers carry is estimated.
+pub(crate) const fn estimation(congestion_control: bool) -> Estimation {
+    if congestion_control { Estimation::Gcc } else { Estimation::Off }
 }
 
 pub(crate) fn transport(value: &str) -> PyResult<TransportKind> {

@@ -29,7 +29,7 @@ impl Core {
         *, udp, announce, shards=None, pin=Vec::new(), spread=false, hold=0.0, certificate_pem=None, private_key_pem=None,
         consent_timeout=10.0, close_timeout=20.0, connect_timeout=20.0, max_half_open=1024, channel_buffer=4_194_304,
         remb_bitrate=8_000_000, receive_buffer=8_388_608, send_buffer=8_388_608, event_capacity=65536,
-        log_level="info"
+        congestion_control=true, log_level="info"
     ))]
     fn new(
         py: Python<'_>,
@@ -50,6 +50,7 @@ impl Core {
         receive_buffer: usize,
         send_buffer: usize,
         event_capacity: usize,
+        congestion_control: bool,
         log_level: &str,
     ) -> PyResult<Self> {
         let config = RuntimeConfig {
@@ -72,6 +73,7 @@ impl Core {
                 max_half_open,
                 channel_buffer,
                 remb: Bitrate::new(remb_bitrate),
+                estimation: arguments::estimation(congestion_control),
             },
         };
         let server = py.detach(|| Server::start(&config)).map_err(|error| start_error(&error))?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use sfu_core::stats as core;
+use sfu_wire::Bitrate;
 
 use crate::events::{kind_name, layer_numbers, state_name};
 use crate::record::list;
@@ -85,6 +86,7 @@ record! {
         packets_sent: u64,
         bytes_sent: u64,
         rtt: Option<f64>,
+        estimate: Option<u64>,
         dropped: Py<DropCounts>,
     }
 }
@@ -256,6 +258,7 @@ impl TransportStats {
             packets_sent: stats.packets_sent,
             bytes_sent: stats.bytes_sent,
             rtt: seconds(stats.rtt),
+            estimate: stats.estimate.map(Bitrate::get),
             dropped: DropCounts::from_core(py, &stats.dropped)?,
         })
     }

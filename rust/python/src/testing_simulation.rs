@@ -64,7 +64,8 @@ struct VideoArguments {
 impl Simulation {
     #[new]
     #[pyo3(signature = (
-        *, seed, consent_timeout, close_timeout, connect_timeout, max_half_open, channel_buffer, remb_bitrate
+        *, seed, consent_timeout, close_timeout, connect_timeout, max_half_open, channel_buffer, remb_bitrate,
+        congestion_control
     ))]
     fn new(
         seed: u64,
@@ -74,6 +75,7 @@ impl Simulation {
         max_half_open: usize,
         channel_buffer: usize,
         remb_bitrate: u64,
+        congestion_control: bool,
     ) -> PyResult<Self> {
         let consent = seconds("consent_timeout", consent_timeout)?;
         let close = seconds("close_timeout", close_timeout)?;
@@ -83,6 +85,7 @@ impl Simulation {
                 (config.consent_timeout, config.close_timeout, config.connect_timeout) = (consent, close, connect);
                 (config.max_half_open, config.channel_buffer) = (max_half_open, channel_buffer);
                 config.remb = Bitrate::new(remb_bitrate);
+                config.estimation = arguments::estimation(congestion_control);
             })
         };
         Ok(Self { simulated: Arc::new(Simulated::new(make)?), clients: std::sync::Mutex::default() })

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 use sfu_core::MAX_SHARDS;
+use sfu_core::config::Estimation;
 use sfu_transport::{Certificate, CertificateError};
 use sfu_wire::Bitrate;
 
@@ -91,4 +92,6 @@ pub struct CoreSettings {
     pub channel_buffer: usize,
     /// What REMB grants a publisher without transport-wide feedback.
     pub remb: Bitrate,
+    /// How it is learnt what the way to each subscriber carries.
+    pub estimation: Estimation,
 }

@@ -210,6 +210,7 @@ fn core_config(
         channel_buffer: core.channel_buffer,
         remb: core.remb,
         event_capacity: config.event_capacity,
+        estimation: core.estimation,
     })
 }
 

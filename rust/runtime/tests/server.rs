@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 use sfu_core::command::{Command, CommandError, Reply};
-use sfu_core::config::{RoomConfig, SessionConfig};
+use sfu_core::config::{Estimation, RoomConfig, SessionConfig};
 use sfu_core::id::{RoomId, SessionId};
 use sfu_runtime::{
     CertificatePem, CommandFailure, CoreSettings, Drained, MAX_HOLD, RuntimeConfig, Server, ServerGone, StartError,
@@ -36,6 +36,7 @@ fn config(udp: &str) -> RuntimeConfig {
             max_half_open: 16,
             channel_buffer: 1 << 20,
             remb: Bitrate::new(8_000_000),
+            estimation: Estimation::default(),
         },
     }
 }

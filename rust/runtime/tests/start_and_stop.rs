@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use log::LevelFilter;
 use sfu_core::command::Command;
-use sfu_core::config::RoomConfig;
+use sfu_core::config::{Estimation, RoomConfig};
 use sfu_runtime::{CoreSettings, RuntimeConfig, Server};
 use sfu_wire::Bitrate;
 
@@ -32,6 +32,7 @@ fn config() -> RuntimeConfig {
             max_half_open: 16,
             channel_buffer: 1 << 20,
             remb: Bitrate::new(8_000_000),
+            estimation: Estimation::default(),
         },
     }
 }

@@ -114,6 +114,7 @@ function notice(track, subscription) {
   }
   if (subscription?.problem) return "This video could not be received.";
   if (track.muted_by_server) return "Video was stopped by a moderator.";
+  if (subscription?.layer === null && subscription.reason === "bandwidth") return "Paused: your connection is too slow for it";
   if (track.stalled && !track.muted) return "No video for a moment";
   return null;
 }

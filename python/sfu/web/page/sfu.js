@@ -345,8 +345,8 @@ export class Client extends Emitter {
       client.#change();
     },
     subscription_failed: (client, { track, problem, codec }) => client.#subscription(track, { problem, codec }),
-    layer_changed(client, { track, quality, after }) {
-      if (client.subscriptions.has(track)) client.#subscription(track, { quality, layer: after });
+    layer_changed(client, { track, quality, after, reason }) {
+      if (client.subscriptions.has(track)) client.#subscription(track, { quality, layer: after, reason });
     },
     layers_wanted(client, { track, rids, layers }) {
       [...client.publications].find((one) => one.track?.track === track)?.sendOnly({ rids, layers });

@@ -61,6 +61,11 @@ impl DelayBased {
         self.trend.usage()
     }
 
+    /// Whether a queue grows, or stands and a fall is to show that it is ours.
+    pub(super) fn is_congested(&self) -> bool {
+        self.usage() == Usage::Over || self.standing.is_watched()
+    }
+
     pub(super) const fn set_rtt(&mut self, rtt: Duration) {
         self.aimd.set_rtt(rtt);
     }

@@ -271,6 +271,10 @@ impl BandwidthEstimator for Gcc {
         self.controller.want(now, needed);
     }
 
+    fn is_congested(&self) -> bool {
+        self.delay.is_congested() || self.loss.result().state == LossState::Decreasing
+    }
+
     fn estimate(&self) -> Bitrate {
         (self.rate * self.silence.share()).max(self.config.min)
     }

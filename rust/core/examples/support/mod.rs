@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sfu_core::config::SfuConfig;
+use sfu_core::config::{Estimation, SfuConfig};
 use sfu_transport::Certificate;
 use sfu_wire::Bitrate;
 
@@ -29,5 +29,6 @@ pub(crate) fn config() -> SfuConfig {
         channel_buffer: 1 << 20,
         remb: Bitrate::new(3_000_000),
         event_capacity: 10_000,
+        estimation: Estimation::default(),
     }
 }

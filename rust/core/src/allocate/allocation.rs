@@ -109,6 +109,11 @@ impl Certificate {
 }
 
 impl Allocation {
+    /// What goes out in all.
+    pub fn total(&self) -> Bitrate {
+        self.reserved + self.used
+    }
+
     /// The bandwidth that a probe has to show for the next step, what is reserved included.
     pub fn probe_goal(&self) -> Option<Bitrate> {
         self.next.map(|next| self.reserved + self.used + next.cost)

@@ -148,6 +148,11 @@ impl LayerSelector {
         if self.held { None } else { self.flowing.best(self.max.spatial) }
     }
 
+    /// Whether a lower encoding is awaited than the subscriber has.
+    pub(crate) fn is_to_go_down(&self) -> bool {
+        self.current.is_some_and(|source| self.target().is_some_and(|target| target < source.encoding))
+    }
+
     /// The encoding whose keyframe is awaited.
     pub(crate) fn wants_keyframe(&self) -> Option<u8> {
         let target = self.target().filter(|_| self.kind == Kind::Video)?;

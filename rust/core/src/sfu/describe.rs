@@ -274,6 +274,8 @@ impl Sfu {
         let stands = subscription.wire.as_ref().is_some_and(|wire| wire.mid() == mid) && subscription.problem.is_none();
         subscription.wire = Some(Wire::new(mid, parameters));
         subscription.send.set_repairs(parameters.codecs.iter().any(|codec| codec.rtx.is_some()));
+        self.divide_again(now, id);
+        let Some(subscription) = self.subscriptions.get_mut(subscription_id) else { return };
         if stands || !parameters.codec_supported() {
             return;
         }

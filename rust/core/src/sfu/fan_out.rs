@@ -5,7 +5,7 @@ use std::time::Instant;
 use sfu_transport::{Class, Egress};
 use sfu_wire::rtp::RtpHeader;
 use sfu_wire::rtp::extension_value::AbsSendTime;
-use sfu_wire::{Pt, SeqNo, Ssrc};
+use sfu_wire::{DataSize, Pt, SeqNo, Ssrc};
 
 use super::Sfu;
 use super::batch::{Batch, Waiting};
@@ -19,6 +19,7 @@ use crate::forward::Patch;
 use crate::header::Passed;
 use crate::id::{SubscriptionId, TrackId};
 use crate::layer::{Dependencies, Packet};
+use crate::rewrite::dependency_descriptor::DependencyPatch;
 use crate::stream::Mark;
 use crate::subscription::{Subscription, Wire};
 use crate::tap::Tap;
@@ -98,6 +99,10 @@ impl Sfu {
             let sent = delivery.deliver_all(subscription, connection, row.iter().flatten(), egress);
             self.counts.sent += sent;
             unsettled |= subscription.forwarder.is_unsettled();
+            if let Some(bandwidth) = connection.bandwidth.as_deref_mut().filter(|_| sent.packets > 0) {
+                let next = connection.twcc_sender.next_seq();
+                bandwidth.handle_sent(now, sent.packets, DataSize::new(sent.bytes), next);
+            }
             if sent.packets > 0 && last.is_some_and(|last| beside.takes(last, connection.next_report)) {
                 self.reporting.push(subscription.connection);
                 connection.next_report = now + REPORT_INTERVAL;
@@ -257,6 +262,43 @@ pub(super) fn write<'e>(
         }
         written = len;
         (len, head.len)
+    });
+    if sent { written } else { 0 }
+}
+
+/// What bit 5 of a header's first byte says: the last byte of the packet counts those that are padding (RFC 3550 §5.1).
+const PADDED: u8 = 0x20;
+
+/// Sends a packet of nothing but padding, `len` bytes in all where that is possible: of a stream of retransmissions, where receivers expect no
+/// media behind each number (RFC 4588 §4). How many bytes went.
+pub(super) fn write_padding(
+    delivery: &Delivery<'_>,
+    connection: &mut Connection,
+    wire: &Wire,
+    (pt, timestamp): (Pt, u32),
+    (ssrc, seq): (Ssrc, SeqNo),
+    len: u64,
+    egress: &mut Egress,
+) -> usize {
+    let header = RtpHeader { marker: false, pt, seq: seq.as_u16(), timestamp, ssrc };
+    let publisher = &delivery.track.parameters.extensions;
+    let Connection { transport, twcc_sender, .. } = connection;
+    let mut written = 0;
+    let max_len = HEADER_ROOM + usize::from(u8::MAX);
+    let sent = transport.send_rtp(egress, delivery.class, (ssrc, seq), max_len, |buffer| {
+        let passed = Passed { extensions: std::iter::empty(), publisher, dependency: DependencyPatch::default() };
+        let Some(head) = wire.header.write(buffer, &header, passed, delivery.send_time) else { return (0, 0) };
+        let count = len.saturating_sub(head.len as u64).clamp(1, u64::from(u8::MAX)) as u8;
+        let end = head.len + usize::from(count);
+        let Some(padding) = buffer.get_mut(head.len..end) else { return (0, 0) };
+        padding.fill(0);
+        buffer[end - 1] = count;
+        buffer[0] |= PADDED;
+        if let Some(at) = head.number {
+            buffer[at..at + 2].copy_from_slice(&twcc_sender.send(delivery.now, end).to_be_bytes());
+        }
+        written = end;
+        (end, head.len)
     });
     if sent { written } else { 0 }
 }

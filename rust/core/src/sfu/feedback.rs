@@ -2,19 +2,13 @@
 
 use std::time::Instant;
 
-use sfu_transport::{Class, Egress};
+use sfu_transport::Egress;
 use sfu_wire::rtcp::{DlrrReport, Rtcp, XrBlock, packets};
-use sfu_wire::rtp::extension_value::AbsSendTime;
 use sfu_wire::{NtpTime, Ssrc};
 
 use super::Sfu;
-use super::fan_out::{Delivery, Outgoing, write};
-use super::sent::Sent;
 use crate::arena::ConnectionId;
-use crate::audio::{MAX_RED, Material};
 use crate::id::SubscriptionId;
-use crate::layer::Dependencies;
-use crate::nack::Refusal;
 use crate::timers::Timer;
 
 impl Sfu {
@@ -53,11 +47,9 @@ impl Sfu {
                 }
             }
             Rtcp::TransportFeedback(feedback) => {
-                if let Some(connection) = self.connections.get_mut(from) {
-                    let summary = connection.twcc_sender.on_feedback(now, feedback);
-                    connection.rtt = summary.rtt.or(connection.rtt);
-                }
+                self.learn_bandwidth(now, from, feedback, egress);
             }
+            Rtcp::Remb(remb) => self.cap_bandwidth(now, from, remb.bitrate, egress),
             Rtcp::Xr(xr) => {
                 for block in xr.blocks.iter() {
                     if let XrBlock::ReceiverReferenceTime(time) = block {
@@ -65,8 +57,7 @@ impl Sfu {
                     }
                 }
             }
-            // A leaving stream is known from its session (BYE), names from the SDP (SDES), and REMB does not limit what was
-            // chosen by hand.
+            // A leaving stream is known from its session (BYE), names from the SDP (SDES).
             _ => {}
         }
     }
@@ -124,53 +115,5 @@ impl Sfu {
         let report = DlrrReport { ssrc, last_rr: time.middle(), delay_since_last_rr: 0 };
         self.send_dlrr(id, report, egress);
         self.timers.set(Timer::Connection(id), now + super::ticks::REPORT_INTERVAL);
-    }
-
-    /// Sends again what a subscriber misses: the bytes that it was sent, but for the fields of RTX (RFC 4588 §4).
-    fn answer_nack(&mut self, now: Instant, id: SubscriptionId, seqs: impl Iterator<Item = u16>, egress: &mut Egress) {
-        let Some(subscription) = self.subscriptions.get_mut(id) else { return };
-        let Some(connection) = self.connections.get_mut(subscription.connection) else { return };
-        let Some(wire) = &subscription.wire else { return };
-        let send_time = AbsSendTime::from_duration(self.clock.unix(now));
-        for seq in seqs {
-            if !connection.look_ups.admits(now) {
-                subscription.send.refuse(Refusal::Flood);
-                return;
-            }
-            let Some(sent) = subscription.send.answer_nack(now, seq, connection.rtt) else { continue };
-            // A slot may have carried another voice then.
-            let past = subscription.slot.as_ref().and_then(|slot| slot.past.of(sent.patch.seq));
-            let track = self.tracks.get(past.unwrap_or(subscription.track));
-            let source = track.and_then(|track| Some((track, track.encodings.get(usize::from(sent.encoding))?)));
-            let source = source.and_then(|(track, encoding)| Some((track, encoding, encoding.history.get(sent.seq)?)));
-            let Some((track, encoding, stored)) = source else {
-                subscription.send.refuse(Refusal::Unknown);
-                continue;
-            };
-            // Without RTX nothing can be sent again under the same index: its nonce is used.
-            let form = sent.patch.form;
-            let Some((_, Some(rtx))) = wire.payload_types(form.codec(stored.codec())) else { continue };
-            let mut buffer = [0; MAX_RED];
-            let material = Material { packet: stored.packet(sent.seq, Dependencies::None), history: &encoding.history };
-            let Some(payload) = material.payload(form, wire.opus(), &mut buffer) else {
-                subscription.send.refuse(Refusal::Unknown);
-                continue;
-            };
-            let outgoing = Outgoing {
-                pt: rtx,
-                ssrc: subscription.send.rtx_ssrc(),
-                seq: subscription.send.next_rtx(),
-                patch: sent.patch,
-                original: Some(sent.patch.seq.as_u16()),
-                payload,
-            };
-            let extensions = stored.extensions().filter(|_| !form.is_earlier());
-            let delivery = Delivery { now, send_time, class: Class::Retransmission, track };
-            let len = write(&delivery, connection, wire, &outgoing, extensions, egress);
-            if len > 0 {
-                subscription.send.retransmitted(len);
-                self.counts.sent += Sent { packets: 1, bytes: len as u64 };
-            }
-        }
     }
 }

@@ -6,6 +6,7 @@
 
 mod audio;
 mod audio_slots;
+mod bandwidth;
 mod batch;
 mod channels;
 mod compound;
@@ -17,6 +18,7 @@ mod keyed;
 mod relay;
 mod relay_rooms;
 mod relay_tracks;
+mod repairs;
 mod reports;
 mod requests;
 mod rooms;
@@ -35,6 +37,7 @@ use std::time::Instant;
 use sfu_transport::{DatagramKind, DropCounts, Egress, Incoming, Path, Random, classify, stun_local_ufrag};
 
 use crate::arena::{Arena, ConnectionId};
+use crate::bandwidth::Divider;
 use crate::channel::Channel;
 use crate::clock::Clock;
 use crate::command::{Command, CommandError, Reply};
@@ -102,6 +105,7 @@ pub struct Sfu {
     rtcp: Compound,
     /// Where a packet of another shard is put together.
     scratch: Vec<u8>,
+    divider: Divider,
 }
 
 impl Sfu {
@@ -129,6 +133,7 @@ impl Sfu {
             rtcp: Compound::default(),
             pending: Pending::default(),
             scratch: Vec::new(),
+            divider: Divider::default(),
             config,
         }
     }

@@ -311,6 +311,7 @@ impl Sfu {
             self.find_playable(now, id);
             let flowing = self.tracks.get(id).map(|track| track.activity.flowing(now));
             self.set_available(id, flowing.unwrap_or_default());
+            self.tell_layers(now, id);
         }
         self.settle_track(now, id, egress);
         let Some(track) = self.tracks.get_mut(id) else { return };

@@ -15,7 +15,7 @@ use crate::keyframe::Wish;
 use crate::layer::{Encodings, Layer};
 use crate::relay::{Message, Wants};
 use crate::subscription::Subscription;
-use crate::track::Encoding;
+use crate::track::{Encoding, Origin};
 
 impl Sfu {
     /// The application wants a keyframe of every encoding.
@@ -130,9 +130,13 @@ impl Sfu {
         }
         let flowing = if track.stalled { Encodings::default() } else { track.activity.flowing(now) };
         let encodings = track.encodings.iter_mut().map(|encoding| (encoding.rid, &mut encoding.layers));
-        if let Some(layers) = track.told_layers.update(now, encodings, flowing) {
+        // Of a track of another shard that one tells.
+        let is_ours = matches!(track.origin, Origin::Connection(_));
+        let Some(layers) = track.told_layers.update(now, encodings, flowing) else { return };
+        if is_ours {
             self.outbox.push(Event::LayersChanged(id, layers.to_vec()));
         }
+        self.divide_again_around(now, id);
     }
 }
 

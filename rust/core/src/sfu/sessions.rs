@@ -168,6 +168,7 @@ impl Sfu {
             transport,
             negotiator,
             progress: Progress::Idle,
+            bandwidth: None,
             ufrags: vec![credentials.ufrag.clone()],
             rtcp_ssrc,
             reduced_reports: false,

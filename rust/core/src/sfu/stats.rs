@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::Sfu;
 use crate::arena::ConnectionId;
+use crate::bandwidth::Bandwidth;
 use crate::command::CommandError;
 use crate::connection::{Connection, Progress};
 use crate::id::{RoomId, SessionId, SubscriptionId, TrackId};
@@ -91,6 +92,7 @@ impl Sfu {
                 dropped
             },
             rtt: connection.rtt,
+            estimate: connection.bandwidth.as_deref().map(Bandwidth::estimate),
         })
     }
 

@@ -67,10 +67,10 @@ impl Sfu {
         egress: &mut Egress,
     ) -> Result<(), CommandError> {
         let subscription = self.subscriptions.get_mut(id).ok_or(CommandError::SubscriptionEnded)?;
-        subscription.max_layer = max_layer;
-        subscription.forwarder.set_max_layer(max_layer);
+        subscription.set_max_layer(max_layer);
         subscription.change.decided(now, LayerReason::Chosen);
-        let track = subscription.track;
+        let (track, connection) = (subscription.track, subscription.connection);
+        self.divide_again(now, connection);
         self.settle_track(now, track, egress);
         Ok(())
     }
@@ -88,7 +88,8 @@ impl Sfu {
         let connected = connection.is_some_and(|connection| connection.progress == Progress::Connected);
         subscription.forwarder.set_paused(paused || !connected);
         subscription.change.decided(now, LayerReason::Paused);
-        let track = subscription.track;
+        let (track, connection) = (subscription.track, subscription.connection);
+        self.divide_again(now, connection);
         self.settle_track(now, track, egress);
         Ok(())
     }
@@ -158,6 +159,7 @@ impl Sfu {
             wire: None,
             max_layer,
             paused: false,
+            share: None,
             plis_received: 0,
             change: Change::new(now),
             picture_loss: PictureLoss::default(),
@@ -185,6 +187,10 @@ impl Sfu {
             connection.outgoing.remove(&subscription.send.ssrc());
             for ssrc in [subscription.send.ssrc(), subscription.send.rtx_ssrc()] {
                 connection.transport.forget(ssrc);
+            }
+            // Divided again with the next report, which need not be waited for: the others had what fitted beside it.
+            if let Some(bandwidth) = &mut connection.bandwidth {
+                bandwidth.set_stale();
             }
             connection.negotiator.remove_sender(id);
         }

@@ -6,6 +6,7 @@ use sfu_transport::Egress;
 
 use super::Sfu;
 use crate::arena::ConnectionId;
+use crate::bandwidth::Bandwidth;
 use crate::connection::Progress;
 use crate::event::{CloseReason, Event};
 use crate::id::{RoomId, TrackId};
@@ -82,6 +83,7 @@ impl Sfu {
             } else {
                 self.send_feedback(now, id, egress);
             }
+            self.settle_bandwidth(now, id, egress);
         }
         let mut index = 0;
         while let Some(track) = self.track_of(id, index) {
@@ -147,7 +149,7 @@ impl Sfu {
     }
 
     /// Everything that has a time of its own; a later tick finds what is due.
-    fn set_deadlines(&mut self, id: ConnectionId) {
+    pub(super) fn set_deadlines(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get(id) else { return };
         let connected = connection.progress == Progress::Connected;
         let dumps =
@@ -158,6 +160,7 @@ impl Sfu {
             connected.then_some(connection.next_report),
             connection.next_nack.filter(|_| connected),
             connection.twcc_receiver.poll_timeout().filter(|_| connected),
+            connection.bandwidth.as_deref().and_then(Bandwidth::poll_timeout).filter(|_| connected),
         ];
         if let Some(deadline) = deadlines.into_iter().flatten().chain(dumps).min() {
             self.timers.set(Timer::Connection(id), deadline);

@@ -182,6 +182,7 @@ impl Sfu {
             }
         }
         self.each_tap(id, |tap| tap.forwarder.set_muted(muted));
+        self.divide_again_around(now, id);
         self.settle_track(now, id, egress);
     }
 

@@ -242,6 +242,11 @@ pub struct ToldLayers {
 }
 
 impl ToldLayers {
+    /// What was told last.
+    pub(crate) fn layers(&self) -> &[LayerInfo] {
+        &self.layers
+    }
+
     /// Draws a balance of all `encodings`, by rising quality with their rids; `Some`: it is worth telling. For once a second.
     pub fn update<'a>(
         &mut self,

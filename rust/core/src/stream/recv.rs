@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sfu_wire::rtcp::ReportBlock;
-use sfu_wire::{NtpTime, Rid, SeqNo, Ssrc, ntp};
+use sfu_wire::{Bitrate, NtpTime, Rid, SeqNo, Ssrc, ntp};
 
 use super::numbering::{Accepted, Numbering, StreamEnd, ToldNumbers};
 use super::rate::RateMeter;
@@ -230,6 +230,11 @@ impl RecvStream {
         self.numbering.highest()
     }
 
+    /// Over the last second.
+    pub(crate) fn bitrate(&mut self, now: Instant) -> Bitrate {
+        self.meter.rate(now)
+    }
+
     /// The statistics, with what the stream does not know of itself.
     pub fn stats(&mut self, now: Instant, rid: Option<Rid>, ssrc: Ssrc, spatial: u8, plis_sent: u64) -> EncodingStats {
         EncodingStats {
@@ -246,7 +251,7 @@ impl RecvStream {
             plis_sent,
             keyframes: self.counts.keyframes,
             frames: self.counts.frames,
-            bitrate: self.meter.rate(now),
+            bitrate: self.bitrate(now),
         }
     }
 

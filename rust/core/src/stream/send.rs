@@ -262,6 +262,13 @@ impl SendStream {
         !rests && !goes_back
     }
 
+    /// What went out so many packets before the last one, as far as it is remembered.
+    pub(crate) fn recent(&self, back: u64) -> Option<Sent> {
+        let seq = SeqNo::new(self.newest.get().checked_sub(back)?);
+        let entry = self.entries.get(index_of(seq, self.entries.len())?)?.filter(|entry| entry.patch.seq == seq)?;
+        Some(Sent { encoding: entry.encoding, seq: entry.source, patch: entry.patch })
+    }
+
     /// The number of the next retransmission.
     pub fn next_rtx(&mut self) -> SeqNo {
         let seq = self.next_rtx;

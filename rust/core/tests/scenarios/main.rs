@@ -15,6 +15,7 @@ mod crowd;
 mod keyframes_are_asked_for_as_negotiated;
 mod keyframes_are_shared;
 mod late_structures_are_waited_for;
+mod links_decide;
 mod old_clients_are_served;
 mod only_what_was_sealed_counts;
 mod packets_find_their_way;

@@ -8,12 +8,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use sfu_core::command::{Command, CommandError, Description, Reply, SdpType};
-use sfu_core::config::{Offers, RoomConfig, SessionConfig, SfuConfig};
+use sfu_core::config::{Estimation, Offers, RoomConfig, SessionConfig, SfuConfig};
 use sfu_core::event::Event;
 use sfu_core::id::{RoomId, SessionId, SubscriptionId, TrackId};
 use sfu_core::stats::{SessionStats, SfuStats};
 use sfu_core::transport::{ConnectionState, TransportKind};
 use sfu_peer::{Peer, PeerConfig, PeerEvent, VideoSource};
+use sfu_sim::Link;
 use sfu_sim::world::{RelayConfig, Shards};
 use sfu_transport::{Certificate, Egress, Path, Random};
 use sfu_wire::Bitrate;
@@ -50,6 +51,8 @@ pub(crate) struct Client {
     pub(crate) offers: bool,
     /// Sends and receives nothing any more (a killed process).
     pub(crate) dead: bool,
+    /// On its way from the server; `None`: as everybody's.
+    pub(crate) downlink: Option<Link>,
 }
 
 pub(crate) struct World {
@@ -86,6 +89,7 @@ pub(crate) fn config() -> SfuConfig {
         channel_buffer: 1 << 20,
         remb: Bitrate::new(3_000_000),
         event_capacity: 10_000,
+        estimation: Estimation::default(),
     }
 }
 
@@ -179,6 +183,7 @@ impl World {
             answers: true,
             offers,
             dead: false,
+            downlink: None,
         });
         index
     }
@@ -353,7 +358,13 @@ impl World {
 
     fn launch(&mut self) {
         for (outgoing, datagram) in self.egress.iter() {
-            if self.random.below(100) >= self.loss {
+            let client = self.clients.iter_mut().find(|client| client.address == outgoing.path.remote);
+            if let Some(link) = client.and_then(|client| client.downlink.as_mut()) {
+                link.send(self.now, datagram.to_vec(), |at, datagram| {
+                    self.launched += 1;
+                    self.flights.insert((at, self.launched), (outgoing.path, datagram));
+                });
+            } else if self.random.below(100) >= self.loss {
                 self.launched += 1;
                 self.flights.insert((self.now + self.delay, self.launched), (outgoing.path, datagram.to_vec()));
             }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use sfu_core::Sfu;
 use sfu_core::command::{Command, Description, Reply, SdpType};
-use sfu_core::config::{RoomConfig, SessionConfig, SfuConfig};
+use sfu_core::config::{Estimation, RoomConfig, SessionConfig, SfuConfig};
 use sfu_core::event::Event;
 use sfu_core::id::{RoomId, SessionId};
 use sfu_core::transport::TransportKind;
@@ -121,6 +121,7 @@ impl Server {
             channel_buffer: 1 << 20,
             remb: Bitrate::new(8_000_000),
             event_capacity: 1 << 16,
+            estimation: Estimation::default(),
         };
         let (peers, addresses, wire, egress, count) = Default::default();
         Self { now, sfu: Sfu::new(now, config), peers, addresses, wire, egress, certificate, count }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use log::LevelFilter;
 use sfu_core::codec::Kind;
 use sfu_core::command::{Command, Description, Reply, SdpType};
-use sfu_core::config::{RoomConfig, SessionConfig};
+use sfu_core::config::{Estimation, RoomConfig, SessionConfig};
 use sfu_core::event::Event;
 use sfu_core::id::{RoomId, SessionId, SubscriptionId, TrackId};
 use sfu_core::stats::SfuStats;
@@ -75,6 +75,7 @@ pub(crate) fn settings() -> RuntimeConfig {
             max_half_open: 1024,
             channel_buffer: 1 << 20,
             remb: Bitrate::new(8_000_000),
+            estimation: Estimation::default(),
         },
     }
 }

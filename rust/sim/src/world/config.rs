@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use sfu_core::config::SfuConfig;
+use sfu_core::config::{Estimation, SfuConfig};
 use sfu_transport::{Certificate, SrtpProfile};
 use sfu_wire::Bitrate;
 
@@ -69,6 +69,7 @@ pub fn sfu_config(seed: u64) -> SfuConfig {
         channel_buffer: 1 << 20,
         remb: Bitrate::new(10_000_000),
         event_capacity: 1 << 16,
+        estimation: Estimation::default(),
     }
 }
 
