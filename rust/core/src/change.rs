@@ -52,10 +52,13 @@ impl Change {
         }
     }
 
-    /// The layer has changed.
-    pub(crate) fn applied(&mut self, now: Instant) -> Applied {
-        let awaited = self.awaited.take();
-        let (reason, since) = self.decision.take().unwrap_or((LayerReason::Flow, awaited.unwrap_or(now)));
+    /// The layer has changed; `is_whole`: to what was decided. A lower frame rate may come before the encoding for whose keyframe it waits.
+    pub(crate) fn applied(&mut self, now: Instant, is_whole: bool) -> Applied {
+        let (decision, awaited) = (self.decision, self.awaited);
+        if is_whole || decision.is_none_or(|(reason, _)| reason == LayerReason::Started) {
+            (self.decision, self.awaited) = (None, None);
+        }
+        let (reason, since) = decision.unwrap_or((LayerReason::Flow, awaited.unwrap_or(now)));
         let wait = now.saturating_duration_since(since);
         let keyframe_wait = awaited.map_or(Duration::ZERO, |since| now.saturating_duration_since(since)).min(wait);
         Applied { reason, wait, keyframe_wait }
@@ -76,13 +79,13 @@ mod tests {
         let mut change = Change::new(start);
         change.awaits_keyframe(start + seconds(1), true);
         change.decided(start + seconds(1), LayerReason::Chosen);
-        let applied = change.applied(start + seconds(3));
+        let applied = change.applied(start + seconds(3), true);
         let expected = Applied { reason: LayerReason::Started, wait: seconds(3), keyframe_wait: seconds(2) };
         assert_eq!(applied, expected, "all before the first picture is the start");
         change.decided(start + seconds(4), LayerReason::Chosen);
         change.awaits_keyframe(start + seconds(4), true);
         change.awaits_keyframe(start + seconds(5), true);
-        let applied = change.applied(start + seconds(6));
+        let applied = change.applied(start + seconds(6), true);
         let expected = Applied { reason: LayerReason::Chosen, wait: seconds(2), keyframe_wait: seconds(2) };
         assert_eq!(applied, expected);
     }
@@ -91,26 +94,39 @@ mod tests {
     fn what_nobody_decided_came_from_the_publisher() {
         let start = Instant::now();
         let mut change = Change::new(start);
-        change.applied(start);
+        change.applied(start, true);
         change.awaits_keyframe(start + seconds(1), true);
-        let applied = change.applied(start + seconds(2));
+        let applied = change.applied(start + seconds(2), true);
         let expected = Applied { reason: LayerReason::Flow, wait: seconds(1), keyframe_wait: seconds(1) };
         assert_eq!(applied, expected);
-        assert_eq!(change.applied(start + seconds(3)).wait, Duration::ZERO);
+        assert_eq!(change.applied(start + seconds(3), true).wait, Duration::ZERO);
     }
 
     #[test]
     fn a_decision_that_changed_nothing_is_forgotten() {
         let start = Instant::now();
         let mut change = Change::new(start);
-        change.applied(start);
+        change.applied(start, true);
         change.decided(start, LayerReason::Chosen);
         change.awaits_keyframe(start + seconds(9), false);
         change.awaits_keyframe(start + seconds(10), false);
-        assert_eq!(change.applied(start + seconds(11)).reason, LayerReason::Flow);
+        assert_eq!(change.applied(start + seconds(11), true).reason, LayerReason::Flow);
         change.decided(start + seconds(20), LayerReason::Chosen);
         change.awaits_keyframe(start + seconds(21), true);
         change.awaits_keyframe(start + seconds(60), true);
-        assert_eq!(change.applied(start + seconds(61)).reason, LayerReason::Chosen, "it waits for a keyframe");
+        assert_eq!(change.applied(start + seconds(61), true).reason, LayerReason::Chosen, "it waits for a keyframe");
+    }
+
+    #[test]
+    fn what_comes_in_two_steps_has_one_reason() {
+        let start = Instant::now();
+        let mut change = Change::new(start);
+        change.applied(start, true);
+        change.decided(start, LayerReason::Bandwidth);
+        change.awaits_keyframe(start, true);
+        assert_eq!(change.applied(start + seconds(1), false).reason, LayerReason::Bandwidth, "fewer frames");
+        let whole = change.applied(start + seconds(2), true);
+        let expected = Applied { reason: LayerReason::Bandwidth, wait: seconds(2), keyframe_wait: seconds(2) };
+        assert_eq!(whole, expected);
     }
 }

@@ -140,11 +140,6 @@ impl<T> Pacer<T> {
         Some(probing.plan.target.size_in(probing.plan.min_delta).max(probing.smallest()))
     }
 
-    /// Whether a probe is being sent.
-    pub const fn is_probing(&self) -> bool {
-        self.probing.is_some()
-    }
-
     /// Probes that have not left as a whole are not sent: there is nothing to fill them with.
     pub fn abandon_probes(&mut self) {
         (self.probing, self.next_probe) = (None, None);

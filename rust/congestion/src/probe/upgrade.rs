@@ -16,8 +16,11 @@ const MIN_WAIT: Duration = Duration::from_secs(2);
 /// Of what passes, the share that probes may take which show nothing. Higher: more padding, and more moments of a queue, on paths that stay too
 /// small. Lower: later up when one gets better. (Ours.)
 const SHARE: f64 = 0.01;
-/// The wait of a rate that did not last, at first; each time it is twice as long, until it lasts for as long as that. Higher: slow up in two steps of the path. Lower: swings between
-/// two layers. (mediasoup holds for 10 s. Ours.)
+/// A rate that was reached and kept for so long is had: what comes after that is another way. Higher: a way that gets worse, and better again, is
+/// mistaken for one that never was good. Lower: swings between two layers. (mediasoup: 10 s. Ours.)
+const HOLD: Duration = Duration::from_secs(6);
+/// The wait of a rate that did not last, at first; each time it is twice as long. Higher: slow up in two steps of the path. Lower: swings between
+/// two layers. (Ours.)
 const MIN_PENALTY: Duration = Duration::from_secs(15);
 /// Higher: stuck below for longer. Lower: more switches where a layer nearly fits. (Ours.)
 const MAX_PENALTY: Duration = Duration::from_secs(120);
@@ -51,7 +54,7 @@ struct Tried {
     /// The next attempt, and how long the one after that waits.
     not_before: Instant,
     wait: Duration,
-    /// How long to wait when it is reached and does not last for as long.
+    /// How long to wait when it is reached and does not last.
     penalty: Duration,
 }
 
@@ -116,7 +119,7 @@ impl Upgrade {
                     tried.not_before = tried.not_before.max(now + tried.penalty);
                     tried.penalty = (tried.penalty * 2).min(MAX_PENALTY);
                 }
-                Some(at) if now.saturating_duration_since(at) >= tried.penalty => *slot = None,
+                Some(at) if now.saturating_duration_since(at) >= HOLD => *slot = None,
                 _ => {}
             }
         }

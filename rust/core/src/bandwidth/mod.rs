@@ -57,8 +57,9 @@ pub(crate) struct Bandwidth {
 }
 
 impl Bandwidth {
-    /// The first report came.
-    pub(crate) fn new(now: Instant, estimator: Box<dyn BandwidthEstimator>) -> Self {
+    /// The first report came, of one who could use `wanted`.
+    pub(crate) fn new(now: Instant, mut estimator: Box<dyn BandwidthEstimator>, wanted: Bitrate) -> Self {
+        estimator.set_wanted(now, wanted);
         let prober = Pacer::new(now, estimator.estimate());
         Self { estimator, prober, began: now, divided: None, is_stale: true, probed: 0 }
     }
@@ -78,16 +79,9 @@ impl Bandwidth {
         self.estimator.handle_remb(now, rate);
     }
 
-    /// `packets` have left, `size` in all; `next` is the transport-wide number of the one behind them.
-    pub(crate) fn handle_sent(&mut self, now: Instant, packets: u64, size: DataSize, next: SeqNo) {
+    /// Media has left. It fills no probe: a frame leaves at one time, from which no rate can be told.
+    pub(crate) fn handle_sent(&mut self, now: Instant, size: DataSize) {
         self.estimator.handle_sent(now, size);
-        if self.prober.is_probing() && packets > 0 {
-            let each = DataSize::new(size.get() / packets);
-            for number in next.get().saturating_sub(packets)..next.get() {
-                self.prober.handle_sent(now, each, Some(SeqNo::new(number)));
-            }
-            self.take_probe(now);
-        }
     }
 
     /// Time has passed.
@@ -116,23 +110,21 @@ impl Bandwidth {
         Some((missing, self.probed))
     }
 
-    /// A packet has left that fills a probe.
-    pub(crate) fn handle_padding(&mut self, now: Instant, size: DataSize, next: SeqNo) {
+    /// A packet has left that fills a probe, under this transport-wide number.
+    pub(crate) fn handle_padding(&mut self, now: Instant, size: DataSize, number: SeqNo) {
         self.probed += 1;
-        self.handle_sent(now, 1, size, next);
+        self.estimator.handle_sent(now, size);
+        self.prober.handle_sent(now, size, Some(number));
+        if let Some(probe) = self.prober.poll_probe() {
+            self.estimator.handle_probe(now, probe);
+            self.probed = 0;
+        }
     }
 
     /// There is nothing to fill probes with.
     pub(crate) fn abandon_probes(&mut self) {
         self.prober.abandon_probes();
         self.probed = 0;
-    }
-
-    fn take_probe(&mut self, now: Instant) {
-        if let Some(probe) = self.prober.poll_probe() {
-            self.estimator.handle_probe(now, probe);
-            self.probed = 0;
-        }
     }
 
     /// Who wants what has changed.

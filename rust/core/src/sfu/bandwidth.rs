@@ -5,17 +5,17 @@ use std::time::Instant;
 use sfu_transport::{Class, Egress};
 use sfu_wire::rtcp::TransportFeedback;
 use sfu_wire::rtp::extension_value::AbsSendTime;
-use sfu_wire::{Bitrate, DataSize};
+use sfu_wire::{Bitrate, DataSize, SeqNo};
 
 use super::Sfu;
-use super::fan_out::{Delivery, write_padding};
-use super::repairs::send_again;
+use super::fan_out::Delivery;
+use super::repairs::{send_again, write_padding};
 use super::sent::Sent;
 use crate::allocate::{Demand, Point};
 use crate::arena::ConnectionId;
 use crate::bandwidth::{Bandwidth, Share, audio_rate, is_whole, video_points};
 use crate::codec::Kind;
-use crate::connection::Progress;
+use crate::connection::{Connection, Progress};
 use crate::event::LayerReason;
 use crate::id::{SubscriptionId, TrackId};
 use crate::timers::Timer;
@@ -32,20 +32,44 @@ impl Sfu {
         feedback: &TransportFeedback<'_>,
         egress: &mut Egress,
     ) {
+        self.begin_bandwidth(now, from);
         let Some(connection) = self.connections.get_mut(from) else { return };
         let results = &mut self.divider.results;
         results.clear();
         let summary = connection.twcc_sender.on_feedback_with(now, feedback, |result| results.push(result));
         connection.rtt = summary.rtt.or(connection.rtt);
-        if connection.bandwidth.is_none() && !connection.subscriptions.is_empty() {
-            let estimator = self.config.estimation.begin(now);
-            connection.bandwidth = estimator.map(|estimator| Box::new(Bandwidth::new(now, estimator)));
-        }
         if let Some(bandwidth) = &mut connection.bandwidth {
             bandwidth.handle_feedback(now, results);
             self.settle_bandwidth(now, from, egress);
             self.set_deadlines(from);
         }
+    }
+
+    /// What the way of a peer that reports carries is looked for as soon as a video goes to it: there is nothing to divide before, nor
+    /// anything to fill probes with.
+    fn begin_bandwidth(&mut self, now: Instant, id: ConnectionId) {
+        let begins = |connection: &Connection| {
+            connection.bandwidth.is_none() && self.probe_carrier(connection).is_some()
+        };
+        if !self.connections.get(id).is_some_and(begins) {
+            return;
+        }
+        let Some(estimator) = self.config.estimation.begin(now) else { return };
+        let wanted = self.ask(now, id);
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.bandwidth = Some(Box::new(Bandwidth::new(now, estimator, wanted)));
+        }
+    }
+
+    /// The subscription on whose stream of retransmissions probes go.
+    fn probe_carrier(&self, connection: &Connection) -> Option<SubscriptionId> {
+        let carries = |id: &SubscriptionId| {
+            let subscription = self.subscriptions.get(*id)?;
+            let track = self.tracks.get(subscription.track).filter(|track| track.kind == Kind::Video)?;
+            let (_, rtx) = subscription.wire.as_ref()?.payload_types(track.codec?)?;
+            rtx.and(subscription.send.recent(0)).map(|_| *id)
+        };
+        connection.subscriptions.iter().find_map(carries)
     }
 
     /// The receiver's own estimate came.
@@ -91,48 +115,38 @@ impl Sfu {
 
     /// Sends what a probe lacks now: packets that went out lately, as what was lost of them comes again by that, or padding.
     fn fill_probe(&mut self, now: Instant, id: ConnectionId, egress: &mut Egress) {
-        let Self { connections, subscriptions, tracks, counts, clock, .. } = self;
-        let Some(connection) = connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
         let Some((missing, place)) = connection.bandwidth.as_deref_mut().and_then(|one| one.poll_padding(now)) else {
             return;
         };
-        let is_connected = connection.progress == Progress::Connected;
-        let carries = |id: &SubscriptionId| {
-            let subscription = subscriptions.get(*id)?;
-            let track = tracks.get(subscription.track).filter(|track| track.kind == Kind::Video)?;
-            let (_, rtx) = subscription.wire.as_ref()?.payload_types(track.codec?)?;
-            Some((*id, track, rtx?, subscription.send.recent(0)?))
-        };
-        let Some((carrier, track, rtx, newest)) = connection.subscriptions.iter().find_map(carries).filter(|_| is_connected)
-        else {
+        let connection = self.connections.get(id).filter(|connection| connection.progress == Progress::Connected);
+        let carrier = connection.and_then(|connection| self.probe_carrier(connection));
+        let Self { connections, subscriptions, tracks, counts, clock, .. } = self;
+        let Some(connection) = connections.get_mut(id) else { return };
+        let subscription = carrier.and_then(|carrier| subscriptions.get_mut(carrier));
+        let source = subscription.and_then(|one| tracks.get(one.track).map(|track| (one, track)));
+        let Some((subscription, track)) = source else {
             if let Some(bandwidth) = &mut connection.bandwidth {
                 bandwidth.abandon_probes();
             }
             return;
         };
-        let Some(subscription) = subscriptions.get_mut(carrier) else { return };
         let send_time = AbsSendTime::from_duration(clock.unix(now));
         let delivery = Delivery { now, send_time, class: Class::Retransmission, track };
         let (mut left, mut place) = (missing.get(), place);
         while left > 0 {
             let recent = subscription.send.recent(place).filter(|_| left >= WORTH_MEDIA);
             let media = recent.and_then(|sent| send_again(&delivery, connection, subscription, &sent, egress)).unwrap_or(0);
-            let len = if media > 0 {
-                media
-            } else if let Some(wire) = &subscription.wire {
-                let numbers = (subscription.send.rtx_ssrc(), subscription.send.next_rtx());
-                write_padding(&delivery, connection, wire, (rtx, newest.patch.timestamp), numbers, left, egress)
-            } else {
-                0
-            };
-            let next = connection.twcc_sender.next_seq();
+            let len = if media > 0 { media } else { write_padding(&delivery, connection, subscription, left, egress) };
+            // It took the last one.
+            let number = SeqNo::new(connection.twcc_sender.next_seq().get().saturating_sub(1));
             let Some(bandwidth) = connection.bandwidth.as_deref_mut() else { return };
             if len == 0 {
                 bandwidth.abandon_probes();
                 return;
             }
             counts.sent += Sent { packets: 1, bytes: len as u64 };
-            bandwidth.handle_padding(now, DataSize::new(len as u64), next);
+            bandwidth.handle_padding(now, DataSize::new(len as u64), number);
             (left, place) = (left.saturating_sub(len as u64), place + 1);
         }
     }

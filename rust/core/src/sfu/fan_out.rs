@@ -19,7 +19,6 @@ use crate::forward::Patch;
 use crate::header::Passed;
 use crate::id::{SubscriptionId, TrackId};
 use crate::layer::{Dependencies, Packet};
-use crate::rewrite::dependency_descriptor::DependencyPatch;
 use crate::stream::Mark;
 use crate::subscription::{Subscription, Wire};
 use crate::tap::Tap;
@@ -27,7 +26,7 @@ use crate::track::Track;
 
 /// Room for the header with every extension that the SFU knows, on top of the payload and the tag: a dependency descriptor
 /// alone may take 255 bytes. Only a publisher who repeats an extension exceeds it; that packet does not leave.
-const HEADER_ROOM: usize = 512;
+pub(super) const HEADER_ROOM: usize = 512;
 
 /// One packet as it leaves: numbers of the subscriber, bytes of the publisher.
 pub(super) struct Outgoing<'a> {
@@ -100,8 +99,7 @@ impl Sfu {
             self.counts.sent += sent;
             unsettled |= subscription.forwarder.is_unsettled();
             if let Some(bandwidth) = connection.bandwidth.as_deref_mut().filter(|_| sent.packets > 0) {
-                let next = connection.twcc_sender.next_seq();
-                bandwidth.handle_sent(now, sent.packets, DataSize::new(sent.bytes), next);
+                bandwidth.handle_sent(now, DataSize::new(sent.bytes));
             }
             if sent.packets > 0 && last.is_some_and(|last| beside.takes(last, connection.next_report)) {
                 self.reporting.push(subscription.connection);
@@ -262,43 +260,6 @@ pub(super) fn write<'e>(
         }
         written = len;
         (len, head.len)
-    });
-    if sent { written } else { 0 }
-}
-
-/// What bit 5 of a header's first byte says: the last byte of the packet counts those that are padding (RFC 3550 §5.1).
-const PADDED: u8 = 0x20;
-
-/// Sends a packet of nothing but padding, `len` bytes in all where that is possible: of a stream of retransmissions, where receivers expect no
-/// media behind each number (RFC 4588 §4). How many bytes went.
-pub(super) fn write_padding(
-    delivery: &Delivery<'_>,
-    connection: &mut Connection,
-    wire: &Wire,
-    (pt, timestamp): (Pt, u32),
-    (ssrc, seq): (Ssrc, SeqNo),
-    len: u64,
-    egress: &mut Egress,
-) -> usize {
-    let header = RtpHeader { marker: false, pt, seq: seq.as_u16(), timestamp, ssrc };
-    let publisher = &delivery.track.parameters.extensions;
-    let Connection { transport, twcc_sender, .. } = connection;
-    let mut written = 0;
-    let max_len = HEADER_ROOM + usize::from(u8::MAX);
-    let sent = transport.send_rtp(egress, delivery.class, (ssrc, seq), max_len, |buffer| {
-        let passed = Passed { extensions: std::iter::empty(), publisher, dependency: DependencyPatch::default() };
-        let Some(head) = wire.header.write(buffer, &header, passed, delivery.send_time) else { return (0, 0) };
-        let count = len.saturating_sub(head.len as u64).clamp(1, u64::from(u8::MAX)) as u8;
-        let end = head.len + usize::from(count);
-        let Some(padding) = buffer.get_mut(head.len..end) else { return (0, 0) };
-        padding.fill(0);
-        buffer[end - 1] = count;
-        buffer[0] |= PADDED;
-        if let Some(at) = head.number {
-            buffer[at..at + 2].copy_from_slice(&twcc_sender.send(delivery.now, end).to_be_bytes());
-        }
-        written = end;
-        (end, head.len)
     });
     if sent { written } else { 0 }
 }

@@ -1,18 +1,23 @@
-//! What a subscriber was sent goes out again: because it asks for it, or to fill a probe with something useful.
+//! What a subscriber was sent goes out again: because it asks for it, or to fill a probe with something useful; and what fills probes
+//! otherwise.
 
+use std::iter;
 use std::time::Instant;
 
 use sfu_transport::{Class, Egress};
+use sfu_wire::rtp::RtpHeader;
 use sfu_wire::rtp::extension_value::AbsSendTime;
 
 use super::Sfu;
-use super::fan_out::{Delivery, Outgoing, write};
+use super::fan_out::{Delivery, HEADER_ROOM, Outgoing, write};
 use super::sent::Sent;
 use crate::audio::{MAX_RED, Material};
 use crate::connection::Connection;
+use crate::header::Passed;
 use crate::id::SubscriptionId;
 use crate::layer::Dependencies;
 use crate::nack::Refusal;
+use crate::rewrite::dependency_descriptor::DependencyPatch;
 use crate::stream;
 use crate::subscription::Subscription;
 
@@ -83,4 +88,43 @@ pub(super) fn send_again(
     };
     let extensions = stored.extensions().filter(|_| !form.is_earlier());
     Some(write(delivery, connection, wire, &outgoing, extensions, egress))
+}
+
+/// What bit 5 of a header's first byte says: the last byte of the packet counts those that are padding (RFC 3550 §5.1).
+const PADDED: u8 = 0x20;
+
+/// Sends a packet of nothing but padding, `len` bytes in all where that is possible: in the stream of retransmissions, where receivers expect
+/// no media behind each number. How many bytes went.
+pub(super) fn write_padding(
+    delivery: &Delivery<'_>,
+    connection: &mut Connection,
+    subscription: &mut Subscription,
+    len: u64,
+    egress: &mut Egress,
+) -> usize {
+    let Subscription { wire: Some(wire), send, .. } = subscription else { return 0 };
+    let pt = delivery.track.codec.and_then(|codec| wire.payload_types(codec)?.1);
+    let Some((pt, newest)) = pt.zip(send.recent(0)) else { return 0 };
+    let (ssrc, seq) = (send.rtx_ssrc(), send.next_rtx());
+    let header = RtpHeader { marker: false, pt, seq: seq.as_u16(), timestamp: newest.patch.timestamp, ssrc };
+    let publisher = &delivery.track.parameters.extensions;
+    let Connection { transport, twcc_sender, .. } = connection;
+    let mut written = 0;
+    let max_len = HEADER_ROOM + usize::from(u8::MAX);
+    let sent = transport.send_rtp(egress, delivery.class, (ssrc, seq), max_len, |buffer| {
+        let passed = Passed { extensions: iter::empty(), publisher, dependency: DependencyPatch::default() };
+        let Some(head) = wire.header.write(buffer, &header, passed, delivery.send_time) else { return (0, 0) };
+        let count = len.saturating_sub(head.len as u64).clamp(1, u64::from(u8::MAX)) as u8;
+        let end = head.len + usize::from(count);
+        let Some(padding) = buffer.get_mut(head.len..end) else { return (0, 0) };
+        padding.fill(0);
+        buffer[end - 1] = count;
+        buffer[0] |= PADDED;
+        if let Some(at) = head.number {
+            buffer[at..at + 2].copy_from_slice(&twcc_sender.send(delivery.now, end).to_be_bytes());
+        }
+        written = end;
+        (end, head.len)
+    });
+    if sent { written } else { 0 }
 }

@@ -143,7 +143,8 @@ impl Sfu {
 /// The event that tells of another layer.
 fn layer_change(now: Instant, id: SubscriptionId, subscription: &mut Subscription) -> Option<Event> {
     let (from, to) = subscription.forwarder.take_layer_change()?;
-    let Applied { reason, wait, keyframe_wait } = subscription.change.applied(now);
+    let is_whole = subscription.forwarder.wants_keyframe().is_none();
+    let Applied { reason, wait, keyframe_wait } = subscription.change.applied(now, is_whole);
     if subscription.slot.is_some() {
         return None;
     }

@@ -36,7 +36,7 @@ struct Switch {
     /// Milliseconds from when it was looked for.
     at: u64,
     decided: u64,
-    to: Option<u8>,
+    to: Option<(u8, u8)>,
     reason: LayerReason,
 }
 
@@ -84,11 +84,11 @@ impl Scene {
             for event in &self.world.events[seen..] {
                 if let Event::LayerChanged { session: whose, from, to, reason, wait, .. } = event
                     && *whose == session
-                    && from.map(|layer| layer.spatial) != to.map(|layer| layer.spatial)
+                    && (std::env::var("ALL").is_ok() || from.map(|layer| layer.spatial) != to.map(|layer| layer.spatial))
                 {
                     let now = self.world.now - start;
                     let [at, decided] = [now, now.saturating_sub(*wait)].map(|time| time.as_millis() as u64);
-                    switches.push(Switch { at, decided, to: to.map(|layer| layer.spatial), reason: *reason });
+                    switches.push(Switch { at, decided, to: to.map(|layer| (layer.spatial, layer.temporal)), reason: *reason });
                 }
             }
             seen = self.world.events.len();
@@ -121,4 +121,27 @@ fn trace() {
         println!("BOUNDARY {kbps} {counts:?} {}", scene.estimate());
     }
     let _ = Estimation::Off;
+}
+
+#[test]
+fn trace_call() {
+    let publish = |config: &mut sfu_peer::PeerConfig| {
+        config.audio.push(sfu_peer::AudioSource::default());
+        config.video.push(VideoSource::single(20));
+    };
+    let mut world = World::new();
+    let alice = world.join(publish);
+    world.run(seconds(1));
+    let bob = world.join(publish);
+    for step in 0..40 {
+        world.run(millis(50));
+        let show = |stats: sfu_core::stats::SessionStats| {
+            let layers: Vec<_> = stats.subscriptions.iter().map(|one| (one.layer, one.packets_sent)).collect();
+            format!("{:?} {layers:?}", stats.transports[0].estimate)
+        };
+        println!("CALL {} {} | {}", step * 50, show(world.session_stats(alice)), show(world.session_stats(bob)));
+    }
+    for event in &world.events {
+        if let Event::LayerChanged { .. } | Event::LayersChanged(..) = event { println!("CALL {event:?}"); }
+    }
 }
