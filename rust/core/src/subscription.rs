@@ -105,11 +105,11 @@ impl Subscription {
 
     /// The highest layer that is wanted and that there is bandwidth for.
     fn highest(&self) -> Option<Layer> {
-        self.share.map_or(self.max_layer, |share| share.within(self.max_layer))
+        self.share.as_ref().map_or(self.max_layer, |share| share.within(self.max_layer))
     }
 
     fn is_starved(&self) -> bool {
-        self.share.is_some_and(Share::is_nothing)
+        self.share.as_ref().is_some_and(Share::is_nothing)
     }
 
     /// Nothing above `max` is wanted.

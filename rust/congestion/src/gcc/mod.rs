@@ -206,6 +206,9 @@ impl BandwidthEstimator for Gcc {
         sort_by_arrival(packets);
         self.acknowledged.handle_packets(packets);
         let probed = self.probed(now, packets);
+        if let Some(probed) = probed {
+            self.loss.set_probed(probed);
+        }
         let recovered = self.delay.update(now, packets, self.acknowledged.bitrate(), probed);
         self.combine(now, packets, limited);
         self.limited.set_estimate(self.estimate());

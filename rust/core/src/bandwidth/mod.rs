@@ -152,14 +152,28 @@ impl Bandwidth {
             || (divided.waits && now >= divided.at + AGAIN)
     }
 
-    /// `budget` was divided like this; `wanted` is what could be used at most.
-    pub(crate) fn divided(&mut self, now: Instant, budget: Bitrate, allocation: &Allocation, wanted: Bitrate) {
+    /// `budget` was divided like this; `wanted` is what could be used at most, `bar` what has to be shown before something more may be tried.
+    pub(crate) fn divided(
+        &mut self,
+        now: Instant,
+        budget: Bitrate,
+        allocation: &Allocation,
+        wanted: Bitrate,
+        bar: Option<Bitrate>,
+    ) {
         self.is_stale = false;
         let waits = allocation.choices.iter().any(|choice| choice.reason == Reason::Hysteresis);
         let used = budget.min(allocation.total());
-        self.divided = Some(Divided { at: now, estimate: budget, used, is_short: allocation.next.is_some() || waits, waits });
+        self.divided = Some(Divided {
+            at: now,
+            estimate: budget,
+            used,
+            is_short: allocation.next.is_some() || bar.is_some() || waits,
+            waits,
+        });
         self.estimator.set_wanted(now, wanted);
-        self.estimator.want(now, allocation.probe_goal().map_or(Bitrate::ZERO, |goal| goal * GOAL));
+        let goal = allocation.probe_goal().map(|goal| goal * GOAL);
+        self.estimator.want(now, goal.or(bar).unwrap_or_default());
     }
 
     /// What the tracks had of the budget so far.

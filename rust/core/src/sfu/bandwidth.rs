@@ -48,14 +48,13 @@ impl Sfu {
     /// What the way of a peer that reports carries is looked for as soon as a video goes to it: there is nothing to divide before, nor
     /// anything to fill probes with.
     fn begin_bandwidth(&mut self, now: Instant, id: ConnectionId) {
-        let begins = |connection: &Connection| {
-            connection.bandwidth.is_none() && self.probe_carrier(connection).is_some()
-        };
+        let begins =
+            |connection: &Connection| connection.bandwidth.is_none() && self.probe_carrier(connection).is_some();
         if !self.connections.get(id).is_some_and(begins) {
             return;
         }
         let Some(estimator) = self.config.estimation.begin(now) else { return };
-        let wanted = self.ask(now, id);
+        let wanted = self.ask(now, id, Bitrate::ZERO);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.bandwidth = Some(Box::new(Bandwidth::new(now, estimator, wanted)));
         }
@@ -136,7 +135,8 @@ impl Sfu {
         let (mut left, mut place) = (missing.get(), place);
         while left > 0 {
             let recent = subscription.send.recent(place).filter(|_| left >= WORTH_MEDIA);
-            let media = recent.and_then(|sent| send_again(&delivery, connection, subscription, &sent, egress)).unwrap_or(0);
+            let media =
+                recent.and_then(|sent| send_again(&delivery, connection, subscription, &sent, egress)).unwrap_or(0);
             let len = if media > 0 { media } else { write_padding(&delivery, connection, subscription, left, egress) };
             // It took the last one.
             let number = SeqNo::new(connection.twcc_sender.next_seq().get().saturating_sub(1));
@@ -158,7 +158,7 @@ impl Sfu {
         };
         let Some(budget) = bandwidth.budget(now) else { return };
         let used = bandwidth.used();
-        let wanted = self.ask(now, id);
+        let wanted = self.ask(now, id, budget);
         let divider = &mut self.divider;
         let allocation = divider.allocator.allocate(Bandwidth::with_reserve(budget), &divider.demands);
         // Nobody loses to the reserve what fits.
@@ -167,19 +167,21 @@ impl Sfu {
         } else {
             allocation
         };
-        if let Some(bandwidth) = self.connections.get_mut(id).and_then(|connection| connection.bandwidth.as_deref_mut()) {
-            bandwidth.divided(now, budget, allocation, wanted);
-        }
-        let mut changed = Vec::new();
+        let (mut changed, mut bar) = (Vec::new(), None);
         for (asking, choice) in divider.asking.iter().zip(&allocation.choices) {
             let Some(subscription) = self.subscriptions.get_mut(*asking) else { continue };
             let Some(track) = self.tracks.get(subscription.track) else { continue };
             let is_whole = choice.layer.is_some_and(|layer| is_whole(track, layer));
-            let share = Share::new(now, subscription.share, choice, is_whole);
+            let share = Share::new(now, subscription.share, choice, is_whole, budget);
+            bar = bar.max(share.bar(now, budget));
             if subscription.set_share(share) {
                 subscription.change.decided(now, LayerReason::Bandwidth);
                 changed.push(subscription.track);
             }
+        }
+        if let Some(bandwidth) = self.connections.get_mut(id).and_then(|connection| connection.bandwidth.as_deref_mut())
+        {
+            bandwidth.divided(now, budget, allocation, wanted, bar);
         }
         for track in changed {
             self.settle_track(now, track, egress);
@@ -187,7 +189,7 @@ impl Sfu {
     }
 
     /// Puts together what a subscriber wants; gives how much that is at most.
-    fn ask(&mut self, now: Instant, id: ConnectionId) -> Bitrate {
+    fn ask(&mut self, now: Instant, id: ConnectionId, budget: Bitrate) -> Bitrate {
         let Self { connections, subscriptions, tracks, divider, .. } = self;
         let (demands, asking) = (&mut divider.demands, &mut divider.asking);
         demands.clear();
@@ -206,10 +208,12 @@ impl Sfu {
                 let limit = subscription.max_layer;
                 let running = subscription.forwarder.layer();
                 let points = video_points(track, running);
-                let allowed = |point: &Point| point.flowing && limit.is_none_or(|max| point.layer.spatial <= max.spatial);
+                let allowed =
+                    |point: &Point| point.flowing && limit.is_none_or(|max| point.layer.spatial <= max.spatial);
                 let most = points.clone().filter(allowed).map(|point| point.rate).max();
                 wanted = wanted + most.unwrap_or_default();
-                demands.push(Demand { limit, current, ..Demand::default() }, points);
+                let admits = |point: &Point| subscription.share.is_none_or(|share| share.admits(now, budget, point));
+                demands.push(Demand { limit, current, ..Demand::default() }, points.filter(admits));
                 asking.push(*id);
             }
         }

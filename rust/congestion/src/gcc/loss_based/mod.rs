@@ -41,6 +41,8 @@ pub(super) struct LossBased {
     min: Bitrate,
     max: Bitrate,
     acknowledged: Option<Bitrate>,
+    /// Since the last observation.
+    probed: Option<Bitrate>,
     delay_based: Bitrate,
     window: Window,
     hold: Hold,
@@ -88,6 +90,7 @@ impl LossBased {
             min: Bitrate::ZERO,
             max: UNLIMITED,
             acknowledged: None,
+            probed: None,
             delay_based: UNLIMITED,
             window: Window::default(),
             hold: Hold::new(&config.increase),
@@ -100,6 +103,11 @@ impl LossBased {
     /// How much arrives.
     pub(super) const fn set_acknowledged(&mut self, bitrate: Bitrate) {
         self.acknowledged = Some(bitrate);
+    }
+
+    /// A probe has shown that so much arrives. It counts for how far the rate may rise with the next observation, and for nothing else.
+    pub(super) fn set_probed(&mut self, bitrate: Bitrate) {
+        self.probed = self.probed.max(Some(bitrate));
     }
 
     /// Begins anew at `bitrate`, from which the next report goes on.
@@ -153,6 +161,7 @@ impl LossBased {
             Channel { limit: best.limit.max(self.acknowledged_bound()), ..best }
         });
         self.transition(at, bounded);
+        self.probed = None;
     }
 
     fn start(&mut self, bitrate: Bitrate) -> Channel {
@@ -200,7 +209,9 @@ impl LossBased {
             return limit;
         };
         let factor = if self.hold.is_near(config, acknowledged) { config.ramp_up_in_hold } else { config.ramp_up };
-        limit = limit.min(acknowledged * factor).max(current);
+        // Who sends little would never come back otherwise: libwebrtc pads until enough is acknowledged.
+        let arrives = self.probed.map_or(acknowledged, |probed| probed.max(acknowledged));
+        limit = limit.min(arrives * factor).max(current);
         if self.state == LossState::Decreasing && limit == current {
             // One bit per second is enough to leave the state, and thus to have padding sent.
             limit += Bitrate::new(1);
