@@ -50,8 +50,6 @@ pub struct Forwarder {
     gap: Option<SeqNo>,
     told: Told,
     voice: Voice,
-    /// The way to the subscriber is full.
-    sparing: bool,
 }
 
 /// Where audio is whose track may change.
@@ -117,7 +115,6 @@ impl Forwarder {
             gap: None,
             told: Told::default(),
             voice: Voice::default(),
-            sparing: false,
         }
     }
 
@@ -140,7 +137,7 @@ impl Forwarder {
 
     /// More is sent than there is bandwidth for until a lower encoding has begun: meanwhile the current one goes with as few frames as it can.
     pub fn set_sparing(&mut self, sparing: bool) {
-        self.sparing = sparing;
+        self.selector.set_sparing(sparing);
     }
 
     /// Held back for want of bandwidth, or no longer.
@@ -441,7 +438,7 @@ impl Forwarder {
         if !self.simulcast {
             return max;
         }
-        let temporal = if self.sparing && self.selector.is_to_go_down() { 0 } else { max.temporal };
+        let temporal = if self.selector.spares() { 0 } else { max.temporal };
         Layer { spatial: Layer::MAX.spatial, temporal }
     }
 

@@ -17,7 +17,7 @@ use sfu_sim::{LinkConfig, Loss};
 use sfu_transport::{ChannelEvent, ChannelParameters, StreamId};
 use sfu_wire::{Bitrate, Rid};
 
-use crate::arguments::seconds;
+use crate::arguments::{estimation, seconds};
 use crate::core::Core;
 use crate::plane::{Plane, Simulated};
 
@@ -61,6 +61,7 @@ struct VideoArguments {
 
 #[pymethods]
 #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it converted")]
+#[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python signature, one field each")]
 impl Simulation {
     #[new]
     #[pyo3(signature = (
@@ -85,7 +86,7 @@ impl Simulation {
                 (config.consent_timeout, config.close_timeout, config.connect_timeout) = (consent, close, connect);
                 (config.max_half_open, config.channel_buffer) = (max_half_open, channel_buffer);
                 config.remb = Bitrate::new(remb_bitrate);
-                config.estimation = arguments::estimation(congestion_control);
+                config.estimation = estimation(congestion_control);
             })
         };
         Ok(Self { simulated: Arc::new(Simulated::new(make)?), clients: std::sync::Mutex::default() })

@@ -97,6 +97,8 @@ pub(crate) struct LayerSelector {
     flowing: Encodings,
     /// Paused or muted.
     held: bool,
+    /// More goes out than there is bandwidth for.
+    sparing: bool,
     current: Option<Source>,
     /// What the subscriber had last: of that it has the parameter sets.
     last: Option<Source>,
@@ -107,7 +109,16 @@ pub(crate) struct LayerSelector {
 impl LayerSelector {
     /// Wants the best and has nothing.
     pub(crate) const fn new(kind: Kind) -> Self {
-        Self { kind, max: Layer::MAX, flowing: Encodings(0), held: false, current: None, last: None, waiting: None }
+        Self {
+            kind,
+            max: Layer::MAX,
+            flowing: Encodings(0),
+            held: false,
+            sparing: false,
+            current: None,
+            last: None,
+            waiting: None,
+        }
     }
 
     /// Nothing above this; `None` is the highest that flows.
@@ -148,9 +159,15 @@ impl LayerSelector {
         if self.held { None } else { self.flowing.best(self.max.spatial) }
     }
 
-    /// Whether a lower encoding is awaited than the subscriber has.
-    pub(crate) fn is_to_go_down(&self) -> bool {
-        self.current.is_some_and(|source| self.target().is_some_and(|target| target < source.encoding))
+    /// Whether the way to the subscriber is full.
+    pub(crate) fn set_sparing(&mut self, sparing: bool) {
+        self.sparing = sparing;
+    }
+
+    /// Whether as little as possible is to go out until a lower encoding has begun.
+    pub(crate) fn spares(&self) -> bool {
+        let is_below = |source: Source| self.target().is_some_and(|target| target < source.encoding);
+        self.sparing && self.current.is_some_and(is_below)
     }
 
     /// The encoding whose keyframe is awaited.

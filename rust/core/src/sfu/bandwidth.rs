@@ -202,7 +202,7 @@ impl Sfu {
             };
             let Some(track) = tracks.get_mut(subscription.track).filter(|track| track.is_published()) else { continue };
             if track.kind == Kind::Audio {
-                demands.reserved = demands.reserved + audio_rate(now, track);
+                demands.reserved += audio_rate(now, track);
             } else if !track.muted {
                 let current = subscription.share.map(|share| share.current(now));
                 let limit = subscription.max_layer;
@@ -211,7 +211,7 @@ impl Sfu {
                 let allowed =
                     |point: &Point| point.flowing && limit.is_none_or(|max| point.layer.spatial <= max.spatial);
                 let most = points.clone().filter(allowed).map(|point| point.rate).max();
-                wanted = wanted + most.unwrap_or_default();
+                wanted += most.unwrap_or_default();
                 let admits = |point: &Point| subscription.share.is_none_or(|share| share.admits(now, budget, point));
                 demands.push(Demand { limit, current, ..Demand::default() }, points.filter(admits));
                 asking.push(*id);
