@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use sfu_core::Sfu;
 use sfu_core::command::{Command, Description, Reply, SdpType};
-use sfu_core::config::{RoomConfig, SessionConfig, SfuConfig};
+use sfu_core::config::{Estimation, RoomConfig, SessionConfig, SfuConfig};
 use sfu_core::event::Event;
 use sfu_core::id::SessionId;
 use sfu_core::transport::TransportKind;
@@ -78,6 +78,7 @@ impl Call {
             channel_buffer: 1 << 20,
             remb: Bitrate::new(8_000_000),
             event_capacity: 1024,
+            estimation: Estimation::default(),
         };
         let (peers, addresses, wire, egress) = Default::default();
         Ok(Self { now, sfu: Sfu::new(now, config), peers, addresses, wire, egress, certificate })

@@ -29,6 +29,7 @@ pub(crate) fn config() -> SfuConfig {
         channel_buffer: 1 << 20,
         remb: Bitrate::new(3_000_000),
         event_capacity: 10_000,
-        estimation: Estimation::default(),
+        // What a packet costs is told with every packet going out.
+        estimation: Estimation::Off,
     }
 }

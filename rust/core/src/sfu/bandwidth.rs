@@ -32,14 +32,19 @@ impl Sfu {
         feedback: &TransportFeedback<'_>,
         egress: &mut Egress,
     ) {
-        self.begin_bandwidth(now, from);
         let Some(connection) = self.connections.get_mut(from) else { return };
         let results = &mut self.divider.results;
         results.clear();
         let summary = connection.twcc_sender.on_feedback_with(now, feedback, |result| results.push(result));
         connection.rtt = summary.rtt.or(connection.rtt);
+        // Reports on what was never sent say nothing of the way.
+        if results.is_empty() {
+            return;
+        }
+        self.begin_bandwidth(now, from);
+        let Some(connection) = self.connections.get_mut(from) else { return };
         if let Some(bandwidth) = &mut connection.bandwidth {
-            bandwidth.handle_feedback(now, results);
+            bandwidth.handle_feedback(now, &mut self.divider.results);
             self.settle_bandwidth(now, from, egress);
             self.set_deadlines(from);
         }

@@ -15,7 +15,7 @@ use super::reception::{Counted, Reception};
 use super::{MAX_COMPOUND, REPORT_INTERVAL, Reporter, send_reports};
 use crate::config::Feedback;
 use crate::outlet::Outlet;
-use crate::sdp::Negotiation;
+use crate::sdp::{Negotiation, SectionKind};
 
 /// What a counting peer has seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Tally {
         self.bytes += packet.len() as u64;
         self.stream(header.ssrc).count(header.seq);
         if self.feedback == Feedback::TransportWide
-            && let Some(id) = negotiation.sections.iter().find_map(|s| s.extensions.id(Extension::TransportCc))
+            && let Some(id) = transport_seq_id(negotiation)
             && let Ok(extensions) = RtpPeek::extensions(packet)
             && let Some((_, value)) = extensions.iter().find(|(found, _)| *found == id)
             && let Some(seq) = TransportSeq::parse(value)
@@ -149,6 +149,12 @@ impl Stream {
         let counted = self.counted();
         self.reception.report_block(now, &counted)
     }
+}
+
+/// One numbering of extensions holds for all media of a bundle (RFC 8843 §9.2); the section of data channels has none.
+fn transport_seq_id(negotiation: &Negotiation) -> Option<u8> {
+    let media = negotiation.sections.iter().filter(|section| section.kind != SectionKind::Application);
+    media.filter_map(|section| section.extensions.id(Extension::TransportCc)).next()
 }
 
 #[cfg(test)]
