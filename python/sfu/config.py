@@ -72,8 +72,8 @@ class Config:
     """Bits per second granted to publishers without transport-wide feedback."""
 
     congestion_control: bool = True
-    """Whether what each subscriber's way carries is estimated, from its transport-wide feedback, and layers are chosen by it. `False`:
-    everybody gets what was asked for, as for links that are known to be good."""
+    """Whether what each subscriber's way carries is estimated, from its transport-wide feedback, and layers are chosen
+    by it. `False`: everybody gets what was asked for, as for links that are known to be good."""
 
     receive_buffer: int = 8 * 1024 * 1024
     """SO_RCVBUF in bytes."""

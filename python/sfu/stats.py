@@ -142,7 +142,8 @@ class TransportStats(_Value):
     bytes_sent: int
     rtt: float | None
     estimate: int | None
-    """Bits per second that the way to the peer carries (RTP and what is in it), once the peer has reported on what it receives."""
+    """Bits per second that the way to the peer carries (RTP and what is in it), once video goes to the peer and it has
+    reported on that."""
     dropped: DropCounts
 
 

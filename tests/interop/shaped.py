@@ -1,7 +1,8 @@
-"""A path with a bottleneck: a UDP relay between a browser and the server, with a rate, a queue that drops its tail, and a delay.
+"""A path with a bottleneck: a UDP relay between a browser and the server.
 
-A browser that is told the relay's port for the server's sends there; the server sees the relay. Only what goes to the browser
-is slowed down. (netem would do the same, and is not in every kernel.)
+It has a rate, a queue that drops its tail, and a delay. A browser that is told the relay's port for the server's sends
+there; the server sees the relay. Only what goes to the browser is slowed down. (netem would do the same, and is not in
+every kernel.)
 """
 
 import asyncio

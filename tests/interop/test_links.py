@@ -1,4 +1,4 @@
-"""A browser behind a bottleneck: what the way carries decides which encoding it gets, and its picture goes on meanwhile."""
+"""A browser behind a bottleneck: what the way carries decides which encoding it gets, and its picture goes on."""
 
 import time
 from typing import Any
@@ -60,7 +60,9 @@ async def test_a_link_that_narrows_takes_the_layers_down_and_up_again(live_sfu: 
             begun = time.monotonic()
             await bob.decodes(height=HEIGHT)
             print(f"{HEIGHT} lines after {time.monotonic() - begun:.2f} s; {told(behind)}")
-            await eventually("an estimate of more than the camera", lambda: estimate(behind), lambda now: now > 2_000_000)
+            await eventually(
+                "an estimate of more than the camera", lambda: estimate(behind), lambda now: now > 2_000_000
+            )
             before = await video(bob)
 
             path.way.rate = NARROW
@@ -68,7 +70,8 @@ async def test_a_link_that_narrows_takes_the_layers_down_and_up_again(live_sfu: 
             await eventually("a lower encoding", lambda: video(bob), lambda now: now["height"] < HEIGHT)
             low = await behind.event(sfu.LayerChanged, lambda event: event.reason == "bandwidth")
             print(f"down after {time.monotonic() - narrowed:.2f} s; {told(behind)}; {path.dropped} dropped")
-            assert low.before is not None and (low.after is None or low.after < low.before)
+            assert low.before is not None
+            assert low.after is None or low.after < low.before
             await bob.decodes()
             after = await video(bob)
             print(f"frozen for {after['frozen'] - before['frozen']:.2f} s; the estimate is {await estimate(behind)}")

@@ -317,6 +317,7 @@ def session_stats(number: int) -> Any:
         remote="127.0.0.1:50000",
         **TRAFFIC,
         rtt=0.01,
+        estimate=2_500_000,
         dropped=drop_counts(),
     )
     encoding = SimpleNamespace(

@@ -153,8 +153,8 @@ impl Stream {
 
 /// One numbering of extensions holds for all media of a bundle (RFC 8843 §9.2); the section of data channels has none.
 fn transport_seq_id(negotiation: &Negotiation) -> Option<u8> {
-    let media = negotiation.sections.iter().filter(|section| section.kind != SectionKind::Application);
-    media.filter_map(|section| section.extensions.id(Extension::TransportCc)).next()
+    let mut media = negotiation.sections.iter().filter(|section| section.kind != SectionKind::Application);
+    media.find_map(|section| section.extensions.id(Extension::TransportCc))
 }
 
 #[cfg(test)]
