@@ -27,6 +27,6 @@ if __name__ == "__main__":
     rate = frames(options.rate, options.frame)
     shape = Shape(10 if bench.quick else options.subscribers, rate=rate, frame=options.frame, hold=options.hold)
     # Who gets nothing at the far end of the wire has nothing to report.
-    feedbacks = ("none",) if options.setting == "wire" else ("none", "twcc")
+    feedbacks = ("none",) if options.setting == "wire" else ("none", "twcc", "control")
     shapes = {feedback: replace(shape, feedback=feedback) for feedback in feedbacks}
     compare(bench, shapes, 1 if bench.quick else options.seconds, options.setting, options.profile)

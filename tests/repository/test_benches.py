@@ -23,7 +23,7 @@ FIGURES = {
     # Who else is there would be compared, too: one of them is enough here.
     "compare.py": {"sfu": {"ns_per_packet", "kpps_per_core", "packets_per_second", "kb_per_subscriber"}},
     "layers.py": {"layers": {"seal_ns", "vp8_ns", "h264_ns", "h265_ns", "vp9_ns", "av1_dd_ns", "vp8_percent"}},
-    "fanout.py": dict.fromkeys(("none", "twcc"), BESIDE | {"repaired"}),
+    "fanout.py": dict.fromkeys(("none", "twcc", "control"), BESIDE | {"repaired"}),
     "sha1.py": {"none": BESIDE},
     "audio.py": {"audio": BESIDE},
     "livestream.py": {"livestream": BESIDE},

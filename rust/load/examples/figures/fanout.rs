@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use sfu_core::codec::Kind;
 use sfu_core::command::Command;
-use sfu_core::config::SessionConfig;
+use sfu_core::config::{Estimation, SessionConfig};
 use sfu_core::id::SubscriptionId;
 use sfu_core::layer::Layer;
 use sfu_load::PeerId;
 use sfu_peer::{AudioSource, Encoding, Feedback, Pacing, PeerConfig, Receiving, VideoSource};
-use sfu_runtime::RuntimeConfig;
+use sfu_runtime::{CoreSettings, RuntimeConfig};
 use sfu_transport::SrtpProfile;
 
 use crate::Figures;
@@ -35,6 +35,8 @@ struct Load {
     subscribers: usize,
     media: Media,
     feedback: Feedback,
+    /// The server makes of the feedback what each way carries, and probes and divides it.
+    estimates: bool,
     profile: SrtpProfile,
     seconds: u64,
     /// Seconds more without media, for what subscribers cost that receive nothing.
@@ -107,11 +109,13 @@ impl Load {
             other => panic!("media is video or audio, not {other}"),
         };
         let core: usize = settings.take("core", 0);
+        let feedback = settings.take("feedback", String::from("none"));
         let load = Self {
             publishers: settings.take("publishers", 1),
             subscribers: settings.take("subscribers", 200),
             media,
-            feedback: feedback_of(&settings.take("feedback", String::from("none"))),
+            feedback: feedback_of(&feedback),
+            estimates: feedback == "control",
             profile: profile_of(&settings.take("profile", String::from("gcm"))),
             seconds: settings.take("seconds", 10),
             fixed: settings.take("fixed", 0),
@@ -160,8 +164,8 @@ fn feedback_of(word: &str) -> Feedback {
     match word {
         "none" => Feedback::None,
         "rr" => Feedback::Reports,
-        "twcc" => Feedback::TransportWide,
-        _ => panic!("feedback is none, rr or twcc, not {word}"),
+        "twcc" | "control" => Feedback::TransportWide,
+        _ => panic!("feedback is none, rr, twcc or control, not {word}"),
     }
 }
 
@@ -189,6 +193,8 @@ impl Call {
     fn start(load: &Load) -> Self {
         let host = load.wire.as_ref().map_or(Ipv4Addr::LOCALHOST.into(), |wire| wire.host);
         let peers: IpAddr = load.wire.as_ref().map_or(Ipv4Addr::LOCALHOST.into(), |wire| wire.address);
+        let settings = support::settings();
+        let estimation = if load.estimates { Estimation::Gcc } else { Estimation::Off };
         let mut house = House::far(
             &RuntimeConfig {
                 udp: vec![SocketAddr::new(host, 0)],
@@ -196,7 +202,8 @@ impl Call {
                 spread: true,
                 hold: load.hold,
                 pin: load.cores.clone(),
-                ..support::settings()
+                core: CoreSettings { estimation, ..settings.core.clone() },
+                ..settings
             },
             peers,
         );
