@@ -95,8 +95,10 @@ from sfu.room import Room, RoomEnded, RoomEvent
 from sfu.server import RoomCreated, Server, ServerEvent
 from sfu.session import Session
 from sfu.stats import (
+    Choice,
     DropCounts,
     EncodingStats,
+    Explanation,
     ResendRefusals,
     RoomStats,
     ServerStats,
@@ -119,6 +121,7 @@ __all__ = [
     "ChannelClosed",
     "ChannelError",
     "ChannelOpened",
+    "Choice",
     "Config",
     "ConfigError",
     "ConnectionStateChanged",
@@ -131,6 +134,7 @@ __all__ = [
     "EncodingStats",
     "EventStream",
     "EventsDropped",
+    "Explanation",
     "Forbidden",
     "Layer",
     "LayerChanged",

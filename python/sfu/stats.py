@@ -200,6 +200,32 @@ class ResendRefusals(_Value):
 
 
 @dataclass(frozen=True)
+class Choice(_Value):
+    """What one subscription gets of its subscriber's bandwidth, and why not more."""
+
+    layer: Layer | None
+    """The highest that there is bandwidth for; `None`: for none."""
+    bitrate: int
+    """Bits per second that go out for it, as measured."""
+    reason: _core.ChoiceReason
+    """Why not more.
+
+    `best`: there is no more; `limit`: more is not wanted; `not_flowing`: the publisher sends no more now; `budget`: it
+    does not fit, or others bring more for it; `hysteresis`: the choice before is too young to be left.
+    """
+    waits_for: int | None
+    """The estimate that probes are to show before anybody's next step on this way. `None`: nothing is looked for."""
+
+    @classmethod
+    def of(cls, native: tuple[tuple[int, int] | None, int, _core.ChoiceReason, int | None] | None) -> Choice | None:
+        """From the data plane's."""
+        if native is None:
+            return None
+        layer, bitrate, reason, waits_for = native
+        return cls(layer=layer_from(layer), bitrate=bitrate, reason=reason, waits_for=waits_for)
+
+
+@dataclass(frozen=True)
 class SubscriptionStats(_Value):
     """Of one subscription."""
 
@@ -211,6 +237,8 @@ class SubscriptionStats(_Value):
     layer: Layer | None
     max_layer: Layer | None
     paused: bool
+    choice: Choice | None
+    """`None` before the subscriber's bandwidth was divided for the first time."""
     packets_sent: int
     bytes_sent: int
     packets_retransmitted: int
@@ -254,11 +282,28 @@ class SessionStats(_Value):
                     one,
                     layer=layer_from(one.layer),
                     max_layer=layer_from(one.max_layer),
+                    choice=Choice.of(one.choice),
                     resends_refused=_copy(ResendRefusals, one.resends_refused),
                 )
                 for one in native.subscriptions
             ),
         )
+
+
+@dataclass(frozen=True)
+class Explanation(_Value):
+    """Why a subscription gets what it gets (`Subscription.explain`)."""
+
+    estimate: int | None
+    """Bits per second that the way to the subscriber carries, once that is estimated."""
+    layer: Layer | None
+    """What flows."""
+    max_layer: Layer | None
+    """What was asked; `None`: the highest that flows."""
+    paused: bool
+    """Whether `pause` was called."""
+    choice: Choice | None
+    """What there is bandwidth for, and what is waited for."""
 
 
 @dataclass(frozen=True)

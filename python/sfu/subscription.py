@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sfu.errors import SubscriptionEnded
 from sfu.layer import Layer, layer_tuple
+from sfu.stats import Explanation, SessionStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,6 +101,23 @@ class Subscription:
         self._check()
         await self._hub.backend.set_paused(self._id, False)
         self._paused = False
+
+    async def explain(self) -> Explanation:
+        """Why it gets what it gets: estimate, demand, choice, and what is waited for. Raises `SubscriptionEnded`."""
+        self._check()
+        stats = SessionStats.of(await self._hub.backend.session_stats(self._session.id), self._session.identity)
+        # Who has just been unsubscribed is not there any more.
+        own = next((one for one in stats.subscriptions if one.subscription == self._id), None)
+        if own is None:
+            raise SubscriptionEnded(f"{self!r} is over: subscribe again")
+        estimates = [one.estimate for one in stats.transports if one.estimate is not None]
+        return Explanation(
+            estimate=estimates[0] if estimates else None,
+            layer=own.layer,
+            max_layer=own.max_layer,
+            paused=own.paused,
+            choice=own.choice,
+        )
 
     async def unsubscribe(self) -> None:
         """End it. Does nothing when it has ended already."""

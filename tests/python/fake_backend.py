@@ -27,6 +27,8 @@ class FakeBackend:
     def __init__(self, config: Config | None = None) -> None:
         self.config = config
         self.log: list[tuple[Any, ...]] = []
+        # The subscription that statistics tell of.
+        self.explained = 2**60 + 1
         self.rooms: dict[int, set[int]] = {}
         self.limits: dict[int, int | None] = {}
         self.sessions: dict[int, int] = {}
@@ -226,7 +228,7 @@ class FakeBackend:
         return await self._answer(("room_stats", room), lambda: SimpleNamespace(room=room, sessions=sessions))
 
     async def session_stats(self, session: int) -> Any:
-        return await self._answer(("session_stats", session), lambda: session_stats(session))
+        return await self._answer(("session_stats", session), lambda: session_stats(session, self.explained))
 
     async def _answer(
         self,
@@ -308,7 +310,7 @@ def sfu_stats(rooms: int, sessions: int) -> Any:
     )
 
 
-def session_stats(number: int) -> Any:
+def session_stats(number: int, subscription_id: int = 2**60 + 1) -> Any:
     transport = SimpleNamespace(
         transport="main",
         state="connected",
@@ -338,13 +340,14 @@ def session_stats(number: int) -> Any:
     )
     track = SimpleNamespace(track=2**60, kind="video", mid="1", codec="VP8", muted=False, encodings=[encoding])
     subscription = SimpleNamespace(
-        subscription=2**60 + 1,
+        subscription=subscription_id,
         track=2**60,
         mid="5",
         ssrc=2,
         layer=(1, 2),
         max_layer=None,
         paused=False,
+        choice=((1, 2), 500_000, "budget", 2_300_000),
         packets_sent=18,
         bytes_sent=1800,
         packets_retransmitted=1,

@@ -122,12 +122,18 @@ async def test_subscribing_by_hand(room: sfu.Room, backend: FakeBackend) -> None
     await subscription.pause()
     assert subscription.paused
     await subscription.resume()
+    backend.explained = subscription.id
+    why = await subscription.explain()
+    assert (why.estimate, why.layer, why.paused) == (2_500_000, sfu.Layer(1, 2), False)
+    assert why.choice == sfu.Choice(layer=sfu.Layer(1, 2), bitrate=500_000, reason="budget", waits_for=2_300_000)
     await subscription.unsubscribe()
     await subscription.unsubscribe()
     assert bob.subscriptions == []
-    assert [entry[0] for entry in backend.log[-4:]] == ["set_layer", "set_paused", "set_paused", "unsubscribe"]
-    with pytest.raises(sfu.SubscriptionEnded, match="subscribe again"):
-        await subscription.pause()
+    told = [entry[0] for entry in backend.log[-5:]]
+    assert told == ["set_layer", "set_paused", "set_paused", "session_stats", "unsubscribe"]
+    for late in (subscription.pause, subscription.explain):
+        with pytest.raises(sfu.SubscriptionEnded, match="subscribe again"):
+            await late()
 
 
 async def test_automatic_subscriptions_appear_with_their_events(room: sfu.Room, backend: FakeBackend) -> None:

@@ -26,6 +26,32 @@ async def sim() -> AsyncIterator[testing.Simulation]:
         yield simulation
 
 
+async def test_a_viewer_behind_a_narrow_link_gets_what_it_carries_and_is_told_why(sim: testing.Simulation) -> None:
+    room = await sim.server.create_room("narrow")
+    await sim.peer(room, "ann", publish=PUBLISH)
+    await sim.peer(room, "bob", link=testing.Link(delay=0.03, rate=400_000))
+    cleo = await sim.peer(room, "cleo", link=testing.Link(delay=0.03, rate=5_000_000))
+    await sim.run(seconds=20)
+    said = {}
+    for name in ("bob", "cleo"):
+        session = room.session(name)
+        assert session is not None
+        (video,) = [one for one in session.subscriptions if one.track.kind == "video"]
+        said[name] = await video.explain()
+    bob, choice = said["bob"], said["bob"].choice
+    assert bob.layer is not None
+    assert bob.layer.spatial < 2
+    assert choice is not None
+    assert choice.reason == "budget"
+    assert bob.estimate is not None
+    assert choice.waits_for is not None
+    assert bob.estimate < 440_000 < choice.waits_for
+    whole = said["cleo"].choice
+    assert whole is not None
+    assert (whole.layer, whole.reason, whole.waits_for) == (sfu.Layer(2, 2), "best", None)
+    assert cleo.video["ann"].encoding == 2
+
+
 async def test_a_viewer_over_a_bad_link_sees_a_minute_of_video(sim: testing.Simulation) -> None:
     began = time.monotonic()
     room = await sim.server.create_room("standup")

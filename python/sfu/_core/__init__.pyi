@@ -15,6 +15,7 @@ __all__ = [
     "ChannelMessage",
     "ChannelOpened",
     "ChannelWritable",
+    "ChoiceReason",
     "CodecName",
     "CommandFailed",
     "ConnectionStateChanged",
@@ -62,6 +63,7 @@ __all__ = [
 
 TransportName = Literal["main", "publisher", "subscriber"]
 KindName = Literal["audio", "video"]
+ChoiceReason = Literal["best", "limit", "not_flowing", "budget", "hysteresis"]
 CodecName = Literal["opus", "red", "VP8", "VP9", "AV1", "H264", "H265"]
 StateName = Literal["connecting", "connected", "disconnected", "closed"]
 
@@ -656,6 +658,7 @@ class SubscriptionStats:
         "layer",
         "max_layer",
         "paused",
+        "choice",
         "packets_sent",
         "bytes_sent",
         "packets_retransmitted",
@@ -673,6 +676,8 @@ class SubscriptionStats:
     layer: tuple[int, int] | None
     max_layer: tuple[int, int] | None
     paused: bool
+    choice: tuple[tuple[int, int] | None, int, ChoiceReason, int | None] | None
+    """Layer, bits per second, why not more, what probes look for."""
     packets_sent: int
     bytes_sent: int
     packets_retransmitted: int

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sfu_transport::{DropCounts, SrtpProfile};
 use sfu_wire::{Bitrate, Mid, Rid, Ssrc};
 
+use crate::allocate::Reason;
 use crate::codec::{CodecName, Kind};
 use crate::id::{RoomId, SessionId, SubscriptionId, TrackId};
 use crate::layer::Layer;
@@ -273,6 +274,19 @@ pub struct EncodingStats {
     pub bitrate: Bitrate,
 }
 
+/// What a subscription gets of its subscriber's bandwidth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChoiceStats {
+    /// The highest layer that there is bandwidth for; `None`: for none.
+    pub layer: Option<Layer>,
+    /// What goes out for it, as measured.
+    pub rate: Bitrate,
+    /// Why not more.
+    pub reason: Reason,
+    /// The estimate that the probes are to show before anybody's next step; `None`: nothing is looked for.
+    pub waits_for: Option<Bitrate>,
+}
+
 /// Of one subscription.
 #[derive(Debug, Clone)]
 pub struct SubscriptionStats {
@@ -290,6 +304,8 @@ pub struct SubscriptionStats {
     pub max_layer: Option<Layer>,
     /// Paused by the application.
     pub paused: bool,
+    /// Its share when the subscriber's bandwidth was divided last.
+    pub choice: Option<ChoiceStats>,
     /// Packets out.
     pub packets_sent: u64,
     /// Bytes out.

@@ -4,9 +4,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 /// Words that an alias allows.
-const WORDS: [(&str, &[&str]); 4] = [
+const WORDS: [(&str, &[&str]); 5] = [
     ("TransportName", &["main", "publisher", "subscriber"]),
     ("KindName", &["audio", "video"]),
+    ("ChoiceReason", &["best", "limit", "not_flowing", "budget", "hysteresis"]),
     ("CodecName", &["opus", "red", "VP8", "VP9", "AV1", "H264", "H265"]),
     ("StateName", &["connecting", "connected", "disconnected", "closed"]),
 ];

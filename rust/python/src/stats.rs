@@ -142,6 +142,7 @@ record! {
         layer: Option<(u8, u8)>,
         max_layer: Option<(u8, u8)>,
         paused: bool,
+        choice: Option<(Option<(u8, u8)>, u64, &'static str, Option<u64>)>,
         packets_sent: u64,
         bytes_sent: u64,
         packets_retransmitted: u64,
@@ -316,6 +317,10 @@ impl SubscriptionStats {
             layer: stats.layer.map(layer_numbers),
             max_layer: stats.max_layer.map(layer_numbers),
             paused: stats.paused,
+            choice: stats.choice.map(|choice| {
+                let waits_for = choice.waits_for.map(Bitrate::get);
+                (choice.layer.map(layer_numbers), choice.rate.get(), choice.reason.as_str(), waits_for)
+            }),
             packets_sent: stats.packets_sent,
             bytes_sent: stats.bytes_sent,
             packets_retransmitted: stats.packets_retransmitted,

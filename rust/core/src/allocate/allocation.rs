@@ -22,6 +22,19 @@ pub enum Reason {
     Hysteresis,
 }
 
+impl Reason {
+    /// Its name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Best => "best",
+            Self::Limit => "limit",
+            Self::NotFlowing => "not_flowing",
+            Self::Budget => "budget",
+            Self::Hysteresis => "hysteresis",
+        }
+    }
+}
+
 /// What a track gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choice {

@@ -54,6 +54,8 @@ pub(crate) struct Bandwidth {
     is_stale: bool,
     /// Packets of the probe that is being sent.
     probed: u64,
+    /// What probes look for.
+    goal: Option<Bitrate>,
 }
 
 impl Bandwidth {
@@ -61,12 +63,17 @@ impl Bandwidth {
     pub(crate) fn new(now: Instant, mut estimator: Box<dyn BandwidthEstimator>, wanted: Bitrate) -> Self {
         estimator.set_wanted(now, wanted);
         let prober = Pacer::new(now, estimator.estimate());
-        Self { estimator, prober, began: now, divided: None, is_stale: true, probed: 0 }
+        Self { estimator, prober, began: now, divided: None, is_stale: true, probed: 0, goal: None }
     }
 
     /// What the way carries.
     pub(crate) fn estimate(&self) -> Bitrate {
         self.estimator.estimate()
+    }
+
+    /// What has to be shown of the way before more is tried on it.
+    pub(crate) const fn goal(&self) -> Option<Bitrate> {
+        self.goal
     }
 
     /// A transport-wide report told of `packets`.
@@ -172,8 +179,8 @@ impl Bandwidth {
             waits,
         });
         self.estimator.set_wanted(now, wanted);
-        let goal = allocation.probe_goal().map(|goal| goal * GOAL);
-        self.estimator.want(now, goal.or(bar).unwrap_or_default());
+        self.goal = allocation.probe_goal().map(|goal| goal * GOAL).or(bar);
+        self.estimator.want(now, self.goal.unwrap_or_default());
     }
 
     /// What the tracks had of the budget so far.

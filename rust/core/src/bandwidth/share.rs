@@ -10,6 +10,7 @@ use sfu_wire::Bitrate;
 
 use crate::allocate::{Choice, Current, Point, Reason};
 use crate::layer::Layer;
+use crate::stats::ChoiceStats;
 
 /// What is taken back within this time has failed. Higher: a way that gets worse soon after is mistaken for a bad choice.
 /// (mediasoup: 10 s.)
@@ -108,6 +109,14 @@ impl Share {
     /// What has to be shown before the bar falls, beyond what goes out.
     pub(crate) fn bar(&self, now: Instant, budget: Bitrate) -> Option<Bitrate> {
         self.barred(now, budget).map(|failed| failed.budget * CLEARLY_MORE)
+    }
+
+    /// What the application is told; `waits_for` is what is looked for on this way.
+    pub(crate) fn told(&self, waits_for: Option<Bitrate>) -> ChoiceStats {
+        // Of what is barred the division knows nothing.
+        let is_barred = self.is_short() && matches!(self.reason, Reason::Best | Reason::Limit);
+        let reason = if is_barred { Reason::Budget } else { self.reason };
+        ChoiceStats { layer: self.layer, rate: self.rate, reason, waits_for }
     }
 
     /// For the next division.

@@ -120,6 +120,8 @@ impl Sfu {
     fn subscription_stats(&self, id: SubscriptionId) -> Option<SubscriptionStats> {
         let subscription = self.subscriptions.get(id)?;
         let sent = subscription.send.stats();
+        let bandwidth = self.connections.get(subscription.connection).and_then(|one| one.bandwidth.as_deref());
+        let goal = bandwidth.and_then(Bandwidth::goal);
         Some(SubscriptionStats {
             subscription: id,
             track: subscription.track,
@@ -128,6 +130,7 @@ impl Sfu {
             layer: subscription.forwarder.layer(),
             max_layer: subscription.max_layer,
             paused: subscription.paused,
+            choice: subscription.share.map(|share| share.told(goal)),
             packets_sent: sent.packets_sent,
             bytes_sent: sent.bytes_sent,
             packets_retransmitted: sent.packets_retransmitted,
