@@ -66,7 +66,11 @@ impl Sfu {
                 self.first_contact(now, id);
             }
             TransportEvent::PathRemoved(path) => self.demux.remove_path(&path, id),
-            TransportEvent::PathChanged(path) => log::debug!("connection {id:?}: the path is now {path:?}"),
+            TransportEvent::PathChanged(path) => {
+                log::debug!("connection {id:?}: the path is now {path:?}");
+                // What was learnt is the other way's; what was divided stands until there is something to divide again.
+                connection.bandwidth = None;
+            }
             TransportEvent::UfragRetired(ufrag) => {
                 connection.ufrags.retain(|known| *known != ufrag);
                 self.demux.remove_ufrag(&ufrag);
