@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use sfu_congestion::{TwccReceiver, TwccSender};
 use sfu_transport::{StreamId, Transport};
-use sfu_wire::{ExtensionMap, Mid, Ssrc};
+use sfu_wire::{DataSize, ExtensionMap, Mid, Ssrc};
 
 use crate::bandwidth::Bandwidth;
 use crate::id::{ChannelId, SessionId, SubscriptionId, TrackId};
@@ -96,6 +96,13 @@ pub(crate) struct Connection {
 impl Connection {
     /// So many of its bytes a packet that goes out may touch.
     pub(crate) const OUTGOING: usize = offset_of!(Self, session);
+
+    /// So much has left for the peer.
+    pub(crate) fn left(&mut self, now: Instant, size: DataSize) {
+        if let Some(bandwidth) = self.bandwidth.as_deref_mut().filter(|_| size > DataSize::ZERO) {
+            bandwidth.handle_sent(now, size);
+        }
+    }
 
     pub(crate) fn track_of_mid(&self, mid: Mid) -> Option<TrackId> {
         self.tracks.iter().find(|(known, _)| *known == mid).map(|(_, track)| *track)

@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use sfu_core::config::SessionConfig;
+use sfu_core::config::{Estimation, SessionConfig};
 use sfu_core::stats::SfuStats;
 use sfu_load::{Loss, PeerId};
 use sfu_peer::{AudioSource, PeerStats, StreamStats, VideoSource};
+use sfu_runtime::{CoreSettings, RuntimeConfig};
 use support::House;
 use support::schedule::{Schedule, Share};
 
@@ -27,7 +28,10 @@ const ATTEMPTS: u32 = 3;
 #[test]
 fn thirty_peers_lose_nothing_and_leave_nothing_behind() {
     let _share = Share::take();
-    let mut house = House::new();
+    // With what the ways carry estimated, some streams of thirty peers on a busy machine are thinned, and are not whole for that reason.
+    let settings = support::settings();
+    let core = CoreSettings { estimation: Estimation::Off, ..settings.core.clone() };
+    let mut house = House::with(&RuntimeConfig { core, ..settings });
     let room = house.create_room();
     let before = Census::take(&mut house);
 

@@ -15,10 +15,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use counting::{allocations, allocations_of_all};
-use sfu_core::config::{Estimation, SessionConfig};
+use sfu_core::config::SessionConfig;
 use sfu_load::PeerId;
 use sfu_peer::{AudioSource, Encoding, Feedback, PeerConfig, Receiving, VideoSource};
-use sfu_runtime::{CoreSettings, RuntimeConfig};
 use support::House;
 
 const VIEWERS: usize = 50;
@@ -34,9 +33,7 @@ const PACKETS: u64 = 20_000;
 
 #[test]
 fn a_warm_shard_neither_allocates_nor_waits_for_a_lock() {
-    let settings = support::settings();
-    let core = CoreSettings { estimation: Estimation::Gcc, ..settings.core.clone() };
-    let mut house = House::with(&RuntimeConfig { core, ..settings });
+    let mut house = House::new();
     let room = house.create_room();
     house.join(room, SessionConfig::default(), publish);
     let viewers: Vec<PeerId> = (0..VIEWERS)

@@ -29,7 +29,7 @@ pub(crate) fn config() -> SfuConfig {
         channel_buffer: 1 << 20,
         remb: Bitrate::new(3_000_000),
         event_capacity: 10_000,
-        // What a packet costs is told with every packet going out.
+        // The counts are of packets that all go out; what congestion control adds is in `benches/fanout.py`.
         estimation: Estimation::Off,
     }
 }

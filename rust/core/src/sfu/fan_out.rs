@@ -98,9 +98,7 @@ impl Sfu {
             let sent = delivery.deliver_all(subscription, connection, row.iter().flatten(), egress);
             self.counts.sent += sent;
             unsettled |= subscription.forwarder.is_unsettled();
-            if let Some(bandwidth) = connection.bandwidth.as_deref_mut().filter(|_| sent.packets > 0) {
-                bandwidth.handle_sent(now, DataSize::new(sent.bytes));
-            }
+            connection.left(now, DataSize::new(sent.bytes));
             if sent.packets > 0 && last.is_some_and(|last| beside.takes(last, connection.next_report)) {
                 self.reporting.push(subscription.connection);
                 connection.next_report = now + REPORT_INTERVAL;
@@ -154,7 +152,9 @@ impl Sfu {
                 continue;
             }
             let waiting = Waiting { packet, extensions: stored.extensions(), mark: Mark::END };
-            self.counts.sent += delivery.deliver_all(subscription, connection, std::iter::once(&waiting), egress);
+            let sent = delivery.deliver_all(subscription, connection, std::iter::once(&waiting), egress);
+            self.counts.sent += sent;
+            connection.left(now, DataSize::new(sent.bytes));
         }
         let waits = |tap: &Tap| tap.forwarder.encoding() != Some(packet.encoding);
         let feed = Feed::new(now, track, &self.connections);

@@ -5,6 +5,7 @@ use std::iter;
 use std::time::Instant;
 
 use sfu_transport::{Class, Egress};
+use sfu_wire::DataSize;
 use sfu_wire::rtp::RtpHeader;
 use sfu_wire::rtp::extension_value::AbsSendTime;
 
@@ -54,6 +55,7 @@ impl Sfu {
                 Some(0) => {}
                 Some(len) => {
                     subscription.send.retransmitted(len);
+                    connection.left(now, DataSize::new(len as u64));
                     self.counts.sent += Sent { packets: 1, bytes: len as u64 };
                 }
             }

@@ -75,8 +75,7 @@ pub(crate) fn settings() -> RuntimeConfig {
             max_half_open: 1024,
             channel_buffer: 1 << 20,
             remb: Bitrate::new(8_000_000),
-            // Everything goes to everybody, however late a busy machine lets it be: what is missing was lost.
-            estimation: Estimation::Off,
+            estimation: Estimation::default(),
         },
     }
 }
